@@ -1,0 +1,105 @@
+# The front door. `make help` tells what there is; CONTRIBUTING.md tells how to work here.
+# Needs: make, Python >= 3.11 with venv or pip, a package registry. No root, no Node.
+
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?=
+
+# The one place that says which uv builds the environments.
+UV_VERSION := 0.13.9
+UV ?= .cache/uv-$(UV_VERSION)/bin/uv
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONPATH
+# Caches stand below HOME; where there is none, or none to write to, they stand here.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo usable),usable)
+export HOME := $(CURDIR)/.cache/home
+endif
+
+# Environments are built by one make at a time; where flock is missing, one runs at a time by habit.
+LOCKED := $(if $(shell command -v flock 2>/dev/null),flock .cache/make.lock,)
+
+BIN := .venv/bin
+TESTED := .venv-test/bin
+PLACES := $(wildcard src tests tools bench)
+QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
+
+.DEFAULT_GOAL := help
+.PHONY: help run check test wheel bench format lock clean uv
+
+help: ## This list
+	@echo "Tidegate. What you can do here:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --data DIR")
+	exec $(BIN)/tidegate serve $(ARGS)
+
+check: .venv/.ready-check ## Format, lint, types, floors and the quick tests: about a minute, no services
+	$(BIN)/ruff format --check $(PLACES)
+	$(BIN)/ruff check $(PLACES)
+	$(BIN)/mypy $(PLACES)
+	$(BIN)/pytest $(QUICK) -m "not integration and not slow and not browser" $(PYTEST_ARGS)
+
+test: .venv-test/.ready ## Everything, against the wheel: all tests, coverage and its ratchet
+	@mkdir -p .cache/coverage && rm -f .cache/coverage/data*
+	@$(TESTED)/python tools/tested_wheel.py
+	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
+	@$(TESTED)/coverage combine --quiet
+	@$(TESTED)/coverage report --skip-covered --show-missing > .cache/coverage/report.txt
+	@$(TESTED)/coverage json --quiet -o .cache/coverage/report.json
+	$(TESTED)/python tools/coverage_ratchet.py .cache/coverage/report.json
+
+wheel: $(UV) ## Build the wheel into dist/
+	@rm -rf dist
+	$(UV) build --wheel --python $(PYTHON)
+
+bench: .venv/.ready-check ## Measure: every script in bench/
+	@set -e; for script in $(sort $(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+
+format: .venv/.ready-check ## Format and fix what can be fixed by itself
+	$(BIN)/ruff check --fix-only --quiet $(PLACES)
+	$(BIN)/ruff format $(PLACES)
+
+lock: $(UV) ## Resolve the dependencies of pyproject.toml anew into uv.lock
+	$(UV) lock --python $(PYTHON)
+
+clean: ## Remove environments, caches and builds; data stays
+	rm -rf .venv .venv-test .cache dist build .hypothesis .coverage
+
+uv: $(UV)
+
+# ---------------------------------------------------------------- environments
+# A stamp lies in its environment and is newer than what that was made from, so nothing is installed
+# twice. When another make held the lock and did the same work, uv finds it done and answers at once.
+
+INGREDIENTS := uv.lock pyproject.toml Makefile
+SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+# --inexact: what `make check` has put into .venv stays when `make run` comes by.
+.venv/.ready-run: $(INGREDIENTS) | $(UV)
+	@mkdir -p .cache
+	$(LOCKED) $(UV) sync --frozen --inexact --python $(PYTHON)
+	@touch $@
+
+.venv/.ready-check: $(INGREDIENTS) | $(UV)
+	@mkdir -p .cache
+	$(LOCKED) $(UV) sync --frozen --inexact --group dev --python $(PYTHON)
+	@touch $@ .venv/.ready-run
+
+# The lock's packages and the wheel, and nothing of the tree: what is tested is what is shipped.
+.venv-test/.ready: $(INGREDIENTS) $(SHIPPED) | $(UV)
+	@mkdir -p .cache
+	UV_PROJECT_ENVIRONMENT=.venv-test $(LOCKED) sh -ec '\
+	  rm -rf dist; \
+	  $(UV) build --wheel --python $(PYTHON); \
+	  $(UV) sync --frozen --group dev --no-install-project --python $(PYTHON); \
+	  $(UV) pip install --python $(TESTED)/python --no-deps --reinstall dist/*.whl'
+	@touch $@
+
+.cache/uv-$(UV_VERSION)/bin/uv:
+	@mkdir -p .cache $(HOME)
+	$(LOCKED) sh tools/get_uv.sh "$(PYTHON)" "$(UV_VERSION)"

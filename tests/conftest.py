@@ -1,0 +1,27 @@
+"""What holds for every test: where it may connect, how hard properties try, what is being tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import tidegate
+
+# A shared machine must not fail a property for being slow: budgets are per kind, not per example.
+settings.register_profile("check", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", parent=settings.get_profile("check"), max_examples=2000)
+settings.load_profile("check")
+
+
+def pytest_report_header() -> str:
+    """Say which Tidegate is under test: the tree's or a wheel's."""
+    return f"tidegate {tidegate.__version__} from {Path(tidegate.__file__).parent}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let integration tests out: everything else sees loopback only."""
+    for item in items:
+        if item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.enable_socket)
