@@ -1,0 +1,1 @@
+"""What can the engine carry, and is it alive?"""

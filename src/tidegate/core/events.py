@@ -1,0 +1,148 @@
+"""What happened, as values that cannot hold what must not be logged.
+
+An event's fields are numbers, booleans, enums and identifiers that check their
+own shape. No field takes a plain string, so a prompt, a password, a key or an
+address cannot be logged by mistake: there is nowhere to put it. Request events
+carry the fields of the event-log contract (docs/reference/events.md), which
+other Tidegate commands read.
+
+Once published, a tag keeps its meaning for ever.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+import msgspec
+
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.generation.call import FinishReason
+from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.reasons import Reason
+
+
+class Level(StrEnum):
+    """How much an operator should care."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Tag(StrEnum):
+    """`subject:action` of every event."""
+
+    SERVICE_STARTING = "service:starting"
+    SERVICE_READY = "service:ready"
+    SERVICE_DRAINING = "service:draining"
+    SERVICE_STOPPED = "service:stopped"
+    REQUEST_FINISHED = "request:finished"
+    REQUEST_CRASHED = "request:crashed"
+    ENGINE_CHANGED = "engine:changed"
+    ACCOUNT_CREATED = "account:created"
+    KEY_CREATED = "key:created"
+    KEY_REVOKED = "key:revoked"
+    LIBRARY_SPOKE = "library:spoke"
+
+
+class RouteKind(StrEnum):
+    """What a request was for, as the event-log contract counts it."""
+
+    CHAT = "chat"
+    PAGE = "page"
+    STATUS = "status"
+    OTHER = "other"
+
+
+class Site(str):
+    """A place in code, `module:line`: what a crash or a library's log call is known by."""
+
+    __slots__ = ()
+
+    def __new__(cls, module: str, line: int) -> Self:
+        """Keep only what can stand in a dotted module name."""
+        name = "".join(c for c in module[:120] if c.isascii() and (c.isalnum() or c in "._-"))
+        return super().__new__(cls, f"{name}:{line:d}")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Any event: `t` is Unix seconds."""
+
+    t: float
+    level: Level = Level.INFO
+
+
+class ServiceChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="service"):
+    """The service starts, is ready, drains or has stopped."""
+
+    event: Tag
+    running: int | None = None
+    start_s: float | None = None
+
+
+class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="request"):
+    """One request, whatever became of it. Fields as in the event-log contract."""
+
+    event: Tag = Tag.REQUEST_FINISHED
+    id: RequestId
+    route: RouteKind
+    status: int
+    total_s: float
+    bytes_in: int = 0
+    bytes_out: int = 0
+    reason: Reason | None = None
+    src: Fingerprint | None = None
+    net: Fingerprint | None = None
+    acct: Fingerprint | None = None
+    key: Fingerprint | None = None
+    stream: bool | None = None
+    in_tok: int | None = None
+    cached_tok: int | None = None
+    out_tok: int | None = None
+    max_tok: int | None = None
+    queue_s: float | None = None
+    ttft_s: float | None = None
+    service_s: float | None = None
+    gap_s: float | None = None
+    finish: FinishReason | None = None
+    abandoned: bool | None = None
+    retry: int | None = None
+
+
+class RequestCrashed(Event, frozen=True, kw_only=True, tag_field="kind", tag="crash"):
+    """Our own defect: the exception's class and where it rose, never its message."""
+
+    event: Tag = Tag.REQUEST_CRASHED
+    id: RequestId
+    error: Site
+    raised_at: Site
+
+
+class EngineChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="engine"):
+    """The engine moved to another state."""
+
+    event: Tag = Tag.ENGINE_CHANGED
+    state: EngineState
+    healthy: bool
+    restarts: int
+    load_s: float | None = None
+
+
+class AccountChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="account"):
+    """An account or a key was made or ended."""
+
+    event: Tag
+    acct: Fingerprint
+    key: Fingerprint | None = None
+
+
+class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
+    """A library logged something. Where and what kind of error, never its words."""
+
+    event: Tag = Tag.LIBRARY_SPOKE
+    site: Site
+    error: Site | None = None
+
+
+AnyEvent = ServiceChanged | RequestFinished | RequestCrashed | EngineChanged | AccountChanged | LibrarySpoke

@@ -1,0 +1,1 @@
+"""Which models there are, how people name them, and which suit a machine."""

@@ -1,0 +1,38 @@
+"""Why a request was refused or failed: the one vocabulary.
+
+The same word stands in the API error's `code`, the metric's label, the log, the
+console and the reference. Once published, a word keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason, as API clients and operators read it."""
+
+    # The request itself is not usable. Trying again will not help.
+    INVALID_JSON = "invalid_json"
+    INVALID_VALUE = "invalid_value"
+    MISSING_FIELD = "missing_field"
+    UNSUPPORTED_VALUE = "unsupported_value"
+    BODY_TOO_LARGE = "body_too_large"
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+    MODEL_NOT_FOUND = "model_not_found"
+    ROUTE_NOT_FOUND = "route_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+
+    # We do not know, or do not allow, the caller.
+    INVALID_API_KEY = "invalid_api_key"
+    MISSING_SCOPE = "missing_scope"
+
+    # We cannot serve it now.
+    SERVER_IS_OVERLOADED = "server_is_overloaded"
+    SERVER_IS_DRAINING = "server_is_draining"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    ENGINE_FAILED = "engine_failed"
+    INTERNAL_ERROR = "internal_error"
+
+    # Nobody is left to answer.
+    CLIENT_LEFT = "client_left"

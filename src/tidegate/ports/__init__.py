@@ -1,0 +1,1 @@
+"""What Tidegate needs from the world, as Protocols, with their errors."""
