@@ -1,0 +1,1 @@
+"""One technology per room; rooms never import each other."""

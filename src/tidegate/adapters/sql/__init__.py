@@ -1,0 +1,8 @@
+"""Records in SQLite or PostgreSQL, through one set of tables."""
+
+from __future__ import annotations
+
+from tidegate.adapters.sql.schema import DatabaseTooNewError
+from tidegate.adapters.sql.store import SqlStore, open_store
+
+__all__ = ["DatabaseTooNewError", "SqlStore", "open_store"]

@@ -1,0 +1,1 @@
+"""How each schema came to be: one folder per schema, one file per step."""

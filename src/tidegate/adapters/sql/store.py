@@ -1,0 +1,48 @@
+"""Opening both databases together, ready for use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from tidegate.adapters.sql.accounts import SqlAccountStore
+from tidegate.adapters.sql.conversations import SqlConversationStore
+from tidegate.adapters.sql.database import Keeping, open_database
+from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
+from tidegate.adapters.sql.vault import UserKeyVault
+
+
+class SqlStore(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is kept in SQL."""
+
+    accounts: SqlAccountStore
+    conversations: SqlConversationStore
+
+
+@asynccontextmanager
+async def open_store(database_url: str, keys_url: str, kek: bytes) -> AsyncIterator[SqlStore]:
+    """Open (making or migrating as needed) the records at `database_url` and the user keys at `keys_url`.
+
+    Both take sqlite:///PATH or postgresql://…, and on PostgreSQL may be the
+    same. `kek` is the key-encryption key, 32 bytes. Raises ValueError for a bad
+    URL or key, DatabaseTooNewError, and UnreadableContentError when `kek` is
+    not the one that the stored user keys were wrapped with.
+    """
+    records = open_database(database_url)
+    try:
+        await migrate(records, RECORDS)
+        user_keys = open_database(keys_url, Keeping.SECRETS)
+        try:
+            await migrate(user_keys, USER_KEYS)
+            vault = UserKeyVault(user_keys, kek)
+            await vault.check()
+            yield SqlStore(
+                accounts=SqlAccountStore(records),
+                conversations=SqlConversationStore(records, vault),
+            )
+        finally:
+            await user_keys.close()
+    finally:
+        await records.close()

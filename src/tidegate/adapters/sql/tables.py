@@ -1,0 +1,108 @@
+"""The tables, as the newest migrations leave them.
+
+Two schemas, because they live and die apart: `records` holds what people have,
+`user_keys` holds what makes it readable. Destroying a row of the second makes
+the first's ciphertext worthless, in every copy of it.
+
+Every type here exists on SQLite and PostgreSQL alike. Times are Unix seconds.
+What people wrote is bytes (ciphertext), never text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+# Every constraint has a name, so that a later migration can drop it by name on both databases.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+records = MetaData(naming_convention=NAMING)
+user_keys_schema = MetaData(naming_convention=NAMING)
+
+users = Table(
+    "users",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", String(512)),
+    Column("created_at_s", Double, nullable=False),
+    Column("member_since_s", Double, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("owner", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("label", String(32), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("last_used_at_s", Double),
+    Column("revoked_at_s", Double),
+)
+
+conversations = Table(
+    "conversations",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("owner", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("title", LargeBinary, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("updated_at_s", Double, nullable=False),
+    UniqueConstraint("id", "owner"),
+    Index("ix_conversations_owner_updated_at_s", "owner", "updated_at_s"),
+)
+
+messages = Table(
+    "messages",
+    records,
+    # The order of arrival; the clock alone cannot order messages written in the same instant.
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("conversation", String(40), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("parent", String(40)),
+    Column("author", String(16), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("reasoning", LargeBinary, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    UniqueConstraint("id", "conversation"),
+    # The database itself refuses a message whose owner is not its conversation's.
+    ForeignKeyConstraint(
+        ["conversation", "owner"],
+        ["conversations.id", "conversations.owner"],
+        ondelete="CASCADE",
+    ),
+    # Without CASCADE on purpose: it would recurse once per generation, and SQLite
+    # gives up at 1000. The conversation's own cascade takes the whole tree at once.
+    ForeignKeyConstraint(["parent", "conversation"], ["messages.id", "messages.conversation"]),
+    Index("ix_messages_conversation_parent", "conversation", "parent"),
+)
+
+user_keys = Table(
+    "user_keys",
+    user_keys_schema,
+    Column("owner", String(40), primary_key=True),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("created_at_s", Double, nullable=False),
+)

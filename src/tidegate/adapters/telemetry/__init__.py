@@ -1,0 +1,1 @@
+"""Where events become log lines and figures."""

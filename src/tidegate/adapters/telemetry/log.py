@@ -1,0 +1,80 @@
+"""The structured log: one JSON object a line, bounded in size.
+
+Libraries log through the standard library; what they say may quote anything, so
+only where they spoke and what kind of error they had is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from tidegate.core.events import AnyEvent, Level, LibrarySpoke, Site
+
+
+class _BoundedFile(logging.handlers.RotatingFileHandler):
+    """Rotates by size. A full disk loses lines, not requests, and does not print about it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Lose the line."""
+
+
+class JsonLog:
+    """A Journal that writes lines to a rotated file and, if wanted, to a stream."""
+
+    def __init__(self, path: Path, *, max_bytes: int, kept_files: int, echo: TextIO | None = None) -> None:
+        """Open the file for appending; raises OSError when that is not possible."""
+        self._encoder = msgspec.json.Encoder(enc_hook=str)
+        self._handlers: list[logging.Handler] = [
+            _BoundedFile(path, maxBytes=max_bytes, backupCount=kept_files, encoding="utf-8")
+        ]
+        path.chmod(0o600)
+        if echo is not None:
+            self._handlers.append(logging.StreamHandler(echo))
+
+    def record(self, event: AnyEvent) -> None:
+        """Write one line."""
+        line = self._encoder.encode(event).decode()
+        entry = logging.LogRecord("tidegate", logging.INFO, "", 0, line, None, None)
+        for handler in self._handlers:
+            handler.handle(entry)
+
+    def close(self) -> None:
+        """Write out and close."""
+        for handler in self._handlers:
+            handler.close()
+
+    def listen_to_libraries(self) -> None:
+        """Take over the standard library's logging, from warnings up."""
+        root = logging.getLogger()
+        root.handlers[:] = [_LibraryHandler(self)]
+        root.setLevel(logging.WARNING)
+        logging.captureWarnings(capture=True)
+
+
+class _LibraryHandler(logging.Handler):
+    def __init__(self, log: JsonLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error_type = record.exc_info[0] if record.exc_info else None
+        self._log.record(
+            LibrarySpoke(
+                t=time.time(),
+                level=Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING,
+                site=Site(record.name, record.lineno),
+                error=None if error_type is None else Site(error_type.__name__, 0),
+            )
+        )
+
+
+def console_echo() -> TextIO | None:
+    """Standard error, when something collects it; a person at a terminal is spared the lines."""
+    return None if sys.stderr.isatty() else sys.stderr

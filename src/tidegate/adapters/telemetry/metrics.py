@@ -1,0 +1,80 @@
+"""Figures for Prometheus, made of the same events as the log.
+
+Labels come from enums only: an attacker cannot invent a new series.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.events import AnyEvent, EngineChanged, RequestFinished
+
+_WAITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_GAPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class Metrics:
+    """A Journal that counts."""
+
+    def __init__(self) -> None:
+        """Start at zero, in a registry of its own."""
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "tidegate_http_requests",
+            "Requests by route, status and reason.",
+            ["route", "status", "reason"],
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "tidegate_generation_tokens",
+            "Tokens by kind: prompt, cached (part of prompt), completion.",
+            ["kind"],
+            registry=registry,
+        )
+        self._abandoned = Counter(
+            "tidegate_generation_abandoned", "Answers whose caller left before the end.", registry=registry
+        )
+        self._queue = Histogram(
+            "tidegate_admission_queue_seconds", "Wait for a place at the engine.", buckets=_WAITS_S, registry=registry
+        )
+        self._ttft = Histogram(
+            "tidegate_generation_ttft_seconds",
+            "From admission to the first piece of the answer.",
+            buckets=_WAITS_S,
+            registry=registry,
+        )
+        self._gap = Histogram(
+            "tidegate_generation_gap_seconds",
+            "Mean time between pieces of one answer.",
+            buckets=_GAPS_S,
+            registry=registry,
+        )
+        self._ready = Gauge("tidegate_engine_ready", "1 when the engine answers.", registry=registry)
+        self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
+
+    def record(self, event: AnyEvent) -> None:
+        """Count one event."""
+        match event:
+            case RequestFinished():
+                self._count(event)
+            case EngineChanged():
+                self._ready.set(event.state is EngineState.READY)
+                self._restarts.set(event.restarts)
+            case _:
+                pass
+
+    def _count(self, event: RequestFinished) -> None:
+        self._requests.labels(event.route, event.status, event.reason or "none").inc()
+        for kind, tokens in (("prompt", event.in_tok), ("cached", event.cached_tok), ("completion", event.out_tok)):
+            if tokens:
+                self._tokens.labels(kind).inc(tokens)
+        if event.abandoned:
+            self._abandoned.inc()
+        for histogram, value in ((self._queue, event.queue_s), (self._ttft, event.ttft_s), (self._gap, event.gap_s)):
+            if value is not None:
+                histogram.observe(value)
+
+    def exposition(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,87 @@
+"""Sockets and the HTTP servers on them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Generator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_BACKLOG = 2048
+_SOCKET_PATH_BYTES = 107  # unix(7): sun_path, less its closing NUL.
+
+
+class PortTakenError(Exception):
+    """The address cannot be listened on. The message names the setting and the fix."""
+
+
+def bind_port(host: str, port: int, setting: str) -> socket.socket:
+    """Listen on a TCP port; 0 takes any free one. Raises PortTakenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        option = "--" + setting.rpartition(".")[2].replace("_", "-")
+        msg = f"{setting} = {port}: cannot listen on {host}:{port} ({error.strerror}); choose another with {option}"
+        raise PortTakenError(msg) from error
+    listener.setblocking(False)
+    return listener
+
+
+def bind_path(path: Path) -> socket.socket:
+    """Listen on a Unix socket, in place of a dead one. The caller holds the directory's lock."""
+    check_path(path)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def check_path(path: Path) -> None:
+    """Raise PortTakenError when the kernel could not take this path for a socket."""
+    if len(bytes(path)) > _SOCKET_PATH_BYTES:
+        msg = f"data_dir: {path} is too long for a Unix socket; choose a data directory with a shorter path"
+        raise PortTakenError(msg)
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that was really taken."""
+    return int(listener.getsockname()[1])
+
+
+class Server(uvicorn.Server):
+    """One HTTP server of several in this process: signals are the service's, not its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals alone."""
+        yield
+
+
+def server(app: ASGIApp) -> Server:
+    """Make a server for an application; it gets its socket when it serves."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+        )
+    )

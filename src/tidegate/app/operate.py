@@ -1,0 +1,37 @@
+"""Doing operator acts on a data directory without a running service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tidegate.adapters.disk.datadir import DataDir
+from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.sql.store import open_store
+from tidegate.adapters.telemetry.log import JsonLog
+from tidegate.app.fingerprints import fingerprinter
+from tidegate.config import Settings
+from tidegate.services.accounts import Clerk
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk]:
+    """Open the stores for account acts. The caller holds the directory's lock."""
+    secrets = load_or_create_secrets(datadir)
+    log = JsonLog(
+        datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
+    )
+    try:
+        async with open_store(
+            settings.database_url or datadir.database_url, datadir.user_keys_url, secrets.kek
+        ) as store:
+            yield Clerk(
+                accounts=store.accounts,
+                server_keys=secrets.server_keys,
+                journal=log,
+                fingerprint=fingerprinter(secrets.fingerprint_key),
+                clock=time.time,
+            )
+    finally:
+        log.close()

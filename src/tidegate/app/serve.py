@@ -1,0 +1,265 @@
+"""Runs the whole service: engine, stores, servers; from the first socket to the last drained answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from starlette.types import ASGIApp
+
+from tidegate.adapters.disk.datadir import DataDir
+from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
+from tidegate.adapters.engines.child import EnginePlan
+from tidegate.adapters.engines.embedded import EmbeddedEngine
+from tidegate.adapters.engines.process import EngineProcess
+from tidegate.adapters.models import Manifest
+from tidegate.adapters.sql.store import SqlStore, open_store
+from tidegate.adapters.telemetry.journals import Journals
+from tidegate.adapters.telemetry.log import JsonLog, console_echo
+from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.app.background import Background
+from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
+from tidegate.config import Settings
+from tidegate.core.admission.slots import SlotPlan
+from tidegate.core.capacity.health import EngineState, HealthPlan
+from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.http.applications import Applications, build_applications
+from tidegate.http.exchange import Lifecycle
+from tidegate.ports.engine import EngineReport, ModelCard
+from tidegate.ports.journal import Journal
+from tidegate.services.accounts import Clerk
+from tidegate.services.lane import Lane
+
+_LAST_WORDS_S = 5.0
+
+
+class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run, once every question has been answered."""
+
+    settings: Settings
+    datadir: DataDir
+    model: ModelCard
+    model_path: Path
+
+
+def card_of(manifest: Manifest, context_tokens: int) -> ModelCard:
+    """What callers are told of a model that was pulled."""
+    return ModelCard(
+        id=manifest.id,
+        owned_by="tidegate",
+        created_s=int(manifest.pulled_at_s),
+        context_tokens=context_tokens,
+        fingerprint=f"fp_{manifest.sha256[:10]}",
+    )
+
+
+class Listeners(msgspec.Struct, frozen=True):
+    """The sockets, bound before anything slow begins: a taken port is known at once."""
+
+    public: socket.socket
+    status: socket.socket
+    operator: socket.socket
+
+    @classmethod
+    def bind(cls, settings: Settings) -> Listeners:
+        """Bind all three. Raises PortTakenError."""
+        given = settings.server
+        with contextlib.ExitStack() as undo:
+            public = undo.enter_context(bind_port(given.host, given.port, "server.port"))
+            status = undo.enter_context(bind_port(given.host, given.status_port, "server.status_port"))
+            operator = undo.enter_context(bind_port("127.0.0.1", given.operator_port, "server.operator_port"))
+            undo.pop_all()
+        return cls(public, status, operator)
+
+    def urls(self, host: str) -> tuple[str, str, str]:
+        """Where a person would go: public, status, operator."""
+        shown = f"[{host}]" if ":" in host else host
+        if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
+            shown = "127.0.0.1"
+        return (
+            f"http://{shown}:{port_of(self.public)}",
+            f"http://{shown}:{port_of(self.status)}",
+            f"http://127.0.0.1:{port_of(self.operator)}",
+        )
+
+
+async def run(
+    plan: ServePlan,
+    listeners: Listeners,
+    told_ready: Callable[[float], None],
+    told_trouble: Callable[[list[str]], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    `told_ready` hears the seconds from the start of the process to the first
+    token, once; `told_trouble` the engine's last words when it fails to load.
+    The caller holds the data directory's lock.
+    """
+    settings, datadir = plan.settings, plan.datadir
+    log = JsonLog(
+        datadir.logs_path / "events.jsonl",
+        max_bytes=settings.log.max_bytes,
+        kept_files=settings.log.kept_files,
+        echo=console_echo(),
+    )
+    log.listen_to_libraries()
+    metrics = Metrics()
+    journal = Journals(log, metrics)
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
+    engine = _engine(plan, journal, told_trouble)
+    secrets = load_or_create_secrets(datadir)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(log.close)
+        await engine.start()  # First: it takes longest, and in another process.
+        stack.push_async_callback(engine.stop)
+        database_url = settings.database_url or datadir.database_url
+        store = await stack.enter_async_context(open_store(database_url, datadir.user_keys_url, secrets.kek))
+        background = Background()
+        stack.push_async_callback(background.finish)
+        lifecycle = Lifecycle()
+        applications = _applications(plan, engine, store, secrets, lifecycle, journal, metrics, background)
+        greeter = asyncio.create_task(_greet(engine, journal, told_ready))
+        stack.callback(greeter.cancel)
+        await _serve_until_told(applications, listeners, datadir, lifecycle, settings.server.drain_s, journal)
+    # After everything is closed, so that the line tells the truth.
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
+
+
+def _engine(plan: ServePlan, journal: Journal, told_trouble: Callable[[list[str]], None]) -> EmbeddedEngine:
+    given = plan.settings.engine
+    socket_path = plan.datadir.run_path / "engine.sock"
+    check_path(socket_path)
+    threads = given.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+    process = EngineProcess(
+        EnginePlan(
+            model_path=str(plan.model_path),
+            socket_path=str(socket_path),
+            slots=given.slots,
+            context_tokens=given.context_tokens,
+            threads=threads,
+            batch_tokens=given.batch_tokens,
+        )
+    )
+
+    def changed(report: EngineReport, load_s: float | None) -> None:
+        is_failed = report.state is EngineState.FAILED
+        journal.record(
+            EngineChanged(
+                t=time.time(),
+                level=Level.ERROR if is_failed else Level.INFO,
+                state=report.state,
+                healthy=report.state is EngineState.READY,
+                restarts=report.restarts,
+                load_s=load_s,
+            )
+        )
+        if is_failed and process.last_words:
+            told_trouble(process.last_words)
+
+    health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
+    return EmbeddedEngine(plan.model, process, str(socket_path), health, changed)
+
+
+def _applications(
+    plan: ServePlan,
+    engine: EmbeddedEngine,
+    store: SqlStore,
+    secrets: Secrets,
+    lifecycle: Lifecycle,
+    journal: Journal,
+    metrics: Metrics,
+    background: Background,
+) -> Applications:
+    given = plan.settings
+    fingerprint = fingerprinter(secrets.fingerprint_key)
+    return build_applications(
+        engine=engine,
+        aliases=given.engine.aliases,
+        lane=Lane(SlotPlan(given.engine.slots, given.engine.max_waiting), time.monotonic),
+        clerk=Clerk(
+            accounts=store.accounts,
+            server_keys=secrets.server_keys,
+            journal=journal,
+            fingerprint=fingerprint,
+            clock=time.time,
+        ),
+        lifecycle=lifecycle,
+        max_body_bytes=given.server.max_body_bytes,
+        exposition=metrics.exposition,
+        ticks=time.monotonic,
+        later=background.later,
+    )
+
+
+async def _greet(engine: EmbeddedEngine, journal: Journal, told_ready: Callable[[float], None]) -> None:
+    await engine.ready.wait()
+    start_s = time.clock_gettime(time.CLOCK_BOOTTIME) - _process_started_s()
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
+    told_ready(start_s)
+
+
+async def _serve_until_told(
+    applications: Applications,
+    listeners: Listeners,
+    datadir: DataDir,
+    lifecycle: Lifecycle,
+    drain_s: float,
+    journal: Journal,
+) -> None:
+    control = bind_path(datadir.run_path / "control.sock")
+    pairs: list[tuple[ASGIApp, socket.socket]] = [
+        (applications.public, listeners.public),
+        (applications.status, listeners.status),
+        (applications.operator, listeners.operator),
+        (applications.control, control),
+    ]
+    servers: list[Server] = [server(app) for app, _ in pairs]
+    tasks = [
+        asyncio.create_task(one.serve(sockets=[listener])) for one, (_, listener) in zip(servers, pairs, strict=True)
+    ]
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    _on_signals(stop, hurry)
+    stopping = asyncio.create_task(stop.wait())
+    # A server that ends by itself has failed: then the whole service stops, loudly.
+    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
+    await _drain(lifecycle, drain_s, hurry)
+    for one in servers:
+        one.should_exit = True
+    await asyncio.gather(*tasks)
+    stopping.cancel()
+    (datadir.run_path / "control.sock").unlink(missing_ok=True)
+
+
+def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    def asked() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+
+
+async def _drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> None:
+    """Let running answers finish, up to the limit or a second signal; then end them with a clean error."""
+    lifecycle.drain_s, lifecycle.is_draining = drain_s, True
+    idle, hurried = asyncio.create_task(lifecycle.idle.wait()), asyncio.create_task(hurry.wait())
+    await asyncio.wait({idle, hurried}, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+    lifecycle.expired.set()
+    await asyncio.wait({idle}, timeout=_LAST_WORDS_S)
+    idle.cancel()
+    hurried.cancel()
+
+
+def _process_started_s() -> float:
+    """When this process began, on the boot clock (proc_pid_stat(5), field 22)."""
+    fields = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,146 @@
+"""`tidegate users` and `tidegate keys`."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tidegate.cli.desk import perform
+from tidegate.cli.options import ConfigOption, DataOption, JsonOption, settings_of
+from tidegate.cli.output import WRONG_USAGE, print_json, refuse
+from tidegate.core.accounts import ApiKey, Role, User
+from tidegate.services.accounts import CreatedKey, CreateKey, CreateUser, ListKeys, ListUsers, RevokeKey
+
+users_app = typer.Typer(help="Create and list users.", no_args_is_help=True)
+keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's address.")]
+UserOption = Annotated[str, typer.Option("--user", metavar="EMAIL", help="Whose key.")]
+
+
+@users_app.command("create")
+def create_user(
+    email: Email,
+    *,
+    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.USER,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Member since this date (YYYY-MM-DD), for imports.")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, at least 15 characters.")
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a user."""
+    member_since_s = None if since is None else _unix_seconds(since)
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    act = CreateUser(email=email, role=role, password=password, member_since_s=member_since_s)
+    user = perform(settings_of(config, data), act, User)
+    if as_json:
+        print_json(user)
+    else:
+        typer.echo(f"Created {user.role} {user.email} ({user.id}).")
+
+
+@users_app.command("list")
+def list_users(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List all users, oldest first."""
+    users = perform(settings_of(config, data), ListUsers(), list[User])
+    if as_json:
+        print_json(users)
+        return
+    rows = [(user.email, user.role, _date(user.member_since_s), user.id) for user in users]
+    _print_table(("Email", "Role", "Member since", "Id"), rows, "No users yet. Create one: tidegate users create EMAIL")
+
+
+@keys_app.command("create")
+def create_key(
+    user: UserOption,
+    *,
+    name: Annotated[str, typer.Option(help="What the key is for, for your own memory.")] = "",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an API key and print it, once."""
+    created = perform(settings_of(config, data), CreateKey(email=user, name=name), CreatedKey)
+    if as_json:
+        print_json({"key": created.text, **_described(created.key)})
+        return
+    typer.echo(created.text)
+    typer.echo("This is shown once. Keep it like a password; revoke it with 'tidegate keys revoke'.", err=True)
+
+
+@keys_app.command("list")
+def list_keys(
+    user: UserOption, *, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """List a user's keys, revoked ones too. The keys themselves are not kept and cannot be shown."""
+    keys = perform(settings_of(config, data), ListKeys(email=user), list[ApiKey])
+    if as_json:
+        print_json([_described(key) for key in keys])
+        return
+    rows = [
+        (key.id, key.label, key.name, _date(key.created_at_s), _date(key.last_used_at_s), _state(key)) for key in keys
+    ]
+    headings = ("Id", "Key", "Name", "Created", "Last used", "State")
+    _print_table(headings, rows, f"{user} has no keys. Create one: tidegate keys create --user {user}")
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id that 'keys list' shows.")],
+    user: UserOption,
+    *,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a key at once."""
+    perform(settings_of(config, data), RevokeKey(email=user, key_id=key_id), type(None))
+    if as_json:
+        print_json({"id": key_id, "revoked": True})
+    else:
+        typer.echo(f"{key_id} is revoked.")
+
+
+def _described(key: ApiKey) -> dict[str, Any]:
+    described: dict[str, Any] = msgspec.to_builtins(key, enc_hook=str)
+    return described
+
+
+def _unix_seconds(text: str) -> float:
+    try:
+        return datetime.datetime.combine(datetime.date.fromisoformat(text), datetime.time(), datetime.UTC).timestamp()
+    except ValueError:
+        refuse(f"--since {text!r}: expected a date such as 2024-05-31", WRONG_USAGE)
+
+
+def _date(moment_s: float | None) -> str:
+    if moment_s is None:
+        return "never"
+    return datetime.datetime.fromtimestamp(moment_s, datetime.UTC).date().isoformat()
+
+
+def _state(key: ApiKey) -> str:
+    return "live" if key.revoked_at_s is None else f"revoked {_date(key.revoked_at_s)}"
+
+
+def _print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]], when_empty: str) -> None:
+    if not rows:
+        typer.echo(when_empty)
+        return
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console(highlight=False).print(table)

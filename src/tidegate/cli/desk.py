@@ -1,0 +1,92 @@
+"""Does account acts where they must be done: in the running service, or here when none runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from tidegate.adapters.disk.datadir import DataDir, DataDirLocked
+from tidegate.cli.options import datadir_of
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
+from tidegate.config import Settings
+from tidegate.services.accounts import Act
+
+T = TypeVar("T")
+
+_PATIENCE_S = 10.0
+_RETRY_S = 0.1
+
+
+class _Refused(msgspec.Struct):
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Refused
+
+
+def perform(settings: Settings, act: Act, kind: type[T]) -> T:
+    """Do the act and answer its result as `kind`; ends the program with a sentence when it cannot be done.
+
+    A service that runs on the data directory does it; otherwise this process
+    holds the directory's lock meanwhile.
+    """
+    datadir = datadir_of(settings)
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with datadir.lock():
+                result = asyncio.run(_perform_here(settings, datadir, act))
+                return cast("T", result)
+        except DataDirLocked as locked:
+            answer = asyncio.run(_ask_service(datadir, act))
+            if answer is not None:
+                return _read(answer, kind)
+            # Held, but nobody answers: a service that is starting or stopping, or another verb.
+            if time.monotonic() > give_up_at:
+                refuse(f"{locked}; it does not answer on its control socket", NOT_SO)
+            time.sleep(_RETRY_S)
+
+
+async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> object:
+    from tidegate.adapters.disk.secrets import SecretsError
+    from tidegate.app import open_desk
+    from tidegate.ports.accounts import EmailTakenError
+    from tidegate.services.accounts import NotFoundError
+
+    try:
+        async with open_desk(settings, datadir) as clerk:
+            return await clerk.perform(act)
+    except EmailTakenError:
+        refuse("email: another account already uses this address", NOT_SO)
+    except NotFoundError as error:
+        refuse(str(error), NOT_SO)
+    except (ValueError, SecretsError) as error:
+        refuse(str(error), WRONG_USAGE)
+
+
+async def _ask_service(datadir: DataDir, act: Act) -> tuple[int, bytes] | None:
+    import aiohttp
+
+    connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
+    try:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            body = msgspec.json.encode(act, enc_hook=str)
+            async with session.post("http://control/acts", data=body) as response:
+                return response.status, await response.read()
+    except aiohttp.ClientError:
+        return None
+
+
+def _read(answer: tuple[int, bytes], kind: type[T]) -> T:
+    status, body = answer
+    if status != 200:  # noqa: PLR2004 - HTTP
+        refuse(msgspec.json.decode(body, type=_ErrorBody).error.message, NOT_SO)
+    return msgspec.json.decode(body, type=kind, dec_hook=_identifier)
+
+
+def _identifier(kind: type, text: Any) -> Any:
+    return kind(text)

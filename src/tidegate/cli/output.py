@@ -1,0 +1,44 @@
+"""How verbs speak: JSON or words on standard output, refusals and progress on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+NOT_SO: Final = 1
+"""Exit status when the thing asked about is not so."""
+
+WRONG_USAGE: Final = 2
+"""Exit status for wrong usage or configuration."""
+
+
+def refuse(sentence: str, code: int) -> NoReturn:
+    """Say in one sentence what is wrong and end with the exit status `code`."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2))
+
+
+@contextmanager
+def byte_bar(label: str, *, is_shown: bool = True) -> Iterator[Callable[[int, int | None], None]]:
+    """Draw a progress bar for bytes; nothing where nobody watches, for there it would only fill the log."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    is_hidden = not (is_shown and console.is_terminal)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=is_hidden) as bar:
+        task = bar.add_task(label, total=None)
+
+        def show(done_bytes: int, total_bytes: int | None, /) -> None:
+            bar.update(task, completed=done_bytes, total=total_bytes)
+
+        yield show

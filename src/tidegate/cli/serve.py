@@ -1,0 +1,145 @@
+"""`tidegate serve`: the whole service on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tidegate.cli.options import ConfigOption, DataOption, datadir_of, settings_of
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, refuse
+
+if TYPE_CHECKING:
+    from tidegate.adapters.models import Manifest, ModelLibrary
+    from tidegate.app import Listeners
+    from tidegate.config import Settings
+
+
+def serve(
+    *,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", help="Public port (default 8080).")] = None,
+    status_port: Annotated[int | None, typer.Option(metavar="P", help="Status page (default 8081).")] = None,
+    operator_port: Annotated[int | None, typer.Option(metavar="P", help="Operator's port (default 8082).")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model to serve; pulled when missing.")] = None,
+) -> None:
+    """Run the service until it is told to stop (Ctrl-C or SIGTERM), then let running answers finish."""
+    settings = settings_of(
+        config,
+        data,
+        server__host=host,
+        server__port=port,
+        server__status_port=status_port,
+        server__operator_port=operator_port,
+        engine__model=model,
+    )
+    datadir = datadir_of(settings)
+    # Imported here: other verbs should not wait for the server's libraries.
+    from tidegate.adapters.disk.datadir import DataDirLocked
+    from tidegate.adapters.disk.secrets import SecretsError
+    from tidegate.app import Listeners, PortTakenError, ServePlan, card_of, run
+
+    is_first = datadir.is_empty()
+    try:
+        with datadir.lock():
+            listeners = Listeners.bind(settings)
+            library, manifest = _model(settings)
+            plan = ServePlan(
+                settings=settings,
+                datadir=datadir,
+                model=card_of(manifest, settings.engine.context_tokens),
+                model_path=library.path(manifest),
+            )
+            greeting = _Greeting(settings, listeners, manifest, is_first=is_first)
+            asyncio.run(run(plan, listeners, greeting.ready, greeting.trouble))
+    except (DataDirLocked, PortTakenError, SecretsError) as error:
+        refuse(str(error), WRONG_USAGE)
+
+
+def _model(settings: Settings) -> tuple[ModelLibrary, Manifest]:
+    from tidegate.adapters.models import ModelLibrary
+    from tidegate.ports.models import ModelCorrupt, ModelUnavailable
+
+    given = settings.models
+    library = ModelLibrary(given.cache_dir, given.index_url, given.hub_endpoint, given.hub_token)
+    try:
+        with byte_bar(f"Model {settings.engine.model}") as progress:
+            return library, library.ensure(settings.engine.model, progress)
+    except (ModelUnavailable, ModelCorrupt) as error:
+        refuse(str(error), NOT_SO)
+    except ValueError as error:
+        refuse(f"engine.model: {error}", WRONG_USAGE)
+
+
+class _Greeting:
+    """What a person at the terminal is told."""
+
+    def __init__(self, settings: Settings, listeners: Listeners, manifest: Manifest, *, is_first: bool) -> None:
+        self._settings = settings
+        self._urls = listeners.urls(settings.server.host)
+        self._manifest = manifest
+        self._is_first = is_first
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def ready(self, start_s: float) -> None:
+        """Say where to go."""
+        public, status, operator = self._urls
+        engine = self._settings.engine
+        say = self._console.print
+        say(f"\n[bold]Tidegate is ready[/bold] after {start_s:.1f} s.\n")
+        say(f"  API       {public}/v1   (this page in a browser: {public})")
+        say(f"  Status    {status}")
+        say(f"  Operator  {operator}/metrics   (this machine only)")
+        size = f"{engine.slots} answers at once, {engine.context_tokens} tokens each"
+        say(f"  Model     {escape(self._manifest.id)}, {size}")
+        say(f"  Data      {escape(str(self._settings.data_dir))}\n")
+        self._advise()
+        say("Make a key:")
+        say(f"  {self._command('users create you@example.org')}")
+        say(f"  {self._command('keys create --user you@example.org')}\n")
+        say("Stop with Ctrl-C.")
+
+    def trouble(self, last_words: list[str]) -> None:
+        """Pass on what the engine said when it could not load."""
+        err = Console(stderr=True, highlight=False)
+        err.print("[bold red]The model could not be loaded.[/bold red] The engine's last words:")
+        for line in last_words:
+            err.print(f"  {line}", markup=False)
+
+    def _advise(self) -> None:
+        from tidegate.cli.models import machine_memory_bytes
+        from tidegate.core.models.catalogue import CATALOGUE, recommend
+
+        if not any(entry.id == self._manifest.id and entry.is_demonstration for entry in CATALOGUE):
+            return
+        say = self._console.print
+        say("[bold yellow]This is a demonstration model[/bold yellow]: it is tiny, and often wrong.")
+        if not self._is_first:
+            say("  Better ones: 'tidegate models list'.\n")
+            return
+        memory_bytes = machine_memory_bytes()
+        better = recommend(memory_bytes)
+        if better:
+            say(f"  Better open models that fit this machine's {memory_bytes / 1e9:.0f} GB of memory:")
+        for entry in better:
+            say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
+            say(f"    {self._command(f'models pull {entry.id}', with_data=False)}")
+        say("  Then serve it with 'tidegate serve --model NAME'.\n")
+
+    def _command(self, verb: str, *, with_data: bool = True) -> str:
+        program = Path(sys.argv[0])
+        shown = "tidegate" if program.name != "tidegate" else str(program)
+        with contextlib.suppress(ValueError):
+            shown = str(program.absolute().relative_to(Path.cwd()))
+        from tidegate.config import load_settings
+
+        is_usual = not with_data or self._settings.data_dir == load_settings().data_dir
+        return f"{shown} {verb}" + ("" if is_usual else f" --data {self._settings.data_dir}")

@@ -1,0 +1,151 @@
+"""Reads settings: defaults, then the TOML file, then the environment, then the command line.
+
+`TIDEGATE_ENGINE_SLOTS=8` sets `engine.slots`. Every error names the key, the
+value and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from tidegate.config.settings import Settings
+
+_PREFIX = "TIDEGATE_"
+
+_FOREIGN = {
+    "TIDEGATE_DATA": ("data_dir",),
+    "TIDEGATE_MODELS": ("models", "cache_dir"),
+    "PIP_INDEX_URL": ("models", "index_url"),
+    "HF_ENDPOINT": ("models", "hub_endpoint"),
+    "HF_TOKEN": ("models", "hub_token"),
+}
+"""Variables with a name of their own; ours are set later and win."""
+
+_NOT_SETTINGS = {"TIDEGATE_CONFIG"}
+
+_SECRET_KEYS = {"models.hub_token", "database_url"}
+
+
+class SettingsError(Exception):
+    """A setting is not usable. The message names the key, the value and the fix."""
+
+
+def load_settings(
+    config_path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read all settings once; `overrides` maps dotted keys to values and wins. Raises SettingsError."""
+    environment = os.environ if environment is None else environment
+    values = _read_file(config_path) if config_path else {}
+    for name, key, text in _environment_values(environment):
+        _set(values, key, text, source=name)
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _set(values, tuple(dotted.split(".")), value, source=dotted)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), values)) from None
+    return _expand(settings, environment)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}; name a readable TOML file with --config"
+        raise SettingsError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not valid TOML: {error}"
+        raise SettingsError(msg) from error
+
+
+def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    for name, key in _FOREIGN.items():
+        if environment.get(name):
+            yield name, key, environment[name]
+    known = {_PREFIX + "_".join(key).upper(): key for key in setting_keys()}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(_PREFIX) or name in _FOREIGN or name in _NOT_SETTINGS:
+            continue
+        if name not in known:
+            msg = f"{name}: no such setting{_suggest(name, known)}"
+            raise SettingsError(msg)
+        key = known[name]
+        is_list = key == ("engine", "aliases")
+        yield name, key, [part.strip() for part in text.split(",") if part.strip()] if is_list else text  # type: ignore[misc]
+
+
+def setting_keys() -> Iterator[tuple[str, ...]]:
+    """Every key there is, as a path from the root."""
+    for name, kind in get_type_hints(Settings).items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from ((name, field) for field in kind.__struct_fields__)
+        else:
+            yield (name,)
+
+
+def _set(values: dict[str, Any], key: tuple[str, ...], value: object, *, source: str) -> None:
+    table = values
+    for part in key[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            msg = f"{part}: expected a table of settings, because {source} sets one in it"
+            raise SettingsError(msg)
+    table[key[-1]] = value
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, (str, Path)):
+        return Path(value)
+    raise NotImplementedError
+
+
+def _explain(message: str, values: dict[str, Any]) -> str:
+    what, _, where = message.partition(" - at `$")
+    key = where.strip("`").lstrip(".")
+    unknown = re.search(r"unknown field `([^`]+)`", what)
+    if unknown:
+        full = ".".join(filter(None, (key, unknown[1])))
+        return f"{full}: no such setting{_suggest(full, ['.'.join(k) for k in setting_keys()])}"
+    value: Any = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    shown = "" if key in _SECRET_KEYS or value is None else f" = {value!r}"
+    return f"{key or 'settings'}{shown}: {what[:1].lower()}{what[1:]}"
+
+
+def _suggest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else "; see docs/reference/configuration.md"
+
+
+def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """Resolve `~` and the XDG base directories (https://specifications.freedesktop.org/basedir-spec/)."""
+    home = Path(environment.get("HOME") or Path.home())
+    defaults = Settings()
+    data_dir, cache_dir = settings.data_dir, settings.models.cache_dir
+    if data_dir == defaults.data_dir and environment.get("XDG_DATA_HOME"):
+        data_dir = Path(environment["XDG_DATA_HOME"]) / "tidegate"
+    if cache_dir == defaults.models.cache_dir and environment.get("XDG_CACHE_HOME"):
+        cache_dir = Path(environment["XDG_CACHE_HOME"]) / "tidegate" / "models"
+    return msgspec.structs.replace(
+        settings,
+        data_dir=_absolute(data_dir, home),
+        models=msgspec.structs.replace(settings.models, cache_dir=_absolute(cache_dir, home)),
+    )
+
+
+def _absolute(path: Path, home: Path) -> Path:
+    if path.parts[:1] == ("~",):
+        path = home.joinpath(*path.parts[1:])
+    return path.absolute()

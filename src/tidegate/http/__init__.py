@@ -1,0 +1,1 @@
+"""Requests become values, outcomes become responses. One room per audience."""

@@ -1,0 +1,88 @@
+"""The four applications that servers are given, one per audience, made of the rooms' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from tidegate.http import front, health
+from tidegate.http.control import routes as control
+from tidegate.http.doors import KeyDoor, open_door
+from tidegate.http.exchange import Frame, Lifecycle
+from tidegate.http.openai import routes as openai
+from tidegate.http.operator import routes as operator
+from tidegate.http.routes import bind, router
+from tidegate.http.status import routes as status
+from tidegate.ports.engine import Engine
+from tidegate.services.accounts import Clerk
+from tidegate.services.lane import Lane
+
+
+class Applications(msgspec.Struct, frozen=True, kw_only=True):
+    """ASGI applications, each complete with its frame."""
+
+    public: ASGIApp
+    status: ASGIApp
+    operator: ASGIApp
+    control: ASGIApp
+
+
+def build_applications(
+    *,
+    engine: Engine,
+    aliases: tuple[str, ...],
+    lane: Lane,
+    clerk: Clerk,
+    lifecycle: Lifecycle,
+    max_body_bytes: int,
+    exposition: Callable[[], bytes],
+    ticks: Callable[[], float],
+    later: Callable[[Coroutine[Any, Any, None]], None],
+) -> Applications:
+    """Bind every room to what it works with. `ticks` tells monotonic seconds, `later` runs what nobody waits for."""
+    door = KeyDoor(
+        accounts=clerk.accounts,
+        server_keys=clerk.server_keys,
+        fingerprint=clerk.fingerprint,
+        clock=clerk.clock,
+        later=later,
+    )
+    openai_room = openai.OpenAiRoom(
+        engine=engine,
+        aliases=aliases,
+        lane=lane,
+        lifecycle=lifecycle,
+        max_body_bytes=max_body_bytes,
+        clock=clerk.clock,
+        ticks=ticks,
+    )
+    operator_room = operator.OperatorRoom(engine=engine, lane=lane, lifecycle=lifecycle, exposition=exposition)
+    health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
+    public = [
+        *health_routes,
+        *bind(front.TABLE, front.FrontRoom(), open_door),
+        *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
+    ]
+    status_routes = bind(status.TABLE, status.StatusRoom(engine, lifecycle, clerk.clock), open_door)
+    operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
+    control_routes = bind(control.TABLE, clerk, open_door)
+
+    def frame(app: ASGIApp) -> Frame:
+        return Frame(app, clerk.journal, lifecycle, clerk.fingerprint, clerk.clock)
+
+    return Applications(
+        # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
+        public=CORSMiddleware(
+            frame(router(public)), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
+        ),
+        status=frame(router(status_routes)),
+        operator=frame(router(operator_routes)),
+        control=frame(router(control_routes)),
+    )
+
+
+_SHOWN = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]

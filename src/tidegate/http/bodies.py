@@ -1,0 +1,66 @@
+"""Reads a request's body: bounded, decoded into a type, and blamed by field name when it is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.refusals import Refusal
+
+T = TypeVar("T")
+
+_AT = re.compile(r" - at `\$([^`]*)`\Z")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+async def read(request: Request, limit_bytes: int) -> bytes:
+    """Read the whole body; raises a Refusal as soon as it is known to be larger than `limit_bytes`."""
+    exchange: Exchange = request.state.exchange
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared[:20]) > limit_bytes:
+        raise _too_large(limit_bytes)
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding")
+    pieces = []
+    try:
+        async for piece in request.stream():
+            exchange.bytes_in += len(piece)
+            if exchange.bytes_in > limit_bytes:
+                raise _too_large(limit_bytes)
+            pieces.append(piece)
+    except ClientDisconnect:
+        raise ClientLeftError from None
+    exchange.is_body_read = True
+    return b"".join(pieces)
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Decode JSON into `kind`; raises a Refusal whose `param` is the path of the field at fault."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(Reason.INVALID_JSON, f"The body is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise Refusal(Reason.INVALID_JSON, "The body is nested too deeply.") from None
+
+
+def _invalid(text: str) -> Refusal:
+    at = _AT.search(text)
+    path = at[1].lstrip(".") if at else ""
+    what = _AT.sub("", text)
+    missing = _MISSING.search(what)
+    if missing:
+        param = ".".join(filter(None, (path, missing[1])))
+        return Refusal(Reason.MISSING_FIELD, f"{param}: this field is required.", param=param)
+    return Refusal(Reason.INVALID_VALUE, f"{path or 'body'}: {what[:1].lower()}{what[1:]}.", param=path or None)
+
+
+def _too_large(limit_bytes: int) -> Refusal:
+    return Refusal(Reason.BODY_TOO_LARGE, f"The body is larger than {limit_bytes} bytes.", param="body")

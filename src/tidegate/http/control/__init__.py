@@ -1,0 +1,1 @@
+"""The command line's way into a running service: a Unix socket in the data directory."""

@@ -1,0 +1,37 @@
+"""Account acts for the command line. Whoever can open the socket is the operator.
+
+The socket lies in a directory that only the service's own user may enter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidegate.core.reasons import Reason
+from tidegate.http import bodies
+from tidegate.http.refusals import Refusal
+from tidegate.http.routes import Route
+from tidegate.ports.accounts import EmailTakenError
+from tidegate.services.accounts import Act, Clerk, NotFoundError
+
+_BODY_BYTES = 65536
+_ANY_ACT: Any = Act  # A union is a type to msgspec, but not to a type checker.
+
+
+async def perform(room: Clerk, request: Request) -> Response:
+    """Do one act and answer with what it made."""
+    act: Act = bodies.decode(await bodies.read(request, _BODY_BYTES), _ANY_ACT)
+    try:
+        result = await room.perform(act)
+    except EmailTakenError:
+        raise Refusal(Reason.INVALID_VALUE, "email: another account already uses this address", param="email") from None
+    except (NotFoundError, ValueError) as error:
+        raise Refusal(Reason.INVALID_VALUE, str(error)) from None
+    return Response(msgspec.json.encode(result, enc_hook=str), media_type="application/json")
+
+
+TABLE: Final = (Route(method="POST", path="/acts", summary="Do one account act", endpoint=perform, request=Act),)

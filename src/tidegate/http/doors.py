@@ -1,0 +1,67 @@
+"""Lets callers in by their API key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from tidegate.core.accounts import ApiKey, Scope
+from tidegate.core.credentials import ServerKeys
+from tidegate.core.identifiers import Fingerprint
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import Exchange
+from tidegate.http.refusals import Refusal
+from tidegate.ports.accounts import AccountStore
+from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
+
+_USE_GRAIN_S = 60.0
+
+
+class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks for `Authorization: Bearer <key>` and leaves the Caller in `request.state.caller`.
+
+    `clock` tells Unix seconds; `later` takes work that nobody should wait for.
+    """
+
+    accounts: AccountStore
+    server_keys: ServerKeys
+    fingerprint: Callable[[str], Fingerprint]
+    clock: Callable[[], float]
+    later: Callable[[Coroutine[Any, Any, None]], None]
+
+    async def __call__(self, request: Request, scope: Scope) -> None:
+        """Let the caller through or raise a Refusal."""
+        word, _, text = request.headers.get("authorization", "").partition(" ")
+        if word.lower() != "bearer" or not text:
+            raise Refusal(Reason.INVALID_API_KEY, "An API key is needed: send it as 'Authorization: Bearer YOUR_KEY'.")
+        found = await authenticate(text.strip(), scope, self.accounts, self.server_keys)
+        match found:
+            case Unknown():
+                # One sentence for all: whether a key was ever real is nobody's business.
+                raise Refusal(Reason.INVALID_API_KEY, "This API key is not valid here.")
+            case Forbidden(caller=caller, missing=missing):
+                self._note(request, caller)
+                raise Refusal(Reason.MISSING_SCOPE, f"This API key lacks the scope '{missing}'.")
+            case Caller():
+                self._note(request, found)
+                request.state.caller = found
+                self._remember_use(found.key)
+
+    def _remember_use(self, key: ApiKey) -> None:
+        now = self.clock()
+        # To the minute is enough for a person, and a write for each request would not be cheap.
+        if key.last_used_at_s is None or now - key.last_used_at_s >= _USE_GRAIN_S:
+            self.later(self.accounts.note_key_use(key.owner, key.id, now))
+
+    def _note(self, request: Request, caller: Caller) -> None:
+        exchange: Exchange = request.state.exchange
+        exchange.account = self.fingerprint(caller.user.id)
+        exchange.key = self.fingerprint(caller.key.id)
+
+
+async def open_door(request: Request, scope: Scope) -> None:
+    """Let everybody through: for rooms that only the machine itself can reach."""
+    del request, scope

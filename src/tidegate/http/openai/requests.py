@@ -1,0 +1,289 @@
+"""What callers may send: the OpenAI wire types, and their translation into a call.
+
+Unknown fields are ignored, and null means absent, as clients expect. Fields
+that are accepted and change nothing here (`user`, `store`, `metadata`,
+`service_tier`, ...) are not listed: ignoring needs no type.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tidegate.core.generation.call import ChatCall, Sampling, TextCall, Turn
+from tidegate.core.reasons import Reason
+from tidegate.http.refusals import Refusal
+
+MAX_TOKENS_LIMIT = 1 << 24
+
+PositiveTokens = Annotated[int, Meta(ge=1, le=MAX_TOKENS_LIMIT)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Unit = Annotated[float, Meta(ge=0, le=1)]
+StopText = Annotated[str, Meta(min_length=1, max_length=1024)]
+TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Bias = Annotated[float, Meta(ge=-100, le=100)]
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """A piece of text in a message's content."""
+
+    text: str
+
+
+class StreamOptions(msgspec.Struct):
+    """Options of a stream."""
+
+    include_usage: bool | None = None
+
+
+class Thinking(msgspec.Struct):
+    """DeepSeek's and Anthropic's switch for thinking."""
+
+    type: Literal["enabled", "disabled", "adaptive"] = "enabled"
+
+
+class Reasoning(msgspec.Struct):
+    """The Responses dialect's way to say the same."""
+
+    effort: str | None = None
+
+
+class TextFormat(msgspec.Struct, tag_field="type", tag="text"):
+    """Plain text: no constraint."""
+
+
+class JsonFormat(msgspec.Struct, tag_field="type", tag="json_object"):
+    """Any JSON object."""
+
+
+class JsonSchemaFormat(msgspec.Struct, tag_field="type", tag="json_schema"):
+    """JSON that fits a schema."""
+
+    json_schema: dict[str, Any]
+
+
+class FunctionName(msgspec.Struct):
+    """Names a function."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Function(msgspec.Struct, omit_defaults=True):
+    """A function that the model may call."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct, tag_field="type", tag="function"):
+    """A tool; functions are all there is."""
+
+    function: Function
+
+
+class NamedTool(msgspec.Struct, tag_field="type", tag="function"):
+    """Makes the model call this one."""
+
+    function: FunctionName
+
+
+class ToolCallFunction(msgspec.Struct):
+    """What the model called, and with what."""
+
+    name: str
+    arguments: str = ""
+
+
+class ToolCall(msgspec.Struct, omit_defaults=True):
+    """An earlier call that the model made."""
+
+    function: ToolCallFunction
+    id: str = ""
+    type: Literal["function"] = "function"
+
+
+class ChatMessage(msgspec.Struct):
+    """One message. Both names for earlier thinking are taken, and neither is required."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+    name: str | None = None
+    tool_calls: Annotated[list[ToolCall], Meta(max_length=128)] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class SamplingFields(msgspec.Struct, kw_only=True):
+    """What chat completions and completions have in common."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: PositiveTokens | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Unit | None = None
+    top_k: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    min_p: Unit | None = None
+    stop: str | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    n: int | None = None
+    seed: int | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: Annotated[dict[str, Bias], Meta(max_length=1024)] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is to be streamed."""
+        return bool(self.stream)
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with a usage chunk."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def sampling(self, *, max_tokens: int | None, logprobs: bool | None, top_logprobs: int | None) -> Sampling:
+        """The sampling part of a call. Raises a Refusal for what one field alone does not show."""
+        if self.n not in {None, 1}:
+            raise Refusal(Reason.UNSUPPORTED_VALUE, "n: one answer a request is all this service gives.", param="n")
+        return Sampling(
+            max_tokens=max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            stop=[self.stop] if isinstance(self.stop, str) and self.stop else self.stop or None,
+            seed=None if self.seed is None else self.seed & 0xFFFFFFFF,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            logit_bias=self._logit_bias(),
+            logprobs=logprobs,
+            top_logprobs=top_logprobs,
+        )
+
+    def _logit_bias(self) -> dict[str, float] | None:
+        for token in self.logit_bias or {}:
+            if not (token.isascii() and token.isdigit() and len(token) < 10):  # noqa: PLR2004 - any vocabulary fits
+                raise Refusal(
+                    Reason.INVALID_VALUE, "logit_bias: keys are token ids, written as numbers.", param="logit_bias"
+                )
+        return self.logit_bias or None
+
+
+class ChatRequest(SamplingFields, kw_only=True):
+    """`POST /v1/chat/completions`."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=4096)]
+    max_completion_tokens: PositiveTokens | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    response_format: TextFormat | JsonFormat | JsonSchemaFormat | None = None
+    tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    thinking: Thinking | None = None
+    reasoning: Reasoning | None = None
+    chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
+
+    @property
+    def asked_tokens(self) -> int | None:
+        """The newer of the two names for the limit wins."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def call(self) -> ChatCall:
+        """Translate. Raises a Refusal for what one field alone does not show."""
+        if self.top_logprobs and not self.logprobs:
+            raise Refusal(Reason.INVALID_VALUE, "top_logprobs: needs logprobs to be true.", param="top_logprobs")
+        wanted = self.response_format
+        return ChatCall(
+            messages=[_turn(message, index) for index, message in enumerate(self.messages)],
+            sampling=self.sampling(
+                max_tokens=self.asked_tokens, logprobs=self.logprobs or None, top_logprobs=self.top_logprobs or None
+            ),
+            response_format=None if wanted is None else msgspec.to_builtins(wanted),
+            tools=msgspec.to_builtins(self.tools) if self.tools else None,
+            tool_choice=msgspec.to_builtins(self.tool_choice) if self.tools else None,
+            parallel_tool_calls=self.parallel_tool_calls if self.tools else None,
+            template_arguments=self._template_arguments(),
+        )
+
+    def _template_arguments(self) -> dict[str, Any] | None:
+        """Whether and how hard to think, in the words that chat templates know."""
+        arguments = dict(self.chat_template_kwargs or {})
+        effort = self.reasoning_effort or (self.reasoning.effort if self.reasoning else None)
+        if effort is not None:
+            arguments.setdefault("reasoning_effort", effort)
+            arguments.setdefault("enable_thinking", effort != "none")
+        if self.thinking is not None:
+            arguments.setdefault("enable_thinking", self.thinking.type != "disabled")
+        return arguments or None
+
+
+class TextRequest(SamplingFields, kw_only=True):
+    """`POST /v1/completions`."""
+
+    prompt: str | list[str | TokenId | list[TokenId]]
+    suffix: str | None = None
+    echo: bool | None = None
+    best_of: int | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+
+    @property
+    def asked_tokens(self) -> int | None:
+        """OpenAI's default for this route is 16."""
+        return self.max_tokens or 16
+
+    def call(self) -> TextCall:
+        """Translate. Raises a Refusal for what this model or service does not offer."""
+        if self.suffix:
+            raise Refusal(
+                Reason.UNSUPPORTED_VALUE, "suffix: this model cannot fill in the middle of a text.", param="suffix"
+            )
+        if self.best_of not in {None, 1}:
+            raise Refusal(Reason.UNSUPPORTED_VALUE, "best_of: only 1 is offered.", param="best_of")
+        return TextCall(
+            prompt=self.single_prompt(),
+            sampling=self.sampling(
+                max_tokens=self.asked_tokens,
+                logprobs=None if self.logprobs is None else True,
+                top_logprobs=self.logprobs or None,
+            ),
+        )
+
+    def single_prompt(self) -> str | list[int]:
+        """The one prompt: a text, a list of one, or token ids."""
+        prompt = self.prompt
+        if isinstance(prompt, str):
+            return prompt
+        tokens = [item for item in prompt if isinstance(item, int)]
+        if not prompt or (tokens and len(tokens) < len(prompt)):
+            raise Refusal(Reason.INVALID_VALUE, "prompt: a text, or token ids without texts between.", param="prompt")
+        if tokens:
+            return tokens
+        if len(prompt) > 1:
+            raise Refusal(Reason.UNSUPPORTED_VALUE, "prompt: one prompt a request.", param="prompt")
+        only = prompt[0]
+        return only if isinstance(only, (str, list)) else []
+
+
+def _turn(message: ChatMessage, index: int) -> Turn:
+    content = message.content
+    if isinstance(content, list):
+        content = "".join(part.text for part in content)
+    if content is None and not (message.role == "assistant" and (message.tool_calls or message.reasoning_content)):
+        param = f"messages[{index}].content"
+        raise Refusal(Reason.MISSING_FIELD, f"{param}: this field is required.", param=param)
+    return Turn(
+        # Templates of open models know "system"; "developer" is OpenAI's newer word for it.
+        role="system" if message.role == "developer" else message.role,
+        content=content or "",
+        name=message.name,
+        tool_calls=msgspec.to_builtins(message.tool_calls) if message.tool_calls else None,
+        tool_call_id=message.tool_call_id,
+        reasoning_content=message.reasoning_content or message.reasoning,
+    )

@@ -1,0 +1,1 @@
+"""What the operator sees, on a port of its own that only this machine reaches."""

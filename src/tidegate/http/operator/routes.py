@@ -1,0 +1,74 @@
+"""Metrics, and readiness with the private half of the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidegate.core.events import RouteKind
+from tidegate.http.exchange import Lifecycle
+from tidegate.http.routes import Route
+from tidegate.ports.engine import Engine, EngineReport
+from tidegate.services.lane import Lane
+
+
+class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """`exposition` writes the metrics in Prometheus' text format."""
+
+    engine: Engine
+    lane: Lane
+    lifecycle: Lifecycle
+    exposition: Callable[[], bytes]
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service is, in full."""
+
+    engine: EngineReport
+    running: int
+    waiting: int
+    slots: int
+    draining: bool
+
+
+async def vitals(room: OperatorRoom, request: Request) -> Response:
+    """Engine state with its cause, restarts, and how full the lane is."""
+    del request
+    body = Vitals(
+        engine=room.engine.report(),
+        running=room.lane.queue.running,
+        waiting=room.lane.queue.waiting,
+        slots=room.lane.queue.plan.slots,
+        draining=room.lifecycle.is_draining,
+    )
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+async def metrics(room: OperatorRoom, request: Request) -> Response:
+    """Figures for Prometheus."""
+    del request
+    return Response(room.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+TABLE: Final = (
+    Route(
+        method="GET",
+        path="/api/vitals",
+        summary="How the service is, in full",
+        endpoint=vitals,
+        kind=RouteKind.STATUS,
+        response=Vitals,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        summary="Prometheus metrics",
+        endpoint=metrics,
+        kind=RouteKind.STATUS,
+        media_type="text/plain",
+    ),
+)

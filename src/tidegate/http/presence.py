@@ -1,0 +1,46 @@
+"""Notices that the caller has gone, and frees what it held.
+
+A server does not tell an application that writes to nobody, so somebody has to
+listen while the work is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.types import Receive
+
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import ClientLeftError, Lifecycle
+from tidegate.http.refusals import Refusal
+
+T = TypeVar("T")
+
+
+async def until_gone(work: Coroutine[Any, Any, T], receive: Receive, lifecycle: Lifecycle) -> T:
+    """Do `work`, but stop it when the caller leaves or the drain limit passes.
+
+    The request's body must have been read already. Raises ClientLeftError or a
+    Refusal; in both cases the work has been cancelled and has cleaned up.
+    """
+    doing = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    expiring = asyncio.ensure_future(lifecycle.expired.wait())
+    try:
+        await asyncio.wait({doing, leaving, expiring}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        if leaving.done():
+            raise ClientLeftError
+        raise Refusal(Reason.SERVER_IS_DRAINING, "The service is restarting and ended this answer.", retry_after_s=5.0)
+    finally:
+        for task in (doing, leaving, expiring):
+            task.cancel()
+        await asyncio.gather(doing, leaving, expiring, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

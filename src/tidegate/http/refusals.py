@@ -1,0 +1,102 @@
+"""How each reason is said over HTTP: status, error type, whether trying again helps.
+
+The body is OpenAI's error object; headers follow what its SDKs obey
+(`retry-after`, `retry-after-ms`, `x-should-retry`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from tidegate.core.reasons import Reason
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """A reason's place in HTTP. `meaning` is the reference's sentence for it."""
+
+    status: int
+    type: str
+    meaning: str
+
+
+WIRE: dict[Reason, Wire] = {
+    Reason.INVALID_JSON: Wire(400, "invalid_request_error", "The body is not JSON, or is nested too deeply."),
+    Reason.INVALID_VALUE: Wire(400, "invalid_request_error", "A field has the wrong type or is out of range."),
+    Reason.MISSING_FIELD: Wire(400, "invalid_request_error", "A required field is missing."),
+    Reason.UNSUPPORTED_VALUE: Wire(400, "invalid_request_error", "A value that this model or service does not offer."),
+    Reason.BODY_TOO_LARGE: Wire(413, "invalid_request_error", "The body is larger than server.max_body_bytes."),
+    Reason.CONTEXT_LENGTH_EXCEEDED: Wire(
+        400, "invalid_request_error", "The prompt has more tokens than the model can hold."
+    ),
+    Reason.MODEL_NOT_FOUND: Wire(404, "invalid_request_error", "No model of this name is served here."),
+    Reason.ROUTE_NOT_FOUND: Wire(404, "invalid_request_error", "There is nothing at this address."),
+    Reason.METHOD_NOT_ALLOWED: Wire(405, "invalid_request_error", "This address does not take this method."),
+    Reason.INVALID_API_KEY: Wire(401, "invalid_request_error", "The key is missing, not ours, or was revoked."),
+    Reason.MISSING_SCOPE: Wire(403, "invalid_request_error", "The key is good but may not do this."),
+    Reason.SERVER_IS_OVERLOADED: Wire(503, "service_unavailable_error", "Every place and the queue are taken."),
+    Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
+    Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),
+    Reason.ENGINE_FAILED: Wire(502, "server_error", "The model broke off in the middle of this answer."),
+    Reason.INTERNAL_ERROR: Wire(500, "server_error", "A defect of ours; the request id finds it in the log."),
+    Reason.CLIENT_LEFT: Wire(499, "server_error", "The caller closed the connection first; only seen in logs."),
+}
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """OpenAI's error object. `param` names the field at fault, `code` is the reason."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Its envelope."""
+
+    error: ErrorDetail
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """A request that is answered with an error. Raise it anywhere below a route."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """`message` is for the caller: what is wrong and what to do."""
+        super().__init__(reason)
+        self.reason = reason
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self._headers = headers or {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return WIRE[self.reason].status
+
+    def body(self) -> bytes:
+        """The error object as JSON."""
+        wire = WIRE[self.reason]
+        return msgspec.json.encode(ErrorBody(ErrorDetail(self.message, wire.type, self.param, self.reason)))
+
+    def headers(self) -> dict[str, str]:
+        """Headers beside content type and length."""
+        headers = dict(self._headers)
+        if self.retry_after_s is not None:
+            headers["retry-after"] = str(math.ceil(self.retry_after_s))
+            headers["retry-after-ms"] = str(math.ceil(self.retry_after_s * 1000))
+        elif self.status in {408, 409, 429} or self.status >= 500:  # noqa: PLR2004 - what SDKs repeat by themselves
+            headers["x-should-retry"] = "false"
+        if self.reason is Reason.INVALID_API_KEY:
+            headers["www-authenticate"] = 'Bearer realm="tidegate"'
+        return headers

@@ -1,0 +1,1 @@
+"""What anybody may know of how the service is."""

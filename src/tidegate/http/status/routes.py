@@ -1,0 +1,125 @@
+"""A plain page and its JSON: is the service up, in the words of Statuspage's public API.
+
+https://metastatuspage.com/api: `status.indicator` is none, minor, major or critical.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.events import RouteKind
+from tidegate.http.exchange import Lifecycle
+from tidegate.http.pages import HEADERS, page, style_sheet
+from tidegate.http.routes import Route
+from tidegate.ports.engine import Engine
+
+Indicator = Literal["none", "minor", "major", "critical"]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Whose status this is."""
+
+    id: str
+    name: str
+    updated_at: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How bad it is, and in one sentence."""
+
+    indicator: Indicator
+    description: str
+
+
+class StatusBody(msgspec.Struct, frozen=True):
+    """`GET /api/v2/status.json`."""
+
+    page: Page
+    status: Status
+
+
+class StatusRoom(msgspec.Struct, frozen=True):
+    """What the answers are made of. `clock` tells Unix seconds."""
+
+    engine: Engine
+    lifecycle: Lifecycle
+    clock: Callable[[], float]
+
+    def status(self) -> Status:
+        """Judge from what the service itself knows."""
+        if self.lifecycle.is_draining:
+            return Status("major", "The service is restarting.")
+        match self.engine.report().state:
+            case EngineState.READY:
+                return Status("none", "All systems operational")
+            case EngineState.LOADING | EngineState.STOPPED:
+                return Status("major", "The model is being loaded; requests are refused until it is ready.")
+            case EngineState.FAILED:
+                return Status("critical", "The model does not answer and is being restarted.")
+
+    def now(self) -> str:
+        """Right now, as RFC 3339."""
+        return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
+
+
+async def status_json(room: StatusRoom, request: Request) -> Response:
+    """The status for programs."""
+    del request
+    body = StatusBody(Page("tidegate", "Tidegate", room.now()), room.status())
+    return Response(msgspec.json.encode(body), headers=HEADERS, media_type="application/json")
+
+
+async def status_page(room: StatusRoom, request: Request) -> Response:
+    """The status for people, without JavaScript."""
+    del request
+    status = room.status()
+    body = _BODY.format(
+        indicator=status.indicator, description=html.escape(status.description), now=html.escape(room.now())
+    )
+    return page("Tidegate status", body, head='<meta http-equiv="refresh" content="30">')
+
+
+async def style(room: StatusRoom, request: Request) -> Response:
+    """The page's style sheet."""
+    del room, request
+    return style_sheet()
+
+
+_BODY = """<p class="verdict {indicator}" role="status">{description}</p>
+<p class="quiet">Measured at <time>{now}</time>. This page renews itself every 30 seconds.
+Programs read <a href="/api/v2/status.json">status.json</a>.</p>"""
+
+TABLE: Final = (
+    Route(
+        method="GET",
+        path="/",
+        summary="The status page",
+        endpoint=status_page,
+        kind=RouteKind.STATUS,
+        media_type="text/html",
+    ),
+    Route(
+        method="GET",
+        path="/style.css",
+        summary="Its style sheet",
+        endpoint=style,
+        kind=RouteKind.STATUS,
+        media_type="text/css",
+    ),
+    Route(
+        method="GET",
+        path="/api/v2/status.json",
+        summary="The status for programs",
+        endpoint=status_json,
+        kind=RouteKind.STATUS,
+        response=StatusBody,
+    ),
+)

@@ -1,0 +1,74 @@
+"""Server-sent events: a response that ends cleanly whatever becomes of its source.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tidegate.http.exchange import Exchange, Lifecycle
+from tidegate.http.presence import until_gone
+from tidegate.http.refusals import Refusal
+
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class EventStream(Response):
+    """Sends pieces as they come.
+
+    A Refusal from the source becomes an error event, which clients raise as an
+    error and keep the text so far. When the caller leaves, the source is closed.
+    """
+
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes, None],
+        lifecycle: Lifecycle,
+        exchange: Exchange,
+    ) -> None:
+        """`pieces` are whole server-sent events."""
+        self._pieces = pieces
+        self._lifecycle = lifecycle
+        self._exchange = exchange
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        del scope
+        await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
+        try:
+            await until_gone(self._send_all(send), receive, self._lifecycle)
+        except Refusal as refusal:
+            self._exchange.reason = refusal.reason
+            await send({"type": "http.response.body", "body": error_event(refusal), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        # Closed by name: when it is `send` that is interrupted, the source would not hear of it.
+        async with contextlib.aclosing(self._pieces) as pieces:
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def event(payload: bytes) -> bytes:
+    """One event of one line."""
+    return b"data: " + payload + b"\n\n"
+
+
+def comment(text: str) -> bytes:
+    """A line that every client ignores: it keeps proxies from giving up."""
+    return f": {text}\n\n".encode()
+
+
+def error_event(refusal: Refusal) -> bytes:
+    """An error in the middle of a stream."""
+    return event(refusal.body())

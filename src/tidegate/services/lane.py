@@ -1,0 +1,55 @@
+"""Lets callers wait for a place at the engine, in order and within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+
+from tidegate.core.admission.slots import Admitted, Shed, SlotPlan, SlotQueue
+
+
+class OverloadedError(Exception):
+    """The queue is full; a place is expected in `retry_after_s`."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        """Carry the promise."""
+        super().__init__(f"full for {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
+class Lane:
+    """The slot queue with an awaitable face. A caller that is cancelled while waiting leaves the queue."""
+
+    def __init__(self, plan: SlotPlan, clock: Callable[[], float]) -> None:
+        """`clock` tells monotonic seconds."""
+        self.queue = SlotQueue(plan)
+        self._clock = clock
+        self._tickets = count(1)
+        self._turns: dict[int, asyncio.Future[None]] = {}
+
+    async def enter(self) -> int:
+        """Wait for a place and answer the ticket to `leave` with. Raises OverloadedError at once when full."""
+        ticket = next(self._tickets)
+        match self.queue.enter(ticket, self._clock()):
+            case Admitted():
+                return ticket
+            case Shed(retry_after_s=retry_after_s):
+                raise OverloadedError(retry_after_s)
+        turn = self._turns[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # Also when the turn came in the same moment: the place then goes to the next.
+            self.leave(ticket)
+            raise
+        finally:
+            del self._turns[ticket]
+        return ticket
+
+    def leave(self, ticket: int) -> None:
+        """Give the place back; more than once does no harm."""
+        heir = self.queue.leave(ticket, self._clock())
+        turn = self._turns.get(heir) if heir is not None else None
+        if turn is not None and not turn.done():
+            turn.set_result(None)

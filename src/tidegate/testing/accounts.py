@@ -1,0 +1,115 @@
+"""An AccountStore in memory, that counts how often it was asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from tidegate.core.accounts import ApiKey, User
+from tidegate.core.identifiers import KeyId, UserId
+from tidegate.ports.accounts import EmailTakenError
+
+
+class MemoryAccountStore:
+    """Users and keys for as long as the object lives.
+
+    `calls` counts each method's calls by name: `store.calls["live_key"]`, or
+    `store.calls.total()` for whether anybody reached storage at all.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.calls: Counter[str] = Counter()
+        self._users: dict[UserId, User] = {}
+        self._password_hashes: dict[UserId, str | None] = {}
+        self._keys: dict[KeyId, tuple[ApiKey, bytes]] = {}
+
+    async def add_user(self, user: User, password_hash: str | None) -> None:
+        """Keep a new user. Raises EmailTakenError; ValueError for an id in use or unstorable text."""
+        self.calls["add_user"] += 1
+        _check_storable(user.email, password_hash or "")
+        if any(other.email == user.email for other in self._users.values()):
+            raise EmailTakenError
+        if user.id in self._users:
+            msg = "user: this id is in use"
+            raise ValueError(msg)
+        self._users[user.id] = user
+        self._password_hashes[user.id] = password_hash
+
+    async def user(self, user_id: UserId) -> User | None:
+        """Find a user by id."""
+        self.calls["user"] += 1
+        return self._users.get(user_id)
+
+    async def user_by_email(self, email: str) -> User | None:
+        """Find a user by normalised address."""
+        self.calls["user_by_email"] += 1
+        return next((user for user in self._users.values() if user.email == email), None)
+
+    async def users(self) -> list[User]:
+        """All users, oldest first."""
+        self.calls["users"] += 1
+        return sorted(self._users.values(), key=lambda user: (user.created_at_s, user.id))
+
+    async def password_hash(self, user_id: UserId) -> str | None:
+        """Read the stored argon2 hash; None for an account without a password."""
+        self.calls["password_hash"] += 1
+        return self._password_hashes.get(user_id)
+
+    async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
+        """Keep a new key under `digest`. Raises LookupError without the owner; ValueError as in SQL."""
+        self.calls["add_key"] += 1
+        _check_storable(key.name, key.label)
+        if key.owner != owner:
+            msg = "key: it belongs to another owner"
+            raise ValueError(msg)
+        if owner not in self._users:
+            msg = "key: there is no such user"
+            raise LookupError(msg)
+        if key.id in self._keys or any(digest == other for _, other in self._keys.values()):
+            msg = "key: this id or digest is in use"
+            raise ValueError(msg)
+        self._keys[key.id] = (key, digest)
+
+    async def keys(self, owner: UserId) -> list[ApiKey]:
+        """All keys of `owner`, revoked ones too, oldest first."""
+        self.calls["keys"] += 1
+        owned = (key for key, _ in self._keys.values() if key.owner == owner)
+        return sorted(owned, key=lambda key: (key.created_at_s, key.id))
+
+    async def live_key(self, owner: UserId, digest: bytes) -> tuple[User, ApiKey] | None:
+        """Find the unrevoked key with this digest, and its owner."""
+        self.calls["live_key"] += 1
+        for key, known_digest in self._keys.values():
+            if key.owner == owner and known_digest == digest and key.revoked_at_s is None:
+                return self._users[owner], key
+        return None
+
+    async def revoke_key(self, owner: UserId, key_id: KeyId, now: float) -> bool:
+        """End a key. False when `owner` has no such live key."""
+        self.calls["revoke_key"] += 1
+        found = self._owned(owner, key_id)
+        if found is None or found[0].revoked_at_s is not None:
+            return False
+        self._keys[key_id] = (msgspec.structs.replace(found[0], revoked_at_s=now), found[1])
+        return True
+
+    async def note_key_use(self, owner: UserId, key_id: KeyId, now: float) -> None:
+        """Remember when a key was last used; silently nothing for an unknown key."""
+        self.calls["note_key_use"] += 1
+        found = self._owned(owner, key_id)
+        if found is not None:
+            self._keys[key_id] = (msgspec.structs.replace(found[0], last_used_at_s=now), found[1])
+
+    def _owned(self, owner: UserId, key_id: KeyId) -> tuple[ApiKey, bytes] | None:
+        found = self._keys.get(key_id)
+        return found if found is not None and found[0].owner == owner else None
+
+
+def _check_storable(*texts: str) -> None:
+    for text in texts:
+        text.encode()  # half a surrogate pair is a UnicodeEncodeError, which is a ValueError
+        if "\0" in text:
+            msg = "text with a NUL cannot be kept"
+            raise ValueError(msg)
