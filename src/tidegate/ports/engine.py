@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from tidegate.core.admission.slots import Place
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import Call, Event
 
@@ -78,8 +79,8 @@ class Engine(Protocol):
     def card(self) -> ModelCard:
         """The model it serves."""
 
-    def generate(self, call: Call) -> AsyncGenerator[Event, None]:
-        """Answer a call.
+    def generate(self, call: Call, place: Place) -> AsyncGenerator[Event, None]:
+        """Answer a call in one of the engine's places; only a warm one may reuse what it remembers.
 
         The first event arrives within one prefill batch. Raises
         CallRejectedError, ContextExceededError or EngineUnavailableError

@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 
+from tidegate.core.admission.slots import Place
 from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished, FinishReason, Progress, Usage
 from tidegate.core.generation.thinking import ThinkingSplitter
 from tidegate.ports.engine import Engine, EngineBrokeError
@@ -35,27 +36,29 @@ class Timing(msgspec.Struct, kw_only=True):
 class Generation:
     """One admitted call. Iterate it to the end, or `close` it: both free the engine and the place."""
 
-    def __init__(self, lane: Lane, ticket: int, engine: Engine, call: Call, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, lane: Lane, ticket: int, place: Place, engine: Engine, call: Call, clock: Callable[[], float]
+    ) -> None:
         """Use `begin`."""
         self.timing = Timing()
         self._lane = lane
         self._ticket = ticket
-        self._events = engine.generate(call)
+        self._events = engine.generate(call, place)
         self._clock = clock
         self._began_at = clock()
         self._first: Event | None = None
         self._splitter = ThinkingSplitter() if isinstance(call, ChatCall) else None
 
     @classmethod
-    async def begin(cls, engine: Engine, lane: Lane, call: Call, clock: Callable[[], float]) -> Self:
-        """Wait for a place and for the engine to take the call.
+    async def begin(cls, engine: Engine, lane: Lane, call: Call, owner: str, clock: Callable[[], float]) -> Self:
+        """Wait for a place and for the engine to take the call of `owner`.
 
         Raises OverloadedError, or the port's errors for a call that the engine
         did not begin. Cancelling it gives everything back.
         """
         asked_at = clock()
-        ticket = await lane.enter()
-        generation = cls(lane, ticket, engine, call, clock)
+        ticket, place = await lane.enter(owner)
+        generation = cls(lane, ticket, place, engine, call, clock)
         generation.timing.queue_s = clock() - asked_at
         try:
             generation._first = await anext(generation._events)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
-from tidegate.core.admission.slots import Admitted, Shed, SlotPlan, SlotQueue
+from tidegate.core.admission.slots import Admitted, Place, Shed, SlotPlan, SlotQueue
 
 
 class OverloadedError(Exception):
@@ -26,30 +26,32 @@ class Lane:
         self.queue = SlotQueue(plan)
         self._clock = clock
         self._tickets = count(1)
-        self._turns: dict[int, asyncio.Future[None]] = {}
+        self._turns: dict[int, asyncio.Future[Place]] = {}
 
-    async def enter(self) -> int:
-        """Wait for a place and answer the ticket to `leave` with. Raises OverloadedError at once when full."""
+    async def enter(self, owner: str) -> tuple[int, Place]:
+        """Wait for a place; answer it and the ticket to `leave` with. Raises OverloadedError at once when full."""
         ticket = next(self._tickets)
-        match self.queue.enter(ticket, self._clock()):
-            case Admitted():
-                return ticket
+        match self.queue.enter(ticket, owner, self._clock()):
+            case Admitted(place=place):
+                return ticket, place
             case Shed(retry_after_s=retry_after_s):
                 raise OverloadedError(retry_after_s)
         turn = self._turns[ticket] = asyncio.get_running_loop().create_future()
         try:
-            await turn
+            return ticket, await turn
         except asyncio.CancelledError:
             # Also when the turn came in the same moment: the place then goes to the next.
             self.leave(ticket)
             raise
         finally:
             del self._turns[ticket]
-        return ticket
 
     def leave(self, ticket: int) -> None:
         """Give the place back; more than once does no harm."""
-        heir = self.queue.leave(ticket, self._clock())
-        turn = self._turns.get(heir) if heir is not None else None
-        if turn is not None and not turn.done():
-            turn.set_result(None)
+        called = self.queue.leave(ticket, self._clock())
+        if called is None:
+            return
+        turn = self._turns[called.ticket]
+        # One that was cancelled in this very moment gives its place back when it wakes.
+        if not turn.done():
+            turn.set_result(called.place)

@@ -16,6 +16,7 @@ import aiohttp
 
 from tidegate.adapters.engines import wire
 from tidegate.adapters.engines.process import EngineProcess
+from tidegate.core.admission.slots import Place
 from tidegate.core.capacity.health import Act, EngineHealth, EngineState, HealthPlan
 from tidegate.core.generation.call import Call, Event
 from tidegate.ports.engine import (
@@ -100,12 +101,12 @@ class EmbeddedEngine:
         if self._http is not None:
             await self._http.close()
 
-    async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+    async def generate(self, call: Call, place: Place) -> AsyncGenerator[Event, None]:
         """Answer a call; see the port."""
         if self._health.state is not EngineState.READY:
             report = self.report()
             raise EngineUnavailableError(report.why, report.retry_after_s)
-        path, body = wire.encode(call)
+        path, body = wire.encode(call, place)
         has_begun = False
         async with contextlib.aclosing(self._stream(path, body)) as events:
             try:

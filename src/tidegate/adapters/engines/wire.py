@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tidegate.core.admission.slots import Place
 from tidegate.core.generation.call import (
     Call,
     ChatCall,
@@ -85,18 +86,19 @@ class _Chunk(msgspec.Struct):
 _chunks = msgspec.json.Decoder(_Chunk)
 
 
-def encode(call: Call) -> tuple[str, bytes]:
+def encode(call: Call, place: Place) -> tuple[str, bytes]:
     """Write a call as path and body. Raises CallRejectedError."""
     try:
-        return _encode(call)
+        return _encode(call, place)
     except RecursionError:
         # What could just be decoded may be too deep once it lies inside our envelope.
         msg = "The request is nested too deeply."
         raise CallRejectedError(msg) from None
 
 
-def _encode(call: Call) -> tuple[str, bytes]:
+def _encode(call: Call, place: Place) -> tuple[str, bytes]:
     body = dict(_ALWAYS)
+    body.update(id_slot=place.number, cache_prompt=place.is_warm)
     body.update(msgspec.to_builtins(call.sampling))
     if isinstance(call, ChatCall):
         body["messages"] = msgspec.to_builtins(call.messages)
@@ -115,7 +117,7 @@ def _encode(call: Call) -> tuple[str, bytes]:
 
 def probe() -> tuple[str, bytes]:
     """The smallest question that needs a real token."""
-    return TEXT_PATH, msgspec.json.encode({**_ALWAYS, "prompt": "1", "max_tokens": 1})
+    return TEXT_PATH, msgspec.json.encode({**_ALWAYS, "prompt": "1", "max_tokens": 1, "cache_prompt": False})
 
 
 def decode(payload: bytes) -> Iterator[Event]:

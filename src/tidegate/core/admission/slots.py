@@ -8,11 +8,13 @@ somebody waits.
 
 All waiting happens here and none in the engine: its own queue has no bound, no
 order and no way to leave.
+
+A place remembers whose prompt the engine read in it last. Its cache is offered
+to that owner again and to nobody else: how fast a prompt is read, and how many
+of its tokens were known already, would tell what a stranger has asked.
 """
 
 from __future__ import annotations
-
-from collections import deque
 
 import msgspec
 
@@ -26,8 +28,17 @@ class SlotPlan(msgspec.Struct, frozen=True):
     max_waiting: int
 
 
+class Place(msgspec.Struct, frozen=True):
+    """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own."""
+
+    number: int
+    is_warm: bool
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """The ticket holds a place now."""
+
+    place: Place
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -42,51 +53,71 @@ class Shed(msgspec.Struct, frozen=True):
     retry_after_s: float
 
 
+class Called(msgspec.Struct, frozen=True):
+    """A ticket that waited holds a place now."""
+
+    ticket: int
+    place: Place
+
+
+class _Held(msgspec.Struct, frozen=True):
+    number: int
+    since: float
+
+
 class SlotQueue:
     """First come, first served, within bounds. Holds no clock: `now` (s, monotonic) is told."""
 
     def __init__(self, plan: SlotPlan) -> None:
         """Start empty."""
         self.plan = plan
-        self._admitted: dict[int, float] = {}
-        self._waiting: deque[int] = deque()
+        self._held: dict[int, _Held] = {}
+        self._waiting: dict[int, str] = {}
+        # Free places with their last owner, the one that rested longest first.
+        self._free: dict[int, str | None] = dict.fromkeys(range(plan.slots))
+        self._owners: dict[int, str] = {}
         self._service_s = 5.0  # A guess until the first request has finished.
 
     @property
     def running(self) -> int:
         """How many tickets hold a place."""
-        return len(self._admitted)
+        return len(self._held)
 
     @property
     def waiting(self) -> int:
         """How many tickets wait."""
         return len(self._waiting)
 
-    def enter(self, ticket: int, now: float) -> Admitted | Waiting | Shed:
+    def enter(self, ticket: int, owner: str, now: float) -> Admitted | Waiting | Shed:
         """Admit, queue or refuse a new ticket."""
-        if self.running < self.plan.slots:
-            self._admitted[ticket] = now
-            return Admitted()
+        if self._free:
+            return Admitted(self._take(ticket, owner, now))
         if self.waiting < self.plan.max_waiting:
-            self._waiting.append(ticket)
+            self._waiting[ticket] = owner
             return Waiting(self.waiting)
         return Shed(self.drain_s(self.waiting + 1))
 
-    def leave(self, ticket: int, now: float) -> int | None:
-        """End a ticket; answer the ticket that takes its place, if one does."""
-        started = self._admitted.pop(ticket, None)
-        if started is None:
+    def leave(self, ticket: int, now: float) -> Called | None:
+        """End a ticket; answer the one that takes its place, if one does."""
+        held = self._held.pop(ticket, None)
+        if held is None:
             # Whoever gives up waiting frees nobody else's place.
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
+            self._waiting.pop(ticket, None)
             return None
-        held_s = max(0.0, now - started)
+        self._free[held.number] = self._owners[held.number]
+        held_s = max(0.0, now - held.since)
         self._service_s += _EWMA_WEIGHT * (held_s - self._service_s)
         if not self._waiting:
             return None
-        heir = self._waiting.popleft()
-        self._admitted[heir] = now
-        return heir
+        heir = next(iter(self._waiting))
+        return Called(heir, self._take(heir, self._waiting.pop(heir), now))
+
+    def _take(self, ticket: int, owner: str, now: float) -> Place:
+        number = next((number for number, last in self._free.items() if last == owner), next(iter(self._free)))
+        is_warm = self._free.pop(number) == owner
+        self._owners[number] = owner
+        self._held[ticket] = _Held(number, now)
+        return Place(number, is_warm)
 
     def drain_s(self, position: int) -> float:
         """Seconds until the place at `position` in the queue comes up, from how long requests took lately."""

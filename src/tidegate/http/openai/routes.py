@@ -31,6 +31,7 @@ from tidegate.ports.engine import (
     EngineError,
     EngineUnavailableError,
 )
+from tidegate.services.authenticate import Caller
 from tidegate.services.generate import Generation
 from tidegate.services.lane import Lane, OverloadedError
 
@@ -96,9 +97,10 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
     exchange: Exchange = request.state.exchange
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
     call = wanted.call()
+    caller: Caller = request.state.caller
     prompt_field = "messages" if isinstance(wanted, ChatRequest) else "prompt"
     with _refusing(prompt_field):
-        begun = Generation.begin(room.engine, room.lane, call, room.ticks)
+        begun = Generation.begin(room.engine, room.lane, call, caller.user.id, room.ticks)
         # No status line before the engine has taken the call: until then a refusal can still be a refusal.
         generation = await until_gone(begun, request.receive, room.lifecycle)
     exchange.timing = generation.timing
