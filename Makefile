@@ -29,7 +29,7 @@ PLACES := $(wildcard src tests tools bench)
 QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test wheel bench format lock clean uv
+.PHONY: help run check test wheel bench reference format lock clean uv
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
@@ -59,6 +59,9 @@ wheel: $(UV) ## Build the wheel into dist/
 
 bench: .venv/.ready-check ## Measure: every script in bench/
 	@set -e; for script in $(sort $(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+
+reference: .venv/.ready-check ## Renew docs/reference/ from the code
+	$(BIN)/python tools/reference.py
 
 format: .venv/.ready-check ## Format and fix what can be fixed by itself
 	$(BIN)/ruff check --fix-only --quiet $(PLACES)

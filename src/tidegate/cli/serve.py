@@ -43,6 +43,8 @@ def serve(
     )
     datadir = datadir_of(settings)
     # Imported here: other verbs should not wait for the server's libraries.
+    import uvloop
+
     from tidegate.adapters.disk.datadir import DataDirLocked
     from tidegate.adapters.disk.secrets import SecretsError
     from tidegate.app import Listeners, PortTakenError, ServePlan, card_of, run
@@ -59,7 +61,8 @@ def serve(
                 model_path=library.path(manifest),
             )
             greeting = _Greeting(settings, listeners, manifest, is_first=is_first)
-            asyncio.run(run(plan, listeners, greeting.ready, greeting.trouble))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(run(plan, listeners, greeting.ready, greeting.trouble))
     except (DataDirLocked, PortTakenError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
 

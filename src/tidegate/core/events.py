@@ -67,7 +67,7 @@ class Site(str):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Any event: `t` is Unix seconds."""
+    """Any event: `t` is Unix seconds. What equals its default is left out, so tags come from factories."""
 
     t: float
     level: Level = Level.INFO
@@ -84,7 +84,7 @@ class ServiceChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="se
 class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="request"):
     """One request, whatever became of it. Fields as in the event-log contract."""
 
-    event: Tag = Tag.REQUEST_FINISHED
+    event: Tag = msgspec.field(default_factory=lambda: Tag.REQUEST_FINISHED)
     id: RequestId
     route: RouteKind
     status: int
@@ -113,7 +113,7 @@ class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_
 class RequestCrashed(Event, frozen=True, kw_only=True, tag_field="kind", tag="crash"):
     """Our own defect: the exception's class and where it rose, never its message."""
 
-    event: Tag = Tag.REQUEST_CRASHED
+    event: Tag = msgspec.field(default_factory=lambda: Tag.REQUEST_CRASHED)
     id: RequestId
     error: Site
     raised_at: Site
@@ -122,7 +122,7 @@ class RequestCrashed(Event, frozen=True, kw_only=True, tag_field="kind", tag="cr
 class EngineChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="engine"):
     """The engine moved to another state."""
 
-    event: Tag = Tag.ENGINE_CHANGED
+    event: Tag = msgspec.field(default_factory=lambda: Tag.ENGINE_CHANGED)
     state: EngineState
     healthy: bool
     restarts: int
@@ -140,7 +140,7 @@ class AccountChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="ac
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
     """A library logged something. Where and what kind of error, never its words."""
 
-    event: Tag = Tag.LIBRARY_SPOKE
+    event: Tag = msgspec.field(default_factory=lambda: Tag.LIBRARY_SPOKE)
     site: Site
     error: Site | None = None
 

@@ -24,6 +24,7 @@ OWNER_ONLY_DIRECTORY = 0o700
 OWNER_ONLY_FILE = 0o600
 _LOCK = "tidegate.lock"
 _FOLDERS = ("secrets", "run", "logs")
+_HARMLESS = frozenset({*_FOLDERS, "user-keys.db", "lost+found"})
 
 
 class DataDirError(Exception):
@@ -49,8 +50,13 @@ class DataDir(msgspec.Struct, frozen=True):
     def open(cls, path: Path) -> DataDir:
         """Make the directory and its folders where missing, and take them from everybody else's eyes.
 
-        Raises DataDirError when `path` is a file, or cannot be made or written.
+        Raises DataDirError when `path` is a file, cannot be made or written, or
+        is a directory of something else.
         """
+        # Closing /tmp or a home directory to all others, for a typing error, would do more harm than good.
+        if path.is_dir() and not _may_be_ours(path):
+            msg = f"{path} holds other things than Tidegate's: name a new or an empty directory"
+            raise DataDirError(msg)
         for folder in (path, *(path / name for name in _FOLDERS)):
             _make_private(folder)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -126,6 +132,14 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _may_be_ours(path: Path) -> bool:
+    try:
+        names = {entry.name for entry in path.iterdir()}
+    except OSError:
+        return True  # the caller finds out what is wrong with it
+    return names <= _HARMLESS or any(name.startswith("tidegate.") for name in names)
 
 
 def _make_private(folder: Path) -> None:

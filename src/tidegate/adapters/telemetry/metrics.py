@@ -5,7 +5,10 @@ Labels come from enums only: an attacker cannot invent a new series.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import AnyEvent, EngineChanged, RequestFinished
@@ -74,6 +77,10 @@ class Metrics:
         for histogram, value in ((self._queue, event.queue_s), (self._ttft, event.ttft_s), (self._gap, event.gap_s)):
             if value is not None:
                 histogram.observe(value)
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, for the reference."""
+        return self._registry.collect()
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""
