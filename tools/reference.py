@@ -21,6 +21,8 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.cli.program import app
 from tidegate.config.settings import Settings
 from tidegate.core import events
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.generation.call import FinishReason
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
 
@@ -34,9 +36,9 @@ def configuration() -> str:
         "# Settings",
         "",
         (
-            "Read in this order, the later winning: defaults, the TOML file named with `--config` or `TIDEGATE_CONFIG`, "
-            "the environment, options on the command line. A setting that is unknown or out of range stops the start, "
-            "naming the key, the value and the fix."
+            "Read in this order, the later winning: defaults, the TOML file named with `--config` or "
+            "`TIDEGATE_CONFIG`, the environment (lists separated by commas), options on the command line. A setting "
+            "that is unknown or out of range stops the start, naming the key, the value and the fix."
         ),
         "",
         "| key | environment | default | meaning |",
@@ -87,9 +89,9 @@ def event_log() -> str:
         (
             "The log, `logs/events.jsonl` in the data directory, holds one JSON object a line. `kind` tells the form, "
             "`event` what happened, `t` when (Unix seconds), `level` how much to care (absent: info). Fields are "
-            "numbers, booleans, words of a fixed list, ids and keyed fingerprints: no field can hold text that a person "
-            "or a program sent. Absent fields were not known. Where standard error is not a terminal, the lines go "
-            "there too."
+            "numbers, booleans, words of a fixed list, ids and keyed fingerprints: no field can hold text that a "
+            "person or a program sent. Absent fields were not known. Where standard error is not a terminal, the "
+            "lines go there too."
         ),
         "",
     ]
@@ -99,7 +101,7 @@ def event_log() -> str:
         lines += [f"## `{kind.__struct_config__.tag}`", "", first, "", f"Fields: {fields}.", ""]
     lines += ["## Tags", "", ", ".join(f"`{tag}`" for tag in events.Tag) + ".", ""]
     lines += ["## Words", ""]
-    for words in (events.Level, events.RouteKind, events.EngineState, events.FinishReason):
+    for words in (events.Level, events.RouteKind, EngineState, FinishReason):
         lines.append(f"- {words.__name__}: " + ", ".join(f"`{word}`" for word in _words(words)) + ".")
     return "\n".join(lines) + "\n"
 

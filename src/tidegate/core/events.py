@@ -11,8 +11,9 @@ Once published, a tag keeps its meaning for ever.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -59,11 +60,12 @@ class Site(str):
     """A place in code, `module:line`: what a crash or a library's log call is known by."""
 
     __slots__ = ()
+    _module: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 
     def __new__(cls, module: str, line: int) -> Self:
-        """Keep only what can stand in a dotted module name."""
-        name = "".join(c for c in module[:120] if c.isascii() and (c.isalnum() or c in "._-"))
-        return super().__new__(cls, f"{name}:{line:d}")
+        """Take a dotted name. Anything else is `unknown`: cutting words out of a text would still quote it."""
+        is_name = len(module) <= 120 and cls._module.match(module)  # noqa: PLR2004 - longer than any module's
+        return super().__new__(cls, f"{module if is_name else 'unknown'}:{line:d}")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

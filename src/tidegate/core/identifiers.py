@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 
 class Identifier(str):
-    """A lower-case prefix, an underscore and 16 to 32 lower-case hex digits."""
+    """A lower-case prefix, an underscore and 8 to 16 bytes in lower-case hex."""
 
     __slots__ = ()
     prefix: ClassVar[str] = ""
@@ -21,13 +21,13 @@ class Identifier(str):
     def __init_subclass__(cls) -> None:
         """Derive the accepted shape from the subclass's prefix."""
         super().__init_subclass__()
-        cls._shape = re.compile(rf"{cls.prefix}_[0-9a-f]{{16,32}}\Z")
+        cls._shape = re.compile(rf"{cls.prefix}_(?:[0-9a-f]{{2}}){{8,16}}\Z")
 
     def __new__(cls, text: str) -> Self:
         """Take `text` if it has this type's shape; raise ValueError otherwise."""
         if not cls._shape.match(text):
             # The text itself is not repeated: it may be a secret put in the wrong place.
-            msg = f"not a {cls.__name__}: expected {cls.prefix}_ and 16 to 32 hex digits"
+            msg = f"not a {cls.__name__}: expected {cls.prefix}_ and 8 to 16 bytes in hex"
             raise ValueError(msg)
         return super().__new__(cls, text)
 

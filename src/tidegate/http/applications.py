@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
 from tidegate.http import front, health
@@ -80,9 +81,11 @@ def build_applications(
             frame(router(public)), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
         ),
         status=frame(router(status_routes)),
-        operator=frame(router(operator_routes)),
+        # A page in the operator's browser must not read this port under a name that it made to point here.
+        operator=TrustedHostMiddleware(frame(router(operator_routes)), _LOCAL_NAMES, www_redirect=False),
         control=frame(router(control_routes)),
     )
 
 
 _SHOWN = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]
+_LOCAL_NAMES = ["127.0.0.1", "localhost"]

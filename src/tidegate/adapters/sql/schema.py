@@ -83,8 +83,8 @@ def _is_behind(connection: Connection, schema: Schema) -> bool:
 def _upgrade(connection: Connection, schema: Schema) -> None:
     if not _is_behind(connection, schema):
         return
-    from alembic.config import Config  # noqa: PLC0415 - tens of megabytes that a running service does not need
-    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
+    from alembic.operations import Operations  # noqa: PLC0415 - memory that a running service does not need
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     scripts = ScriptDirectory(str(schema.scripts), version_locations=[str(schema.scripts)])
@@ -92,10 +92,10 @@ def _upgrade(connection: Connection, schema: Schema) -> None:
     def steps(revision: object, _context: object) -> list[object]:
         return list(scripts._upgrade_revs(schema.head, revision))  # type: ignore[arg-type]  # noqa: SLF001
 
-    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
-        environment.configure(
-            connection=connection,
-            target_metadata=schema.metadata,
-            version_table=schema.version_table,
-        )
-        environment.run_migrations()
+    context = MigrationContext.configure(
+        connection,
+        opts={"fn": steps, "target_metadata": schema.metadata, "version_table": schema.version_table},
+    )
+    # Each step is handed its operations. The usual `alembic.op` is one for the whole process:
+    # two migrations at once would run each other's statements on the wrong database.
+    context.run_migrations(op=Operations(context))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 revision = "records_0001"
 down_revision = None
@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     """Create the first tables."""
     op.create_table(
         "users",
@@ -52,10 +52,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner"], ["users.id"], name="fk_conversations_owner_users", ondelete="CASCADE"),
     )
     op.create_index("ix_conversations_owner_updated_at_s", "conversations", ["owner", "updated_at_s"])
-    _create_messages()
+    _create_messages(op)
 
 
-def _create_messages() -> None:
+def _create_messages(op: Operations) -> None:
     op.create_table(
         "messages",
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
