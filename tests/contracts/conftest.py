@@ -1,0 +1,50 @@
+"""Every storage contract runs on memory, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.storage import KEK, emptied, postgres_server
+from tidegate.adapters.sql import open_store
+from tidegate.ports.accounts import AccountStore
+from tidegate.ports.conversations import ConversationStore
+from tidegate.testing.accounts import MemoryAccountStore
+from tidegate.testing.conversations import MemoryConversationStore
+
+__all__ = ["postgres_server"]
+
+
+class Stores(NamedTuple):
+    """One implementation of both ports."""
+
+    accounts: AccountStore
+    conversations: ConversationStore
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        accounts = MemoryAccountStore()
+        yield Stores(accounts, MemoryConversationStore(accounts))
+        return
+    if request.param == "sqlite":
+        urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
+    else:
+        # One database for both, as a small installation would have it.
+        urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
+    async with open_store(urls[0], urls[1], KEK) as store:
+        yield Stores(store.accounts, store.conversations)
+
+
+@pytest.fixture
+def accounts(stores: Stores) -> AccountStore:
+    return stores.accounts
+
+
+@pytest.fixture
+def conversations(stores: Stores) -> ConversationStore:
+    return stores.conversations
