@@ -84,7 +84,8 @@ async def _ask_service(datadir: DataDir, act: Act) -> tuple[int, bytes] | None:
 def _read(answer: tuple[int, bytes], kind: type[T]) -> T:
     status, body = answer
     if status != 200:  # noqa: PLR2004 - HTTP
-        refuse(msgspec.json.decode(body, type=_ErrorBody).error.message, NOT_SO)
+        code = WRONG_USAGE if status == 400 else NOT_SO  # noqa: PLR2004 - HTTP
+        refuse(msgspec.json.decode(body, type=_ErrorBody).error.message, code)
     return msgspec.json.decode(body, type=kind, dec_hook=_identifier)
 
 

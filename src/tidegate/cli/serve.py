@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,10 +137,12 @@ class _Greeting:
         say("  Then serve it with 'tidegate serve --model NAME'.\n")
 
     def _command(self, verb: str, *, with_data: bool = True) -> str:
-        program = Path(sys.argv[0])
-        shown = "tidegate" if program.name != "tidegate" else str(program)
-        with contextlib.suppress(ValueError):
-            shown = str(program.absolute().relative_to(Path.cwd()))
+        program = Path(sys.argv[0]).absolute()
+        shown = str(program)
+        if program.name != "tidegate":  # Run as a module: then sys.argv names a file that nobody can call.
+            shown = f"{sys.executable} -m tidegate"
+        elif program.is_relative_to(Path.cwd()):
+            shown = str(program.relative_to(Path.cwd()))
         from tidegate.config import load_settings
 
         is_usual = not with_data or self._settings.data_dir == load_settings().data_dir

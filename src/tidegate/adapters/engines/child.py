@@ -62,6 +62,7 @@ def _step_back(niceness: int) -> None:
 def _serve(plan: EnginePlan) -> object:
     import xllamacpp  # noqa: PLC0415 - 100 MB of library that only this process should map
 
+    os.umask(0o077)  # The engine's socket asks nobody for a key.
     Path(plan.socket_path).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = plan.model_path

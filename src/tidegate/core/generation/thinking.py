@@ -23,11 +23,12 @@ class ThinkingSplitter:
         self._held = ""
         self._is_thinking = False
         self._is_settled = False  # From here on everything is answer.
+        self._is_after_tag = False  # Models put empty lines between the thinking and the answer.
 
     def feed(self, content: str) -> Delta:
         """Take the next piece; pieces may cut a tag anywhere."""
         if self._is_settled:
-            return Delta(content=content)
+            return Delta(content=self._without_empty_lines(content))
         self._held += content
         if not self._is_thinking:
             start = self._held.lstrip()
@@ -43,7 +44,8 @@ class ThinkingSplitter:
     def _think(self) -> Delta:
         thought, tag, answer = self._held.partition(CLOSING)
         if tag:
-            return self._settle(reasoning=thought, content=answer.lstrip("\n"))
+            self._is_after_tag = True
+            return self._settle(reasoning=thought, content=self._without_empty_lines(answer))
         keep = _longest_tail(self._held)
         cut = len(self._held) - keep
         thought, self._held = self._held[:cut], self._held[cut:]
@@ -52,6 +54,12 @@ class ThinkingSplitter:
     def _settle(self, *, reasoning: str, content: str) -> Delta:
         self._is_settled, self._held = True, ""
         return Delta(content=content, reasoning=reasoning)
+
+    def _without_empty_lines(self, answer: str) -> str:
+        if self._is_after_tag:
+            answer = answer.lstrip("\n")
+            self._is_after_tag = not answer
+        return answer
 
     def close(self) -> Delta:
         """Give what was held back when the stream ends in the middle."""

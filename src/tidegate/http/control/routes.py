@@ -28,10 +28,21 @@ async def perform(room: Clerk, request: Request) -> Response:
     try:
         result = await room.perform(act)
     except EmailTakenError:
-        raise Refusal(Reason.INVALID_VALUE, "email: another account already uses this address", param="email") from None
-    except (NotFoundError, ValueError) as error:
+        return _not_so(409, "email: another account already uses this address")
+    except NotFoundError as error:
+        return _not_so(404, str(error))
+    except ValueError as error:
         raise Refusal(Reason.INVALID_VALUE, str(error)) from None
-    return Response(msgspec.json.encode(result, enc_hook=str), media_type="application/json")
+    return _json(200, result)
+
+
+def _not_so(status: int, sentence: str) -> Response:
+    # No refusal: the act was well said, and a program that asks must tell this from wrong usage (400).
+    return _json(status, {"error": {"message": sentence}})
+
+
+def _json(status: int, value: object) -> Response:
+    return Response(msgspec.json.encode(value, enc_hook=str), status, media_type="application/json")
 
 
 TABLE: Final = (Route(method="POST", path="/acts", summary="Do one account act", endpoint=perform, request=Act),)

@@ -7,7 +7,7 @@ that are accepted and change nothing here (`user`, `store`, `metadata`,
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -58,10 +58,19 @@ class JsonFormat(msgspec.Struct, tag_field="type", tag="json_object"):
     """Any JSON object."""
 
 
+class JsonSchema(msgspec.Struct, omit_defaults=True):
+    """A schema and what to call it."""
+
+    name: str | None = None
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
 class JsonSchemaFormat(msgspec.Struct, tag_field="type", tag="json_schema"):
     """JSON that fits a schema."""
 
-    json_schema: dict[str, Any]
+    json_schema: JsonSchema
 
 
 class FunctionName(msgspec.Struct):
@@ -98,8 +107,8 @@ class ToolCallFunction(msgspec.Struct):
     arguments: str = ""
 
 
-class ToolCall(msgspec.Struct, omit_defaults=True):
-    """An earlier call that the model made."""
+class ToolCall(msgspec.Struct):
+    """An earlier call that the model made. Passed on whole: engines insist on the type."""
 
     function: ToolCallFunction
     id: str = ""
@@ -190,6 +199,14 @@ class ChatRequest(SamplingFields, kw_only=True):
     reasoning: Reasoning | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
 
+    prompt_field: ClassVar = "messages"
+
+    def blame(self, message: str) -> str:
+        """The field that an engine means which says no more than `message`: the rarest that it may be about."""
+        if "schema" in message or "grammar" in message:
+            return "response_format" if self.response_format is not None else "tools"
+        return "chat_template_kwargs" if self.chat_template_kwargs else self.prompt_field
+
     @property
     def asked_tokens(self) -> int | None:
         """The newer of the two names for the limit wins."""
@@ -232,6 +249,13 @@ class TextRequest(SamplingFields, kw_only=True):
     echo: bool | None = None
     best_of: int | None = None
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+
+    prompt_field: ClassVar = "prompt"
+
+    def blame(self, message: str) -> str:
+        """The field that an engine means which says no more than `message`."""
+        del message
+        return self.prompt_field
 
     @property
     def asked_tokens(self) -> int | None:

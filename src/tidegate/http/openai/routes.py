@@ -98,15 +98,17 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
     call = wanted.call()
     caller: Caller = request.state.caller
-    prompt_field = "messages" if isinstance(wanted, ChatRequest) else "prompt"
-    with _refusing(prompt_field):
+    with _refusing(wanted):
         begun = Generation.begin(room.engine, room.lane, call, caller.user.id, room.ticks)
         # No status line before the engine has taken the call: until then a refusal can still be a refusal.
         generation = await until_gone(begun, request.receive, room.lifecycle)
     exchange.timing = generation.timing
     if wanted.is_stream:
-        return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange)
-    return await until_gone(_collect(generation, dialect), request.receive, room.lifecycle)
+        return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange, generation.close)
+    try:
+        return await until_gone(_collect(generation, dialect), request.receive, room.lifecycle)
+    finally:
+        await generation.close()
 
 
 async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) -> AsyncGenerator[bytes, None]:
@@ -134,8 +136,8 @@ async def _collect(generation: Generation, dialect: Dialect) -> Response:
 
 
 @contextlib.contextmanager
-def _refusing(prompt_field: str | None = None) -> Iterator[None]:
-    """Say in the API's words what the engine or the lane could not do."""
+def _refusing(wanted: ChatRequest | TextRequest | None = None) -> Iterator[None]:
+    """Say in the API's words what the engine or the lane could not do, and which field of `wanted` it was."""
     try:
         yield
     except OverloadedError as error:
@@ -149,11 +151,12 @@ def _refusing(prompt_field: str | None = None) -> Iterator[None]:
             Reason.CONTEXT_LENGTH_EXCEEDED,
             f"The prompt has {error.prompt_tokens} tokens; this model can hold {error.context_tokens}, "
             "answer included. Please shorten it.",
-            param=prompt_field,
+            param=wanted.prompt_field if wanted else None,
         ) from error
     except CallRejectedError as error:
+        param = error.field or (wanted.blame(error.message) if wanted else None)
         raise Refusal(
-            Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}", param=error.field
+            Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}", param=param
         ) from error
     except EngineUnavailableError as error:
         raise Refusal(
