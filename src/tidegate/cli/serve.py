@@ -97,7 +97,7 @@ class _Greeting:
         engine = self._settings.engine
         say = self._console.print
         say(f"\n[bold]Tidegate is ready[/bold] after {start_s:.1f} s.\n")
-        say(f"  API       {public}/v1   (this page in a browser: {public})")
+        say(f"  API       {public}/v1   (OpenAI-compatible; in a browser: {public})")
         say(f"  Status    {status}")
         say(f"  Operator  {operator}/metrics   (this machine only)")
         size = f"{engine.slots} answers at once, {engine.context_tokens} tokens each"
@@ -133,10 +133,10 @@ class _Greeting:
             say(f"  Better open models that fit this machine's {memory_bytes / 1e9:.0f} GB of memory:")
         for entry in better:
             say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
-            say(f"    {self._command(f'models pull {entry.id}', with_data=False)}")
-        say("  Then serve it with 'tidegate serve --model NAME'.\n")
+            say(f"    {self._command(f'serve --model {entry.id}')}")
+        say("")
 
-    def _command(self, verb: str, *, with_data: bool = True) -> str:
+    def _command(self, verb: str) -> str:
         program = Path(sys.argv[0]).absolute()
         shown = str(program)
         if program.name != "tidegate":  # Run as a module: then sys.argv names a file that nobody can call.
@@ -145,5 +145,5 @@ class _Greeting:
             shown = str(program.relative_to(Path.cwd()))
         from tidegate.config import load_settings
 
-        is_usual = not with_data or self._settings.data_dir == load_settings().data_dir
+        is_usual = self._settings.data_dir == load_settings().data_dir
         return f"{shown} {verb}" + ("" if is_usual else f" --data {self._settings.data_dir}")
