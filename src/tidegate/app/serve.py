@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from starlette.types import ASGIApp
@@ -91,18 +91,21 @@ class Listeners(msgspec.Struct, frozen=True):
         )
 
 
-async def run(
-    plan: ServePlan,
-    listeners: Listeners,
-    told_ready: Callable[[float], None],
-    told_trouble: Callable[[list[str]], None],
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+class Audience(Protocol):
+    """Whoever watches the service start and stop."""
 
-    `told_ready` hears the seconds from the start of the process to the first
-    token, once; `told_trouble` the engine's last words when it fails to load.
-    The caller holds the data directory's lock.
-    """
+    def ready(self, start_s: float) -> None:
+        """The first token came, `start_s` after the process began."""
+
+    def trouble(self, last_words: list[str]) -> None:
+        """The engine failed while loading; it will be tried again."""
+
+    def draining(self, running: int, limit_s: float) -> None:
+        """The service stops; `running` answers may still go on for `limit_s`."""
+
+
+async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
     log = JsonLog(
         datadir.logs_path / "events.jsonl",
@@ -114,7 +117,7 @@ async def run(
     metrics = Metrics()
     journal = Journals(log, metrics)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
-    engine = _engine(plan, journal, told_trouble)
+    engine = _engine(plan, journal, audience)
     secrets = load_or_create_secrets(datadir)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(log.close)
@@ -126,14 +129,14 @@ async def run(
         stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
         applications = _applications(plan, engine, store, secrets, lifecycle, journal, metrics, background)
-        greeter = asyncio.create_task(_greet(engine, journal, told_ready))
+        greeter = asyncio.create_task(_greet(engine, journal, audience))
         stack.callback(greeter.cancel)
-        await _serve_until_told(applications, listeners, datadir, lifecycle, settings.server.drain_s, journal)
+        await _serve_until_told(applications, listeners, datadir, lifecycle, settings.server.drain_s, journal, audience)
     # After everything is closed, so that the line tells the truth.
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
 
-def _engine(plan: ServePlan, journal: Journal, told_trouble: Callable[[list[str]], None]) -> EmbeddedEngine:
+def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEngine:
     given = plan.settings.engine
     socket_path = plan.datadir.run_path / "engine.sock"
     check_path(socket_path)
@@ -162,7 +165,7 @@ def _engine(plan: ServePlan, journal: Journal, told_trouble: Callable[[list[str]
             )
         )
         if is_failed and process.last_words:
-            told_trouble(process.last_words)
+            audience.trouble(process.last_words)
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
     return EmbeddedEngine(plan.model, process, str(socket_path), health, changed)
@@ -199,11 +202,11 @@ def _applications(
     )
 
 
-async def _greet(engine: EmbeddedEngine, journal: Journal, told_ready: Callable[[float], None]) -> None:
+async def _greet(engine: EmbeddedEngine, journal: Journal, audience: Audience) -> None:
     await engine.ready.wait()
     start_s = time.clock_gettime(time.CLOCK_BOOTTIME) - _process_started_s()
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
-    told_ready(start_s)
+    audience.ready(start_s)
 
 
 async def _serve_until_told(
@@ -213,6 +216,7 @@ async def _serve_until_told(
     lifecycle: Lifecycle,
     drain_s: float,
     journal: Journal,
+    audience: Audience,
 ) -> None:
     control = bind_path(datadir.run_path / "control.sock")
     pairs: list[tuple[ASGIApp, socket.socket]] = [
@@ -231,6 +235,7 @@ async def _serve_until_told(
     # A server that ends by itself has failed: then the whole service stops, loudly.
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
+    audience.draining(lifecycle.running, drain_s)
     await _drain(lifecycle, drain_s, hurry)
     for one in servers:
         one.should_exit = True

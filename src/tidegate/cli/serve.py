@@ -61,7 +61,7 @@ def serve(
             )
             greeting = _Greeting(settings, listeners, manifest, is_first=is_first)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(run(plan, listeners, greeting.ready, greeting.trouble))
+                runner.run(run(plan, listeners, greeting))
     except (DataDirLocked, PortTakenError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
 
@@ -90,9 +90,13 @@ class _Greeting:
         self._manifest = manifest
         self._is_first = is_first
         self._console = Console(highlight=False, soft_wrap=True)
+        # Drawn only on a terminal; a large model takes minutes to load.
+        self._loading = self._console.status(f"Loading {escape(manifest.id)}")
+        self._loading.start()
 
     def ready(self, start_s: float) -> None:
         """Say where to go."""
+        self._loading.stop()
         public, status, operator = self._urls
         engine = self._settings.engine
         say = self._console.print
@@ -111,10 +115,20 @@ class _Greeting:
 
     def trouble(self, last_words: list[str]) -> None:
         """Pass on what the engine said when it could not load."""
+        self._loading.stop()
         err = Console(stderr=True, highlight=False)
         err.print("[bold red]The model could not be loaded.[/bold red] The engine's last words:")
         for line in last_words:
             err.print(f"  {line}", markup=False)
+
+    def draining(self, running: int, limit_s: float) -> None:
+        """Say what is being waited for, if anything."""
+        self._loading.stop()
+        if running:
+            answers = "1 answer is" if running == 1 else f"{running} answers are"
+            self._console.print(
+                f"Stopping: {answers} still running, up to {limit_s:.0f} s. Ctrl-C again ends them now."
+            )
 
     def _advise(self) -> None:
         from tidegate.cli.models import machine_memory_bytes

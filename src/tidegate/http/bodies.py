@@ -32,7 +32,7 @@ async def read(request: Request, limit_bytes: int) -> bytes:
         raise _too_large(limit_bytes)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding")
-    pieces = []
+    pieces: list[bytes] = []
     stream = request.stream()
     try:
         async for piece in stream:
