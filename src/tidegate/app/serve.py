@@ -117,6 +117,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
     metrics = Metrics()
     journal = Journals(log, metrics)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
+    told = _listen_to_signals()  # Before there is anything that must be ended in order.
     engine = _engine(plan, journal, audience)
     secrets = load_or_create_secrets(datadir)
     async with contextlib.AsyncExitStack() as stack:
@@ -131,7 +132,8 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
         applications = _applications(plan, engine, store, secrets, lifecycle, journal, metrics, background)
         greeter = asyncio.create_task(_greet(engine, journal, audience))
         stack.callback(greeter.cancel)
-        await _serve_until_told(applications, listeners, datadir, lifecycle, settings.server.drain_s, journal, audience)
+        drain_s = settings.server.drain_s
+        await _serve_until_told(applications, listeners, datadir, lifecycle, drain_s, journal, audience, told)
     # After everything is closed, so that the line tells the truth.
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
@@ -217,6 +219,7 @@ async def _serve_until_told(
     drain_s: float,
     journal: Journal,
     audience: Audience,
+    told: _Told,
 ) -> None:
     control = bind_path(datadir.run_path / "control.sock")
     pairs: list[tuple[ASGIApp, socket.socket]] = [
@@ -229,14 +232,12 @@ async def _serve_until_told(
     tasks = [
         asyncio.create_task(one.serve(sockets=[listener])) for one, (_, listener) in zip(servers, pairs, strict=True)
     ]
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    _on_signals(stop, hurry)
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(told.stop.wait())
     # A server that ends by itself has failed: then the whole service stops, loudly.
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
     audience.draining(lifecycle.running, drain_s)
-    await _drain(lifecycle, drain_s, hurry)
+    await _drain(lifecycle, drain_s, told.hurry)
     for one in servers:
         one.should_exit = True
     await asyncio.gather(*tasks)
@@ -244,13 +245,23 @@ async def _serve_until_told(
     (datadir.run_path / "control.sock").unlink(missing_ok=True)
 
 
-def _on_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+class _Told(msgspec.Struct, frozen=True):
+    """What signals have asked for: the first one to stop, the next to hurry."""
+
+    stop: asyncio.Event
+    hurry: asyncio.Event
+
+
+def _listen_to_signals() -> _Told:
+    told = _Told(asyncio.Event(), asyncio.Event())
+
     def asked() -> None:
-        (hurry if stop.is_set() else stop).set()
+        (told.hurry if told.stop.is_set() else told.stop).set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
+    return told
 
 
 async def _drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> None:

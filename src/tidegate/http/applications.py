@@ -65,7 +65,7 @@ def build_applications(
     health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
     public = [
         *health_routes,
-        *bind(front.TABLE, front.FrontRoom(), open_door),
+        *bind(front.TABLE, front.FrontRoom(engine), open_door),
         *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
     ]
     status_routes = bind(status.TABLE, status.StatusRoom(engine, lifecycle, clerk.clock), open_door)

@@ -26,7 +26,7 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     """Read the whole body; raises a Refusal as soon as it is known to be larger than `limit_bytes`."""
     exchange: Exchange = request.state.exchange
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared[:20]) > limit_bytes:
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
         if "expect" not in request.headers:  # One that asks first has not begun to write.
             await _discard(request.stream(), exchange)
         raise _too_large(limit_bytes)

@@ -13,17 +13,19 @@ from tidegate.core.events import RouteKind
 from tidegate.http.openapi import document
 from tidegate.http.pages import page, style_sheet
 from tidegate.http.routes import Route
+from tidegate.ports.engine import Engine
 
 
 class FrontRoom(msgspec.Struct, frozen=True):
-    """Needs nothing."""
+    """Names the model in its example."""
+
+    engine: Engine
 
 
 async def front_page(room: FrontRoom, request: Request) -> Response:
     """Say what this is and how to use it."""
-    del room
     base = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-    return page("Tidegate", _BODY.format(base=html.escape(base[:200])))
+    return page("Tidegate", _BODY.format(base=html.escape(base[:200]), model=html.escape(room.engine.card.id)))
 
 
 async def front_style(room: FrontRoom, request: Request) -> Response:
@@ -41,8 +43,10 @@ async def openapi(room: FrontRoom, request: Request) -> Response:
 _BODY = """<p>An AI-assistant service with an OpenAI-compatible API. It is up; programs reach it at
 <code>{base}/v1</code> with a key from its operator.</p>
 <pre><code>curl {base}/v1/chat/completions \\
-  -H "Authorization: Bearer $TIDEGATE_KEY" -H "Content-Type: application/json" \\
-  -d '{{"model": "smollm2-135m-instruct", "messages": [{{"role": "user", "content": "Hello"}}]}}'</code></pre>
+  -H "Authorization: Bearer $TIDEGATE_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"model": "{model}",
+       "messages": [{{"role": "user", "content": "Hello"}}]}}'</code></pre>
 <p class="quiet"><a href="/openapi.json">API description</a> &middot; <a href="/readyz">Readiness</a></p>"""
 
 TABLE: Final = (

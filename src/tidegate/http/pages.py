@@ -25,7 +25,8 @@ _STYLE = """:root{color-scheme:light dark;--ink:#17212b;--paper:#f4f6f8;--card:#
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
 main{max-width:42rem;margin:0 auto;padding:3rem 1.25rem}h1{font-size:1.4rem;margin:0 0 1.25rem}
 a{color:var(--link)}code{font:.9em ui-monospace,monospace}
-pre{background:var(--card);border-radius:.4rem;padding:1rem 1.1rem;overflow-x:auto}
+pre{background:var(--card);border-radius:.4rem;padding:1rem 1.1rem;white-space:pre-wrap;
+overflow-wrap:anywhere}
 .verdict{background:var(--card);border-left:.4rem solid;border-radius:.4rem;padding:1.1rem 1.25rem;margin:0;
 font-size:1.15rem;font-weight:600}.none{border-color:#1f883d}.minor{border-color:#bf8700}.major{border-color:#d1570a}
 .critical{border-color:#cf222e}.quiet{color:var(--quiet);font-size:.9rem}

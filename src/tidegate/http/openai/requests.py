@@ -22,6 +22,7 @@ PositiveTokens = Annotated[int, Meta(ge=1, le=MAX_TOKENS_LIMIT)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1024)]
+OnlyStop = Annotated[str, Meta(max_length=1024)]  # Empty means none: some clients always send it.
 TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 
@@ -138,7 +139,7 @@ class SamplingFields(msgspec.Struct, kw_only=True):
     top_p: Unit | None = None
     top_k: Annotated[int, Meta(ge=0, le=1000)] | None = None
     min_p: Unit | None = None
-    stop: str | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    stop: OnlyStop | Annotated[list[StopText], Meta(max_length=16)] | None = None
     n: int | None = None
     seed: int | None = None
     frequency_penalty: Penalty | None = None
@@ -299,7 +300,8 @@ def _turn(message: ChatMessage, index: int) -> Turn:
     content = message.content
     if isinstance(content, list):
         content = "".join(part.text for part in content)
-    if content is None and not (message.role == "assistant" and (message.tool_calls or message.reasoning_content)):
+    reasoning = message.reasoning_content or message.reasoning
+    if content is None and not (message.role == "assistant" and (message.tool_calls or reasoning)):
         param = f"messages[{index}].content"
         raise Refusal(Reason.MISSING_FIELD, f"{param}: this field is required.", param=param)
     return Turn(
@@ -309,5 +311,5 @@ def _turn(message: ChatMessage, index: int) -> Turn:
         name=message.name,
         tool_calls=msgspec.to_builtins(message.tool_calls) if message.tool_calls else None,
         tool_call_id=message.tool_call_id,
-        reasoning_content=message.reasoning_content or message.reasoning,
+        reasoning_content=reasoning,
     )

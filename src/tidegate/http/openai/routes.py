@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from tidegate.core.accounts import Scope
 from tidegate.core.events import RouteKind
-from tidegate.core.generation.call import Progress
+from tidegate.core.generation.call import Call, Progress
 from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange, Lifecycle
@@ -96,7 +96,7 @@ async def create_completion(room: OpenAiRoom, request: Request) -> Response:
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:
     exchange: Exchange = request.state.exchange
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
-    call = wanted.call()
+    call = _call(wanted)
     caller: Caller = request.state.caller
     with _refusing(wanted):
         begun = Generation.begin(room.engine, room.lane, call, caller.user.id, room.ticks)
@@ -109,6 +109,14 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
         return await until_gone(_collect(generation, dialect), request.receive, room.lifecycle)
     finally:
         await generation.close()
+
+
+def _call(wanted: ChatRequest | TextRequest) -> Call:
+    try:
+        return wanted.call()
+    except RecursionError:
+        # What could just be decoded may be too deep to be taken apart a few calls further down the stack.
+        raise Refusal(Reason.INVALID_JSON, "The body is nested too deeply.") from None
 
 
 async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) -> AsyncGenerator[bytes, None]:

@@ -65,9 +65,9 @@ class StatusRoom(msgspec.Struct, frozen=True):
             case EngineState.FAILED:
                 return Status("critical", "The model does not answer and is being restarted.")
 
-    def now(self) -> str:
-        """Right now, as RFC 3339."""
-        return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(timespec="seconds")
+    def now(self, sep: str = "T") -> str:
+        """Right now in UTC, as RFC 3339."""
+        return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).isoformat(sep, "seconds")
 
 
 async def status_json(room: StatusRoom, request: Request) -> Response:
@@ -82,7 +82,10 @@ async def status_page(room: StatusRoom, request: Request) -> Response:
     del request
     status = room.status()
     body = _BODY.format(
-        indicator=status.indicator, description=html.escape(status.description), now=html.escape(room.now())
+        indicator=status.indicator,
+        description=html.escape(status.description),
+        now=room.now(),
+        shown=room.now(" ").replace("+00:00", " UTC"),
     )
     return page("Tidegate status", body, head='<meta http-equiv="refresh" content="30">')
 
@@ -94,7 +97,7 @@ async def style(room: StatusRoom, request: Request) -> Response:
 
 
 _BODY = """<p class="verdict {indicator}" role="status">{description}</p>
-<p class="quiet">Measured at <time>{now}</time>. This page renews itself every 30 seconds.
+<p class="quiet">Measured at <time datetime="{now}">{shown}</time>. This page renews itself every 30 seconds.
 Programs read <a href="/api/v2/status.json">status.json</a>.</p>"""
 
 TABLE: Final = (
