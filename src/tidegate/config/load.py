@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -78,7 +78,7 @@ def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, t
         if not name.startswith(_PREFIX) or name in _FOREIGN or name in _NOT_SETTINGS:
             continue
         if name not in known:
-            msg = f"{name}: no such setting{_suggest(name, known)}"
+            msg = f"{name}: no such setting{_suggest(name, known, _PREFIX)}"
             raise SettingsError(msg)
         key = known[name]
         is_list = key == ("engine", "aliases")
@@ -116,17 +116,26 @@ def _explain(message: str, values: dict[str, Any]) -> str:
     unknown = re.search(r"unknown field `([^`]+)`", what)
     if unknown:
         full = ".".join(filter(None, (key, unknown[1])))
-        return f"{full}: no such setting{_suggest(full, ['.'.join(k) for k in setting_keys()])}"
+        return f"{full}: no such setting{_suggest(full, _names())}"
     value: Any = values
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    shown = "" if key in _SECRET_KEYS or value is None else f" = {value!r}"
+    # A table of the wrong kind is not shown either when a secret belongs into it.
+    is_secret = any(secret == key or secret.startswith(f"{key}.") for secret in _SECRET_KEYS)
+    shown = "" if is_secret or value is None else f" = {value!r}"
     return f"{key or 'settings'}{shown}: {what[:1].lower()}{what[1:]}"
 
 
-def _suggest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else "; see docs/reference/configuration.md"
+def _names() -> set[str]:
+    """Every setting and every table, as they are written with dots."""
+    return {".".join(key[:length]) for key in setting_keys() for length in range(1, len(key) + 1)}
+
+
+def _suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    # Without the prefix that all of them share: it would make any two of them look alike.
+    rests = {one.removeprefix(prefix) for one in known}
+    close = difflib.get_close_matches(name.removeprefix(prefix), sorted(rests), n=1)
+    return f"; did you mean {prefix}{close[0]}?" if close else "; see docs/reference/configuration.md"
 
 
 def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
@@ -134,10 +143,12 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
     home = Path(environment.get("HOME") or Path.home())
     defaults = Settings()
     data_dir, cache_dir = settings.data_dir, settings.models.cache_dir
-    if data_dir == defaults.data_dir and environment.get("XDG_DATA_HOME"):
-        data_dir = Path(environment["XDG_DATA_HOME"]) / "tidegate"
-    if cache_dir == defaults.models.cache_dir and environment.get("XDG_CACHE_HOME"):
-        cache_dir = Path(environment["XDG_CACHE_HOME"]) / "tidegate" / "models"
+    data_home, cache_home = (Path(environment.get(name, "")) for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"))
+    # The specification: a relative path here is invalid and is to be ignored.
+    if data_dir == defaults.data_dir and data_home.is_absolute():
+        data_dir = data_home / "tidegate"
+    if cache_dir == defaults.models.cache_dir and cache_home.is_absolute():
+        cache_dir = cache_home / "tidegate" / "models"
     return msgspec.structs.replace(
         settings,
         data_dir=_absolute(data_dir, home),

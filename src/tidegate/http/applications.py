@@ -72,17 +72,20 @@ def build_applications(
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
 
-    def frame(app: ASGIApp) -> Frame:
-        return Frame(app, clerk.journal, lifecycle, clerk.fingerprint, clerk.clock)
+    def frame(app: ASGIApp, *, stays_open: bool = False) -> Frame:
+        return Frame(app, clerk.journal, lifecycle, clerk.fingerprint, clerk.clock, stays_open=stays_open)
 
     return Applications(
         # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
         public=CORSMiddleware(
             frame(router(public)), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
         ),
-        status=frame(router(status_routes)),
+        # A stop is when people look at the status page, and the operator at the figures.
+        status=frame(router(status_routes), stays_open=True),
         # A page in the operator's browser must not read this port under a name that it made to point here.
-        operator=TrustedHostMiddleware(frame(router(operator_routes)), _LOCAL_NAMES, www_redirect=False),
+        operator=TrustedHostMiddleware(
+            frame(router(operator_routes), stays_open=True), _LOCAL_NAMES, www_redirect=False
+        ),
         control=frame(router(control_routes)),
     )
 

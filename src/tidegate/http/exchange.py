@@ -81,13 +81,16 @@ class Frame:
         lifecycle: Lifecycle,
         fingerprint: Callable[[str], Fingerprint],
         clock: Callable[[], float],
+        *,
+        stays_open: bool = False,
     ) -> None:
-        """`clock` tells Unix seconds."""
+        """`clock` tells Unix seconds; one that `stays_open` is served while the service drains."""
         self._app = app
         self._journal = journal
         self._lifecycle = lifecycle
         self._fingerprint = fingerprint
         self._clock = clock
+        self._stays_open = stays_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -108,7 +111,8 @@ class Frame:
 
         try:
             # Health must be seen to the end: it is how a balancer learns that we are going.
-            if self._lifecycle.is_draining and scope["path"] not in {"/healthz", "/readyz"}:
+            stays_open = self._stays_open or scope["path"] in {"/healthz", "/readyz"}
+            if self._lifecycle.is_draining and not stays_open:
                 await self._refuse(_draining(self._lifecycle), exchange, scope, receive, send_counted)
                 return
             with self._lifecycle.request():
@@ -200,8 +204,10 @@ def _source(address: str) -> tuple[str | None, str | None]:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return None, None
+    # A socket for both families tells IPv4 callers as ::ffff:a.b.c.d: all of them would be one /48.
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     prefix = 24 if parsed.version == 4 else 48  # noqa: PLR2004 - IP versions
-    return address, str(ipaddress.ip_network((parsed, prefix), strict=False))
+    return str(parsed), str(ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 def _retry_count(scope: Scope) -> int | None:

@@ -72,5 +72,6 @@ TABLE: Final = (
         endpoint=readyz,
         kind=RouteKind.STATUS,
         response=Readiness,
+        statuses=(200, 503),
     ),
 )

@@ -64,7 +64,7 @@ def _operation(route: Route[Any], path: str, by_kind: dict[int, Any]) -> dict[st
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "responses": {"200": {"description": "Success", "content": content}, **_refusals(route)},
+        "responses": {**_answers(route, content), **_refusals(route)},
     }
     if route.request is not None:
         body = {"application/json": {"schema": by_kind[id(route.request)]}}
@@ -77,6 +77,13 @@ def _operation(route: Route[Any], path: str, by_kind: dict[int, Any]) -> dict[st
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
     return operation
+
+
+def _answers(route: Route[Any], content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        str(status): {"description": "Success" if status < 300 else HTTPStatus(status).phrase, "content": content}  # noqa: PLR2004
+        for status in route.statuses
+    }
 
 
 def _refusals(route: Route[Any]) -> dict[str, Any]:

@@ -30,7 +30,10 @@ Door = Callable[[Request, Scope], Awaitable[None]]
 
 
 class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """One method at one path; `endpoint` gets the room it belongs to and the request."""
+    """One method at one path; `endpoint` gets the room it belongs to and the request.
+
+    `statuses` are those under which `response` comes; every other answer is one of `reasons`.
+    """
 
     method: str
     path: str
@@ -42,6 +45,7 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     response: Any = None
     chunk: Any = None
     media_type: str = "application/json"
+    statuses: tuple[int, ...] = (200,)
     reasons: tuple[Reason, ...] = ()
 
     @property

@@ -141,10 +141,7 @@ class EmbeddedEngine:
         while True:
             match self._health.decide(time.monotonic()):
                 case Act.SPAWN:
-                    await self._process.spawn()
-                    self._spawned_at = time.monotonic()
-                    self._health.spawned(self._spawned_at)
-                    self._keep(self._collect())
+                    await self._spawn()
                 case Act.PROBE:
                     self._keep(self._probe())
                 case Act.KILL:
@@ -154,6 +151,16 @@ class EmbeddedEngine:
                     pass
             self._tell(None)
             await asyncio.sleep(_TICK_S)
+
+    async def _spawn(self) -> None:
+        self._spawned_at = time.monotonic()
+        self._health.spawned(self._spawned_at)
+        try:
+            await self._process.spawn()
+        except OSError:  # No memory, no handles: as good as a process that died at once.
+            self._health.ended("spawn_failed", time.monotonic())
+        else:
+            self._keep(self._collect())
 
     async def _collect(self) -> None:
         status = await self._process.wait()

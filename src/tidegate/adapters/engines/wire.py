@@ -150,7 +150,7 @@ def refusal(status: int, payload: bytes) -> EngineError:
     """Read what the engine answered instead of a stream."""
     try:
         error = _chunks.decode(payload).error or _Error()
-    except msgspec.DecodeError:
+    except ValueError:  # No JSON, or no text at all.
         error = _Error()
     if status == 503:  # noqa: PLR2004 - HTTP: it is still loading
         return EngineUnavailableError("loading", retry_after_s=2.0)

@@ -6,8 +6,10 @@ only where they spoke and what kind of error they had is kept.
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,11 +20,28 @@ import msgspec
 from tidegate.core.events import AnyEvent, Level, LibrarySpoke, Site
 
 
-class _BoundedFile(logging.handlers.RotatingFileHandler):
-    """Rotates by size. A full disk loses lines, not requests, and does not print about it."""
+class _Quiet(logging.Handler):
+    """A full disk or a closed pipe loses lines, not requests, and nothing is printed about it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """Lose the line."""
+
+
+class _BoundedFile(_Quiet, logging.handlers.RotatingFileHandler):
+    """Rotates by size; each file is private from its first byte."""
+
+    def _open(self) -> io.TextIOWrapper:
+        # Unbuffered: what a full disk refused must not come again, and fail again, when the file is closed.
+        raw = io.FileIO(self.baseFilename, "a", opener=_open_privately)
+        return io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+
+
+class _Echo(_Quiet, logging.StreamHandler[TextIO]):
+    """Writes to a stream that somebody else opened."""
+
+
+def _open_privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class JsonLog:
@@ -36,7 +55,7 @@ class JsonLog:
         ]
         path.chmod(0o600)
         if echo is not None:
-            self._handlers.append(logging.StreamHandler(echo))
+            self._handlers.append(_Echo(echo))
 
     def record(self, event: AnyEvent) -> None:
         """Write one line."""

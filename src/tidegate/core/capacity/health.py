@@ -19,6 +19,7 @@ spawned; two processes at once (spawn is only asked for in `stopped`).
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -84,6 +85,8 @@ class EngineHealth:
                 return Act.NOTHING if self._asked_at is not None else Act.PROBE
             case EngineState.READY:
                 return self._watch(now)
+            case _ as never:
+                assert_never(never)
 
     def _watch(self, now: float) -> Act:
         if self._asked_at is None:

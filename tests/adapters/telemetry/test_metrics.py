@@ -1,0 +1,96 @@
+"""Figures are made of the same events as the log, and nobody outside can add a series."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.events import EngineChanged, LibrarySpoke, RequestFinished, RouteKind, Site
+from tidegate.core.identifiers import RequestId
+from tidegate.core.reasons import Reason
+
+REQUEST = RequestId.of(b"12345678")
+
+
+def figures(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def test_requests_are_counted_by_route_status_and_reason() -> None:
+    metrics = Metrics()
+    for _ in range(3):
+        metrics.record(RequestFinished(t=1, id=REQUEST, route=RouteKind.CHAT, status=200, total_s=1))
+    metrics.record(
+        RequestFinished(
+            t=1, id=REQUEST, route=RouteKind.CHAT, status=503, total_s=1, reason=Reason.SERVER_IS_OVERLOADED
+        )
+    )
+
+    found = figures(metrics)
+    assert found["tidegate_http_requests_total", "none", "chat", "200"] == 3
+    assert found["tidegate_http_requests_total", "server_is_overloaded", "chat", "503"] == 1
+
+
+def test_tokens_waits_and_departures_are_counted() -> None:
+    metrics = Metrics()
+    metrics.record(
+        RequestFinished(
+            t=1,
+            id=REQUEST,
+            route=RouteKind.CHAT,
+            status=499,
+            total_s=3,
+            in_tok=10,
+            cached_tok=4,
+            out_tok=7,
+            queue_s=0.2,
+            ttft_s=0.5,
+            gap_s=0.03,
+            abandoned=True,
+        )
+    )
+
+    found = figures(metrics)
+    assert [found["tidegate_generation_tokens_total", kind] for kind in ("prompt", "cached", "completion")] == [
+        10,
+        4,
+        7,
+    ]
+    assert found["tidegate_generation_abandoned_total",] == 1
+    assert found["tidegate_admission_queue_seconds_sum",] == 0.2
+    assert found["tidegate_generation_ttft_seconds_sum",] == 0.5
+    assert found["tidegate_generation_gap_seconds_sum",] == 0.03
+
+
+def test_a_request_that_never_reached_the_engine_counts_no_waits() -> None:
+    metrics = Metrics()
+    metrics.record(RequestFinished(t=1, id=REQUEST, route=RouteKind.OTHER, status=404, total_s=1))
+
+    found = figures(metrics)
+    assert found["tidegate_admission_queue_seconds_count",] == 0
+    assert found["tidegate_generation_ttft_seconds_count",] == 0
+    assert found["tidegate_generation_abandoned_total",] == 0
+
+
+def test_the_engine_is_ready_or_not_and_its_failures_are_known() -> None:
+    metrics = Metrics()
+    metrics.record(EngineChanged(t=1, state=EngineState.READY, healthy=True, restarts=0))
+    assert figures(metrics)["tidegate_engine_ready",] == 1
+    metrics.record(EngineChanged(t=2, state=EngineState.FAILED, healthy=False, restarts=4))
+    found = figures(metrics)
+    assert (found["tidegate_engine_ready",], found["tidegate_engine_restarts",]) == (0, 4)
+
+
+def test_other_events_change_no_figure() -> None:
+    metrics = Metrics()
+    before = figures(metrics)
+    metrics.record(LibrarySpoke(t=1, site=Site("lib", 1)))
+
+    assert figures(metrics) == before

@@ -1,0 +1,127 @@
+"""The applications as they are served, over fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from tests.http.asgi import Visit
+from tidegate.core.admission.slots import SlotPlan
+from tidegate.core.credentials import ServerKeys
+from tidegate.core.events import RequestFinished
+from tidegate.core.identifiers import Fingerprint
+from tidegate.http.applications import Applications, build_applications
+from tidegate.http.exchange import Lifecycle
+from tidegate.services.accounts import Clerk
+from tidegate.services.lane import Lane
+from tidegate.testing.accounts import MemoryAccountStore
+from tidegate.testing.clock import HandClock
+from tidegate.testing.engine import FakeEngine
+from tidegate.testing.journal import RecordingJournal
+
+MAX_BODY_BYTES = 4 << 20
+CHAT: dict[str, Any] = {"model": "tide-1", "messages": [{"role": "user", "content": "Hello"}]}
+TEXT: dict[str, Any] = {"model": "tide-1", "prompt": "Once"}
+CHAT_PATH, TEXT_PATH = "/v1/chat/completions", "/v1/completions"
+
+
+def fingerprint(text: str) -> Fingerprint:
+    return Fingerprint(sha256(text.encode()).hexdigest()[:16])
+
+
+class Service:
+    """Everything that an answer is made of, open to a test."""
+
+    def __init__(self, slots: int = 2, max_waiting: int = 1) -> None:
+        self.clock = HandClock()
+        self.journal = RecordingJournal()
+        self.accounts = MemoryAccountStore()
+        self.keys = ServerKeys(1, {1: b"k" * 32})
+        self.clerk = Clerk(
+            accounts=self.accounts,
+            server_keys=self.keys,
+            journal=self.journal,
+            fingerprint=fingerprint,
+            clock=self.clock,
+        )
+        self.engine = FakeEngine()
+        self.lane = Lane(SlotPlan(slots, max_waiting), self.clock)
+        self.lifecycle = Lifecycle()
+        self._later: list[asyncio.Task[None]] = []
+        self.apps: Applications = build_applications(
+            engine=self.engine,
+            aliases=("deepseek-chat", "lab/tide"),
+            lane=self.lane,
+            clerk=self.clerk,
+            lifecycle=self.lifecycle,
+            max_body_bytes=MAX_BODY_BYTES,
+            exposition=lambda: b"tidegate_engine_ready 1.0\n",
+            ticks=self.clock,
+            later=self._run_later,
+        )
+        self.key = ""
+
+    def _run_later(self, work: Coroutine[Any, Any, None]) -> None:
+        self._later.append(asyncio.ensure_future(work))
+
+    async def open(self) -> Service:
+        await self.clerk.create_user("ana@example.org")
+        self.key = (await self.clerk.create_key("ana@example.org")).text
+        return self
+
+    async def finish_later(self) -> None:
+        await asyncio.gather(*self._later)
+
+    def visit(
+        self,
+        method: str,
+        path: str,
+        body: Any = b"",
+        *,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        client: tuple[str, int] | None = ("203.0.113.7", 40000),
+        is_body_whole: bool = True,
+    ) -> Visit:
+        """A request to the public port; `body` is JSON unless it is bytes."""
+        raw = body if isinstance(body, (bytes, list)) else json.dumps(body).encode()
+        known = {"authorization": f"Bearer {self.key if key is None else key}", "host": "tide.example:8080"}
+        return Visit(
+            self.apps.public,
+            method,
+            path,
+            headers={**known, **(headers or {})},
+            body=raw,
+            client=client,
+            is_body_whole=is_body_whole,
+        )
+
+    async def ask(self, method: str, path: str, body: Any = b"", **options: Any) -> Visit:
+        return await self.visit(method, path, body, **options).ask()
+
+    async def chat(self, **fields: Any) -> Visit:
+        return await self.ask("POST", CHAT_PATH, {**CHAT, **fields})
+
+    async def text(self, **fields: Any) -> Visit:
+        return await self.ask("POST", TEXT_PATH, {**TEXT, **fields})
+
+    def finished(self) -> RequestFinished:
+        """The newest request in the log."""
+        return self.journal.of(RequestFinished)[-1]
+
+    def assert_all_free(self) -> None:
+        assert (self.engine.running, self.lane.queue.running, self.lane.queue.waiting) == (0, 0, 0)
+        assert self.lifecycle.running == 0
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    made = await Service().open()
+    yield made
+    await made.finish_later()
+    made.assert_all_free()
