@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 
 import msgspec
@@ -57,8 +58,9 @@ def normalise_email(text: str) -> str:
     if not at or not local or "." not in domain.strip("."):
         msg = "email: expected an address such as ana@example.org"
         raise ValueError(msg)
+    # Letters composed or in parts, large or small are the same address (RFC 6532 section 3.1).
     # Folding can make a text longer (ß becomes ss): what is bounded is what is kept.
-    folded = address.casefold()
+    folded = unicodedata.normalize("NFC", address).casefold()
     if len(folded) > 254 or any(c.isspace() or not c.isprintable() for c in folded):  # noqa: PLR2004 - RFC 5321
         msg = "email: at most 254 characters, without spaces or control characters"
         raise ValueError(msg)

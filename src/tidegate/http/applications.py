@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tidegate.http import front, health
+from tidegate.http.answering import Answering
 from tidegate.http.control import routes as control
 from tidegate.http.doors import KeyDoor, open_door
-from tidegate.http.exchange import Frame, Lifecycle
+from tidegate.http.exchange import Lifecycle
+from tidegate.http.frame import Frame
 from tidegate.http.openai import routes as openai
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
@@ -72,21 +75,26 @@ def build_applications(
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
 
-    def frame(app: ASGIApp, *, stays_open: bool = False) -> Frame:
-        return Frame(app, clerk.journal, lifecycle, clerk.fingerprint, clerk.clock, stays_open=stays_open)
+    def answering(routes: list[Route], *, stays_open: bool = False) -> Answering:
+        return Answering(
+            app=router(routes), journal=clerk.journal, lifecycle=lifecycle, clock=clerk.clock, stays_open=stays_open
+        )
 
+    def frame(app: ASGIApp) -> Frame:
+        return Frame(app=app, journal=clerk.journal, fingerprint=clerk.fingerprint, clock=clerk.clock, ticks=ticks)
+
+    # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
+    public_app = CORSMiddleware(
+        answering(public), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
+    )
+    # A page in the operator's browser must not read this port under a name that it made to point here.
+    operator_app = TrustedHostMiddleware(answering(operator_routes, stays_open=True), _LOCAL_NAMES, www_redirect=False)
     return Applications(
-        # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
-        public=CORSMiddleware(
-            frame(router(public)), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
-        ),
+        public=frame(public_app),
         # A stop is when people look at the status page, and the operator at the figures.
-        status=frame(router(status_routes), stays_open=True),
-        # A page in the operator's browser must not read this port under a name that it made to point here.
-        operator=TrustedHostMiddleware(
-            frame(router(operator_routes), stays_open=True), _LOCAL_NAMES, www_redirect=False
-        ),
-        control=frame(router(control_routes)),
+        status=frame(answering(status_routes, stays_open=True)),
+        operator=frame(operator_app),
+        control=frame(answering(control_routes)),
     )
 
 

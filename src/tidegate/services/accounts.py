@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import unicodedata
 from collections.abc import Callable
 
 import argon2
@@ -191,4 +192,6 @@ async def _hash(password: str) -> str:
         raise ValueError(msg)
     # RFC 9106 profile trimmed to the OWASP minimum (19 MiB, t=2, p=1): a stronger one is a cheaper flood.
     hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-    return await asyncio.to_thread(hasher.hash, password)
+    # One keyboard composes what another sends in parts (NIST SP 800-63B-4 section 3.1.1.2).
+    normal = unicodedata.normalize("NFKC", password)
+    return await asyncio.to_thread(hasher.hash, normal)

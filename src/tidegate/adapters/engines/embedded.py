@@ -125,6 +125,7 @@ class EmbeddedEngine:
             msg = "not started"
             raise EngineUnavailableError(msg, retry_after_s=2.0)
         headers = {"content-type": "application/json"}
+        spawned_at = self._spawned_at
         self._health.asked(time.monotonic())
         try:
             async with self._http.post(f"http://engine{path}", data=body, headers=headers) as response:
@@ -132,7 +133,7 @@ class EmbeddedEngine:
                     raise wire.refusal(response.status, await response.content.read(_ERROR_BODY_BYTES))
                 async for payload in _payloads(response.content):
                     for event in wire.decode(payload):
-                        self._spoke()
+                        self._spoke(spawned_at)
                         yield event
         finally:
             self._health.answered()
@@ -177,7 +178,10 @@ class EmbeddedEngine:
             # Not there yet, or going: whether that is a failure is for the deadlines to say.
             return
 
-    def _spoke(self) -> None:
+    def _spoke(self, spawned_at: float) -> None:
+        # What a slow reader still had from a process that is gone says nothing of its successor.
+        if spawned_at != self._spawned_at:
+            return
         now = time.monotonic()
         if self._health.spoke(now):
             self._process.stop_listening()

@@ -1,0 +1,83 @@
+"""A decent end to every request: refusals and our own defects become error objects.
+
+While the service drains, requests are refused here, all but those that watch it go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tidegate.core.events import Level, RequestCrashed, Site
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import ClientLeftError, Exchange, Lifecycle
+from tidegate.http.refusals import Refusal
+from tidegate.ports.journal import Journal
+
+
+class Answering(msgspec.Struct, frozen=True, kw_only=True):
+    """Stands in a Frame and answers for `app`. One that `stays_open` is served while the service drains."""
+
+    app: ASGIApp
+    journal: Journal
+    lifecycle: Lifecycle
+    clock: Callable[[], float]
+    stays_open: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange: Exchange = scope["state"]["exchange"]
+        # Health must be seen to the end: it is how a balancer learns that we are going.
+        stays_open = self.stays_open or scope["path"] in {"/healthz", "/readyz"}
+        if self.lifecycle.is_draining and not stays_open:
+            await self._refuse(_draining(self.lifecycle), exchange, scope, receive, send)
+            return
+        with self.lifecycle.request():
+            await self._serve(exchange, scope, receive, send)
+
+    async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Refusal as refusal:
+            await self._refuse(refusal, exchange, scope, receive, send)
+        except ClientLeftError:
+            exchange.reason = Reason.CLIENT_LEFT
+        except Exception as error:  # noqa: BLE001 - the last line of defence: recorded, and answered cleanly
+            kind, place = _origin(error)
+            self.journal.record(
+                RequestCrashed(t=self.clock(), level=Level.ERROR, id=exchange.id, error=kind, raised_at=place)
+            )
+            sentence = f"Something broke on our side. Quote {exchange.id} to the operator."
+            await self._refuse(Refusal(Reason.INTERNAL_ERROR, sentence), exchange, scope, receive, send)
+
+    async def _refuse(self, refusal: Refusal, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange.reason = refusal.reason
+        if exchange.status:  # Too late for a status line; what was begun is cut.
+            return
+        headers = refusal.headers()
+        if not exchange.is_body_read and scope["method"] not in {"GET", "HEAD"}:
+            headers["connection"] = "close"  # What is left of the body shall not be read.
+        await Response(refusal.body(), refusal.status, headers, media_type="application/json")(scope, receive, send)
+
+
+def _draining(lifecycle: Lifecycle) -> Refusal:
+    return Refusal(
+        Reason.SERVER_IS_DRAINING,
+        "The service is restarting. Please try again shortly.",
+        retry_after_s=max(1.0, lifecycle.drain_s),
+    )
+
+
+def _origin(error: BaseException) -> tuple[Site, Site]:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    line = traceback.tb_lineno if traceback else 0
+    return Site(type(error).__name__, 0), Site(module, line)
