@@ -97,11 +97,14 @@ class Audience(Protocol):
     def ready(self, start_s: float) -> None:
         """The first token came, `start_s` after the process began."""
 
-    def trouble(self, last_words: list[str]) -> None:
-        """The engine failed while loading; it will be tried again."""
+    def trouble(self, restarts: int, last_words: list[str]) -> None:
+        """The engine failed and will be started again; `last_words` if it failed while loading."""
 
     def draining(self, running: int, limit_s: float) -> None:
         """The service stops; `running` answers may still go on for `limit_s`."""
+
+    def stopped(self, cut: int) -> None:
+        """Nothing is served any more; `cut` answers were ended before they were complete."""
 
 
 async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None:
@@ -166,8 +169,8 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
                 load_s=load_s,
             )
         )
-        if is_failed and process.last_words:
-            audience.trouble(process.last_words)
+        if is_failed:
+            audience.trouble(report.restarts, process.last_words)
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
     return EmbeddedEngine(plan.model, process, str(socket_path), health, changed)
@@ -237,12 +240,13 @@ async def _serve_until_told(
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
     audience.draining(lifecycle.running, drain_s)
-    await _drain(lifecycle, drain_s, told.hurry)
+    cut = await _drain(lifecycle, drain_s, told.hurry)
     for one in servers:
         one.should_exit = True
     await asyncio.gather(*tasks)
     stopping.cancel()
     (datadir.run_path / "control.sock").unlink(missing_ok=True)
+    audience.stopped(cut)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -264,15 +268,17 @@ def _listen_to_signals() -> _Told:
     return told
 
 
-async def _drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> None:
-    """Let running answers finish, up to the limit or a second signal; then end them with a clean error."""
+async def _drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> int:
+    """Let running answers finish, up to the limit or a second signal; then end them and tell how many."""
     lifecycle.drain_s, lifecycle.is_draining = drain_s, True
     idle, hurried = asyncio.create_task(lifecycle.idle.wait()), asyncio.create_task(hurry.wait())
     await asyncio.wait({idle, hurried}, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+    cut = lifecycle.running
     lifecycle.expired.set()
     await asyncio.wait({idle}, timeout=_LAST_WORDS_S)
     idle.cancel()
     hurried.cancel()
+    return cut
 
 
 def _process_started_s() -> float:

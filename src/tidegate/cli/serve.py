@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, datadir_of, settings_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, refuse
 
@@ -89,6 +88,7 @@ class _Greeting:
         self._urls = listeners.urls(settings.server.host)
         self._manifest = manifest
         self._is_first = is_first
+        self._last_words: list[str] = []
         self._console = Console(highlight=False, soft_wrap=True)
         # Drawn only on a terminal; a large model takes minutes to load.
         self._loading = self._console.status(f"Loading {escape(manifest.id)}")
@@ -104,22 +104,30 @@ class _Greeting:
         say(f"  API       {public}/v1   (OpenAI-compatible; in a browser: {public})")
         say(f"  Status    {status}")
         say(f"  Operator  {operator}/metrics   (this machine only)")
-        size = f"{engine.slots} answers at once, {engine.context_tokens} tokens each"
+        answers = "1 answer at a time" if engine.slots == 1 else f"{engine.slots} answers at once"
+        size = f"{answers}, {engine.context_tokens} tokens each"
         say(f"  Model     {escape(self._manifest.id)}, {size}")
         say(f"  Data      {escape(str(self._settings.data_dir))}\n")
         self._advise()
         say("Make a key:")
-        say(f"  {self._command('users create you@example.org')}")
-        say(f"  {self._command('keys create --user you@example.org')}\n")
+        say(f"  {command(self._settings, 'users create you@example.org')}")
+        say(f"  {command(self._settings, 'keys create --user you@example.org')}\n")
         say("Stop with Ctrl-C.")
 
-    def trouble(self, last_words: list[str]) -> None:
-        """Pass on what the engine said when it could not load."""
+    def trouble(self, restarts: int, last_words: list[str]) -> None:
+        """Pass on what the engine said when it could not load, or that it has to be started again."""
         self._loading.stop()
-        err = Console(stderr=True, highlight=False)
-        err.print("[bold red]The model could not be loaded.[/bold red] The engine's last words:")
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        if not last_words:
+            err.print(f"[bold red]The engine stopped[/bold red] and is being started again (restart {restarts}).")
+            return
+        if last_words == self._last_words:
+            return  # It goes on trying; the same words again would tell nothing new.
+        self._last_words = last_words
+        err.print("[bold red]The model could not be loaded[/bold red]; trying again. The engine's last words:")
         for line in last_words:
             err.print(f"  {line}", markup=False)
+        err.print("If memory is short, lower engine.slots or engine.context_tokens, or serve a smaller model.")
 
     def draining(self, running: int, limit_s: float) -> None:
         """Say what is being waited for, if anything."""
@@ -129,6 +137,11 @@ class _Greeting:
             self._console.print(
                 f"Stopping: {answers} still running, up to {limit_s:.0f} s. Ctrl-C again ends them now."
             )
+
+    def stopped(self, cut: int) -> None:
+        """Say that it is over, and what it cost."""
+        ended = "" if not cut else " 1 answer was ended." if cut == 1 else f" {cut} answers were ended."
+        self._console.print(f"Stopped.{ended}")
 
     def _advise(self) -> None:
         from tidegate.cli.models import machine_memory_bytes
@@ -144,20 +157,9 @@ class _Greeting:
         memory_bytes = machine_memory_bytes()
         better = recommend(memory_bytes)
         if better:
-            say(f"  Better open models that fit this machine's {memory_bytes / 1e9:.0f} GB of memory:")
+            fits = f"fit this machine's {memory_bytes / 1e9:.0f} GB of memory"
+            say(f"  Better open models that {fits}; how fast they are depends on its cores:")
         for entry in better:
             say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
-            say(f"    {self._command(f'serve --model {entry.id}')}")
+            say(f"    {command(self._settings, f'serve --model {entry.id}')}")
         say("")
-
-    def _command(self, verb: str) -> str:
-        program = Path(sys.argv[0]).absolute()
-        shown = str(program)
-        if program.name != "tidegate":  # Run as a module: then sys.argv names a file that nobody can call.
-            shown = f"{sys.executable} -m tidegate"
-        elif program.is_relative_to(Path.cwd()):
-            shown = str(program.relative_to(Path.cwd()))
-        from tidegate.config import load_settings
-
-        is_usual = self._settings.data_dir == load_settings().data_dir
-        return f"{shown} {verb}" + ("" if is_usual else f" --data {self._settings.data_dir}")

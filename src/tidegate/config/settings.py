@@ -19,7 +19,10 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service listens."""
 
-    host: Annotated[str, Meta(description="Address of the public port.")] = "127.0.0.1"
+    host: Annotated[
+        # Empty would mean every address there is: nobody should publish a service by leaving something out.
+        str, Meta(min_length=1, description="Address of the public port and the status page; 0.0.0.0 is all.")
+    ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Public port: API and health. 0 takes any free port.")] = 8080
     status_port: Annotated[Port, Meta(description="Status page, on the same address as the public port.")] = 8081
     operator_port: Annotated[Port, Meta(description="Metrics and detailed readiness. Always on 127.0.0.1.")] = 8082
