@@ -72,6 +72,17 @@ BAD_CHAT: list[tuple[dict[str, Any], str, str]] = [
     ({"top_logprobs": 3}, "invalid_value", "top_logprobs"),
     ({"logprobs": True, "top_logprobs": 21}, "invalid_value", "top_logprobs"),
     ({"response_format": {"type": "xml"}}, "invalid_value", "response_format.type"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"pattern": "^(a?){400}$"}}}},
+        "unsupported_value",
+        "response_format.json_schema.schema",
+    ),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"enum": ["x"] * 300}}}]},
+        "unsupported_value",
+        "tools[0].function.parameters",
+    ),
+    ({"chat_template_kwargs": {"messages": []}}, "unsupported_value", "chat_template_kwargs.messages"),
     ({"response_format": {"type": "json_schema"}}, "missing_field", "response_format.json_schema"),
     ({"tools": [{"type": "retrieval"}]}, "invalid_value", "tools[0].type"),
     ({"tools": [{"type": "function"}]}, "missing_field", "tools[0].function"),

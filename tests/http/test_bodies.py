@@ -117,8 +117,20 @@ async def test_a_body_of_exactly_the_limit_is_read(service: Service) -> None:
 
     visit = await service.ask("POST", CHAT_PATH, raw, headers={"content-length": str(len(raw))})
 
-    assert visit.status == 200
+    assert visit.status != 413
     assert service.finished().bytes_in == MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize(("path", "field"), [(CHAT_PATH, "messages"), ("/v1/completions", "prompt")])
+async def test_what_cannot_fit_the_model_is_refused_without_asking_the_engine(
+    service: Service, path: str, field: str
+) -> None:
+    """Counting the tokens of a long text costs the engine more than in proportion."""
+    visit = await service.ask("POST", path, b"{".ljust(4096 * 32 + 65536 + 1), headers={})
+
+    assert visit.status == 400
+    assert (visit.error["code"], visit.error["param"]) == ("context_length_exceeded", field)
+    assert not service.engine.calls
 
 
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "²", "0" * 30 + "5", "9" * 400])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -122,7 +123,7 @@ with Server(plan["socket_path"], Mute) as server:
 async def test_an_engine_that_is_healthy_by_its_own_word_but_gives_no_token_is_condemned(tmp_path: Path) -> None:
     socket_path = tmp_path / "engine.sock"
     plan = EnginePlan(model_path="none", socket_path=str(socket_path))
-    process = EngineProcess(plan, command=(sys.executable, "-c", _MUTE))
+    process = EngineProcess(plan, os.environ, command=(sys.executable, "-c", _MUTE))
     states: list[tuple[EngineState, str]] = []
     failed = asyncio.Event()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from tidegate.http.gate.protocol import GateProtocol
+
 _BACKLOG = 2048
 _SOCKET_PATH_BYTES = 107  # unix(7): sun_path, less its closing NUL.
 
@@ -73,7 +75,7 @@ def server(app: ASGIApp) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=GateProtocol,
             ws="none",
             loop="none",
             lifespan="off",

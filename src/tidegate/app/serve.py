@@ -39,6 +39,10 @@ from tidegate.services.accounts import Clerk
 from tidegate.services.lane import Lane
 
 _LAST_WORDS_S = 5.0
+_ENGINE_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHON", "VIRTUAL_ENV", "COVERAGE_"),
+    *("OMP_", "GGML_", "LLAMA_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_"),
+)
 
 
 class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +158,8 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
             context_tokens=given.context_tokens,
             threads=threads,
             batch_tokens=given.batch_tokens,
-        )
+        ),
+        _engine_environment(),
     )
 
     def changed(report: EngineReport, load_s: float | None) -> None:
@@ -174,6 +179,11 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
     return EmbeddedEngine(plan.model, process, str(socket_path), health, changed)
+
+
+def _engine_environment() -> dict[str, str]:
+    """What the engine may know of ours: nothing that could be a secret."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_ENGINE_VARIABLES)}
 
 
 def _applications(

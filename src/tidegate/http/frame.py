@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidegate.core.events import Level, RequestFinished
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
-from tidegate.http.exchange import Exchange
+from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.ports.journal import Journal
 from tidegate.services.generate import Timing
 
@@ -45,7 +45,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
                 message["headers"] = [*message["headers"], (b"x-request-id", exchange.id.encode())]
             elif message["type"] == "http.response.body":
                 exchange.bytes_out += len(message.get("body", b""))
-            await send(message)
+            try:
+                await send(message)
+            except (OSError, RuntimeError):
+                # The server says in its own ways that the connection is gone; none of them is a defect of ours.
+                raise ClientLeftError from None
 
         try:
             await self.app(scope, receive, send_counted)

@@ -27,6 +27,9 @@ WIRE: dict[Reason, Wire] = {
     Reason.MISSING_FIELD: Wire(400, "invalid_request_error", "A required field is missing."),
     Reason.UNSUPPORTED_VALUE: Wire(400, "invalid_request_error", "A value that this model or service does not offer."),
     Reason.BODY_TOO_LARGE: Wire(413, "invalid_request_error", "The body is larger than server.max_body_bytes."),
+    Reason.HEAD_TOO_LARGE: Wire(
+        431, "invalid_request_error", "The request line and headers exceed 64 KiB or 100 fields; the connection closes."
+    ),
     Reason.CONTEXT_LENGTH_EXCEEDED: Wire(
         400, "invalid_request_error", "The prompt has more tokens than the model can hold."
     ),

@@ -5,15 +5,19 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from tidegate.http.exchange import Exchange, Lifecycle
+from tidegate.http.exchange import ClientLeftError, Exchange, Lifecycle
 from tidegate.http.presence import until_gone
 from tidegate.http.refusals import Refusal
+
+UNREAD_LIMIT_S = 8.0
+"""A caller that takes nothing for this long has left. Shorter than the engine's stall, which it must not look like."""
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -46,22 +50,36 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope
+        last = b""
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
+            await _send_soon(send, {"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
             await until_gone(self._send_all(send), receive, self._lifecycle)
         except Refusal as refusal:
             self._exchange.reason = refusal.reason
-            await send({"type": "http.response.body", "body": error_event(refusal), "more_body": True})
+            last = error_event(refusal)
         finally:
             # A generator that never began runs no `finally` of its own when it is closed.
             await self._close()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _send_soon(send, {"type": "http.response.body", "body": last, "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
         # Closed by name: when it is `send` that is interrupted, the source would not hear of it.
         async with contextlib.aclosing(self._pieces) as pieces:
             async for piece in pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await _send_soon(send, {"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def _send_soon(send: Send, message: Message) -> None:
+    """Send, unless the caller has not read for too long: a place at the engine is not for keeping.
+
+    By then some hundred kilobytes lie unread in this process and the kernel, so
+    a slow line is not cut, only one that stands still.
+    """
+    try:
+        async with asyncio.timeout(UNREAD_LIMIT_S):
+            await send(message)
+    except TimeoutError:
+        raise ClientLeftError from None
 
 
 def event(payload: bytes) -> bytes:

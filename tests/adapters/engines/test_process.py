@@ -23,7 +23,7 @@ UNTIL_CLOSED = "import sys; sys.stdin.buffer.read()"
 
 @asynccontextmanager
 async def running(program: str) -> AsyncIterator[EngineProcess]:
-    process = EngineProcess(PLAN, [sys.executable, "-c", program])
+    process = EngineProcess(PLAN, os.environ, [sys.executable, "-c", program])
     await process.spawn()
     try:
         yield process
@@ -37,11 +37,13 @@ async def test_a_child_is_handed_its_plan(tmp_path: Path) -> None:
     async with running(program):
         await until(lambda: kept.exists() and kept.stat().st_size > 0, 0.005)
 
-    assert msgspec.json.decode(kept.read_bytes(), type=EnginePlan) == PLAN
+    assert msgspec.json.decode(kept.read_bytes(), type=EnginePlan) == msgspec.structs.replace(
+        PLAN, parent_pid=os.getpid()
+    )
 
 
 async def test_nothing_runs_before_it_is_spawned_and_nothing_is_waited_for() -> None:
-    process = EngineProcess(PLAN, ["/nonexistent"])
+    process = EngineProcess(PLAN, os.environ, ["/nonexistent"])
 
     assert (process.pid, process.last_words) == (None, [])
     assert await process.wait() == 0

@@ -27,9 +27,9 @@ def _loading(now: float = 0.0) -> EngineHealth:
 
 def _ready(now: float = 0.0) -> EngineHealth:
     health = _loading(now)
-    health.asked(now)
+    health.probed(now)
     assert health.spoke(now) is True
-    health.answered()
+    health.probe_ended(now)
     return health
 
 
@@ -46,23 +46,23 @@ def test_while_it_loads_one_probe_at_a_time_is_asked_for() -> None:
     health = _loading()
 
     assert health.decide(1.0) is Act.PROBE
-    health.asked(1.0)
+    health.probed(1.0)
     assert health.decide(1.1) is Act.NOTHING
-    health.answered()
+    health.probe_ended(1.1)
     assert health.decide(1.2) is Act.PROBE
 
 
 def test_a_probe_that_is_turned_away_does_not_make_it_ready() -> None:
     health = _loading()
-    health.asked(1.0)
-    health.answered()
+    health.probed(1.0)
+    health.probe_ended(1.1)
 
     assert health.state is EngineState.LOADING
 
 
 def test_the_first_token_makes_it_ready_and_says_so_once() -> None:
     health = _loading()
-    health.asked(1.0)
+    health.probed(1.0)
 
     assert health.spoke(2.0) is True
     assert health.spoke(2.1) is False
@@ -71,7 +71,7 @@ def test_the_first_token_makes_it_ready_and_says_so_once() -> None:
 
 def test_a_model_that_never_speaks_is_killed_at_the_load_timeout() -> None:
     health = _loading()
-    health.asked(0.0)
+    health.probed(0.0)
 
     assert health.decide(99.9) is Act.NOTHING
     assert health.decide(100.0) is Act.KILL
@@ -86,45 +86,84 @@ def test_an_idle_engine_is_probed_and_never_killed_for_its_silence() -> None:
         assert health.decide(now) is Act.PROBE
 
 
-def test_silence_after_a_question_is_a_stall() -> None:
+def test_silence_after_a_probe_is_a_stall() -> None:
     health = _ready()
-    health.asked(1000.0)
+    health.probed(1000.0)
 
     assert health.decide(1009.9) is Act.NOTHING
     assert health.decide(1010.0) is Act.KILL
     assert (health.state, health.why) == (EngineState.FAILED, "stalled")
 
 
+def test_a_call_that_is_slow_to_begin_is_no_stall_as_long_as_probes_are_answered() -> None:
+    """The engine prepares a call beside the thread that computes: its silence says nothing of the engine."""
+    health = _ready()
+    health.began()
+    for now in range(2, 100, 2):
+        assert health.decide(float(now)) is Act.PROBE
+        health.probed(float(now))
+        health.spoke(float(now))
+        health.probe_ended(float(now))
+
+    assert health.state is EngineState.READY
+
+
+def test_a_busy_engine_is_probed_sooner_than_an_idle_one() -> None:
+    idle, busy = _ready(), _ready()
+    busy.began()
+
+    assert [idle.decide(2.0), busy.decide(2.0)] == [Act.NOTHING, Act.PROBE]
+    busy.finished()
+    assert busy.decide(2.0) is Act.NOTHING
+
+
 def test_every_word_gives_a_busy_engine_new_patience() -> None:
     health = _ready()
-    health.asked(0.0)
-    for now in range(0, 90, 9):
-        assert health.decide(float(now)) is Act.NOTHING
-        health.spoke(float(now))
+    health.began()
+    for second in range(90):
+        health.spoke(float(second))
+        assert health.decide(second + 0.9) is Act.NOTHING
 
-    assert health.decide(90.9) is Act.NOTHING
-    assert health.decide(91.0) is Act.KILL
+    assert health.decide(91.0) is Act.PROBE
 
 
-def test_silence_is_counted_until_the_last_of_several_calls_has_ended() -> None:
+def test_a_probe_that_waits_behind_talking_calls_counts_from_their_last_word() -> None:
     health = _ready()
-    health.asked(0.0)
-    health.asked(1.0)
-    health.answered()
+    health.began()
+    health.probed(2.0)
+    for second in range(3, 40):
+        health.spoke(float(second))
+        assert health.decide(float(second)) is Act.NOTHING
 
-    assert health.decide(9.9) is Act.NOTHING
-    assert health.decide(10.0) is Act.KILL
+    assert health.decide(41.0) is Act.NOTHING
+    assert health.decide(50.9) is Act.NOTHING
+    assert health.decide(51.0) is Act.KILL
 
 
-def test_calls_that_have_all_ended_leave_nothing_to_wait_for() -> None:
-    health = _ready(100.0)
-    health.asked(100.0)
-    health.asked(101.0)
-    health.answered()
-    health.answered()
+def test_a_probe_that_fails_is_repeated_at_intervals_until_silence_is_a_stall() -> None:
+    health = _ready()
+    health.probed(5.0)
+    health.probe_ended(5.1)
 
-    assert health.decide(104.9) is Act.NOTHING
-    assert health.decide(111.0) is Act.PROBE
+    assert health.decide(6.0) is Act.NOTHING
+    assert health.decide(6.1) is Act.PROBE
+    health.probed(6.1)
+    health.probe_ended(6.2)
+    assert health.decide(15.0) is Act.KILL
+
+
+def test_time_in_which_nobody_listened_counts_against_nobody() -> None:
+    health = _ready()
+    health.probed(5.0)
+    health.skipped(3600.0)
+
+    assert health.decide(3614.9) is Act.NOTHING
+    assert health.decide(3615.0) is Act.KILL
+
+    loading = _loading()
+    loading.skipped(3600.0)
+    assert loading.decide(3699.9) is Act.PROBE
+    assert loading.decide(3700.0) is Act.KILL
 
 
 def test_a_process_that_ends_is_spawned_again_after_the_backoff() -> None:
@@ -140,7 +179,7 @@ def test_a_process_that_ends_is_spawned_again_after_the_backoff() -> None:
 
 def test_the_end_of_a_process_that_was_killed_is_no_second_failure() -> None:
     health = _ready()
-    health.asked(0.0)
+    health.probed(0.0)
     assert health.decide(10.0) is Act.KILL
 
     health.ended("exit_-9", 10.1)
@@ -166,7 +205,6 @@ def test_only_a_life_long_enough_to_be_stable_forgives_earlier_failures(lived_s:
     health.ended("exit_1", 0.0)
     health.decide(10.0)
     health.spawned(10.0)
-    health.asked(10.0)
     health.spoke(10.0)
     health.spoke(10.0 + lived_s)
 
@@ -188,27 +226,31 @@ def test_callers_are_told_the_rest_of_the_backoff_and_a_usual_load() -> None:
 def test_ends_of_calls_to_a_dead_process_do_not_count_for_its_successor() -> None:
     health = _ready()
     for _ in range(3):
-        health.asked(0.0)
+        health.began()
     health.ended("exit_1", 1.0)
     health.decide(10.0)
     health.spawned(10.0)
-    for _ in range(3):
-        health.answered()
+    health.spoke(11.0)
+    health.began()
+    for _ in range(4):
+        health.finished()
 
-    health.asked(11.0)
-    assert health.spoke(12.0) is True
-    assert health.decide(21.9) is Act.NOTHING
-    health.answered()
-    assert health.decide(500.0) is Act.PROBE, "an idle engine was taken for a silent one"
+    assert health.decide(14.0) is Act.NOTHING, "an idle engine was taken for a busy one"
+    health.began()
+    assert health.decide(14.0) is Act.PROBE, "a busy engine was taken for an idle one"
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["decide", "asked", "answered", "spoke", "ended"]), st.floats(0, 200)), max_size=60
+    st.tuples(
+        st.sampled_from(["decide", "began", "finished", "probed", "probe_ended", "skipped", "spoke", "ended"]),
+        st.floats(0, 200),
+    ),
+    max_size=60,
 )
 
 
 @given(steps)
-def test_whatever_happens_there_is_one_process_at_most_and_no_readiness_without_a_word(
+def test_whatever_happens_there_is_one_process_at_most_and_no_readiness_without_a_word(  # noqa: C901 - one history
     history: list[tuple[str, float]],
 ) -> None:
     health, now = EngineHealth(PLAN), 0.0
@@ -230,10 +272,13 @@ def test_whatever_happens_there_is_one_process_at_most_and_no_readiness_without_
                     is_alive, failures = False, failures + 1
                 elif act is Act.PROBE:
                     assert is_alive
-            case "asked":
-                health.asked(now)
-            case "answered":
-                health.answered()
+            case "began" | "finished":
+                getattr(health, name)()
+            case "probed" | "probe_ended":
+                getattr(health, name)(now)
+            case "skipped":
+                now += 7.0
+                health.skipped(7.0)
             case "spoke" if is_alive:
                 has_spoken = True
                 health.spoke(now)
@@ -256,15 +301,18 @@ def test_after_any_history_a_silent_engine_is_found_out_or_a_dead_one_started(hi
                     health.spawned(now)
             case "ended":
                 health.ended("exit_1", now)
-            case "answered":
-                health.answered()
+            case "began" | "finished":
+                getattr(health, name)()
+            case "skipped":
+                now += 7.0
+                health.skipped(7.0)
             case _:
                 getattr(health, name)(now)
 
     act, give_up_at = health.decide(now), now + 200.0
     while act not in {Act.KILL, Act.SPAWN}:
         if act is Act.PROBE:
-            health.asked(now)  # It never answers.
+            health.probed(now)  # It never answers.
         now += 1.0
         assert now < give_up_at
         act = health.decide(now)

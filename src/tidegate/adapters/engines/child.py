@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -28,22 +29,31 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 4
     context_tokens: int = 4096
     threads: int = 1
-    batch_tokens: int = 16
+    batch_tokens: int = 8
     niceness: int = 5
+    parent_pid: int = 0
 
 
 def main() -> None:
     """Load, serve, and end with the parent."""
+    _die_with_parent()
     plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=EnginePlan)
+    if os.getppid() != plan.parent_pid:
+        return  # It died before the kernel had been asked to tell us.
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
     # Ctrl-C and service managers signal the whole group; answers that drain still need this process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _die_with_parent()
     _step_back(plan.niceness)
     server = _serve(plan)
-    sys.stdin.buffer.read()  # Until the parent closes its end, by will or by death.
-    # Without the destructor: it waits for running requests, and nobody is left to read them.
+    threading.Event().wait()
+    # Never reached: the name keeps the server alive, whose destructor would wait for its threads for ever.
     del server
+
+
+def _end_with_stdin() -> None:
+    """End at once when the parent closes its end, by will or by death."""
+    sys.stdin.buffer.read()
     os._exit(0)
 
 
@@ -69,8 +79,9 @@ def _serve(plan: EnginePlan) -> object:
     params.hostnames = [plan.socket_path]
     params.n_parallel = plan.slots
     params.n_ctx = plan.slots * plan.context_tokens
-    # Small batches: a caller who leaves frees the engine after the batch that is under way.
-    params.n_batch = params.n_ubatch = max(plan.batch_tokens, plan.slots)
+    # Small batches: a caller who leaves frees the engine after the batch that is under way. Answers that
+    # run take their token out of it first; a prompt must still get its share when all the others run.
+    params.n_batch = params.n_ubatch = plan.slots + plan.batch_tokens
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = plan.threads
     params.endpoint_metrics = True
     params.endpoint_slots = True

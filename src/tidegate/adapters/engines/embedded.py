@@ -18,8 +18,9 @@ from tidegate.adapters.engines import wire
 from tidegate.adapters.engines.process import EngineProcess
 from tidegate.core.admission.slots import Place
 from tidegate.core.capacity.health import Act, EngineHealth, EngineState, HealthPlan
-from tidegate.core.generation.call import Call, Event
+from tidegate.core.generation.call import Call, ChatCall, Event
 from tidegate.ports.engine import (
+    CallRejectedError,
     EngineBrokeError,
     EngineError,
     EngineReport,
@@ -28,6 +29,7 @@ from tidegate.ports.engine import (
 )
 
 _TICK_S = 0.05
+_LATE_S = 1.0  # Between two ticks: then it was not the engine that was silent, but we who did not listen.
 _ERROR_BODY_BYTES = 65536
 _LINE_BYTES = 1 << 20  # One chunk with the log-probabilities of many tokens.
 
@@ -53,6 +55,7 @@ class EmbeddedEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = EngineState.STOPPED
         self._spawned_at = 0.0
+        self._takes_tools = True
         self.ready = asyncio.Event()
 
     @property
@@ -106,8 +109,12 @@ class EmbeddedEngine:
         if self._health.state is not EngineState.READY:
             report = self.report()
             raise EngineUnavailableError(report.why, report.retry_after_s)
+        if isinstance(call, ChatCall) and call.tools and not self._takes_tools:
+            msg = "Its chat template takes no tools."
+            raise CallRejectedError(msg, "tools")
         path, body = wire.encode(call, place)
         has_begun = False
+        self._health.began()
         async with contextlib.aclosing(self._stream(path, body)) as events:
             try:
                 async for event in events:
@@ -119,6 +126,8 @@ class EmbeddedEngine:
                 if has_begun:
                     raise EngineBrokeError(kind) from error
                 raise EngineUnavailableError(kind, self.report().retry_after_s) from error
+            finally:
+                self._health.finished()
 
     async def _stream(self, path: str, body: bytes) -> AsyncGenerator[Event, None]:
         if self._http is None:
@@ -126,20 +135,21 @@ class EmbeddedEngine:
             raise EngineUnavailableError(msg, retry_after_s=2.0)
         headers = {"content-type": "application/json"}
         spawned_at = self._spawned_at
-        self._health.asked(time.monotonic())
-        try:
-            async with self._http.post(f"http://engine{path}", data=body, headers=headers) as response:
-                if response.status != 200:  # noqa: PLR2004 - HTTP
-                    raise wire.refusal(response.status, await response.content.read(_ERROR_BODY_BYTES))
-                async for payload in _payloads(response.content):
-                    for event in wire.decode(payload):
-                        self._spoke(spawned_at)
-                        yield event
-        finally:
-            self._health.answered()
+        async with self._http.post(f"http://engine{path}", data=body, headers=headers) as response:
+            if response.status != 200:  # noqa: PLR2004 - HTTP
+                raise wire.refusal(response.status, await response.content.read(_ERROR_BODY_BYTES))
+            async for payload in _payloads(response.content):
+                for event in wire.decode(payload):
+                    self._spoke(spawned_at)
+                    yield event
 
     async def _supervise(self) -> None:
+        looked_at = time.monotonic()
         while True:
+            now = time.monotonic()
+            if now - looked_at > _LATE_S:
+                self._health.skipped(now - looked_at)
+            looked_at = now
             match self._health.decide(time.monotonic()):
                 case Act.SPAWN:
                     await self._spawn()
@@ -170,6 +180,7 @@ class EmbeddedEngine:
 
     async def _probe(self) -> None:
         path, body = wire.probe()
+        self._health.probed(time.monotonic())
         try:
             async with contextlib.aclosing(self._stream(path, body)) as events:
                 async for _ in events:
@@ -177,6 +188,8 @@ class EmbeddedEngine:
         except (aiohttp.ClientError, ConnectionError, EngineError, ValueError):
             # Not there yet, or going: whether that is a failure is for the deadlines to say.
             return
+        finally:
+            self._health.probe_ended(time.monotonic())
 
     def _spoke(self, spawned_at: float) -> None:
         # What a slow reader still had from a process that is gone says nothing of its successor.
@@ -185,7 +198,16 @@ class EmbeddedEngine:
         now = time.monotonic()
         if self._health.spoke(now):
             self._process.stop_listening()
+            self._keep(self._learn())
             self._tell(now - self._spawned_at)
+
+    async def _learn(self) -> None:
+        """Ask what the model's chat template can express; without an answer everything is passed on."""
+        if self._http is None:
+            return
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, ValueError):
+            async with self._http.get("http://engine/props") as response:
+                self._takes_tools = wire.takes_tools(await response.read())
 
     def _tell(self, load_s: float | None) -> None:
         state = self._health.state

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,8 +22,11 @@ _LINE_BYTES = 2000
 class EngineProcess:
     """A child process and its last words while it loads."""
 
-    def __init__(self, plan: EnginePlan, command: Sequence[str] = CHILD_COMMAND) -> None:
-        """Nothing is started yet."""
+    def __init__(
+        self, plan: EnginePlan, environment: Mapping[str, str], command: Sequence[str] = CHILD_COMMAND
+    ) -> None:
+        """Nothing is started yet. `environment` is the child's whole environment."""
+        self._environment = environment
         self._plan = plan
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
@@ -50,11 +54,13 @@ class EngineProcess:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
+            env=dict(self._environment),
         )
         self._listener = asyncio.create_task(self._listen(self._process))
         stdin = self._process.stdin
         if stdin is not None:
-            stdin.write(msgspec.json.encode(self._plan) + b"\n")
+            plan = msgspec.structs.replace(self._plan, parent_pid=os.getpid())
+            stdin.write(msgspec.json.encode(plan) + b"\n")
             with contextlib.suppress(ConnectionError):  # It died at once; `wait` will tell.
                 await stdin.drain()
 

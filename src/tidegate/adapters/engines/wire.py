@@ -86,6 +86,19 @@ class _Chunk(msgspec.Struct):
 _chunks = msgspec.json.Decoder(_Chunk)
 
 
+class _TemplateCaps(msgspec.Struct):
+    supports_tools: bool = True
+
+
+class _Props(msgspec.Struct):
+    chat_template_caps: _TemplateCaps = msgspec.field(default_factory=_TemplateCaps)
+
+
+def takes_tools(payload: bytes) -> bool:
+    """Read from `/props` whether the model's chat template has a place for tools. Raises ValueError."""
+    return msgspec.json.decode(payload, type=_Props).chat_template_caps.supports_tools
+
+
 def encode(call: Call, place: Place) -> tuple[str, bytes]:
     """Write a call as path and body. Raises CallRejectedError."""
     try:

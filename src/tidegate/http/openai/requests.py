@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.core.generation.call import ChatCall, Sampling, TextCall, Turn
+from tidegate.core.generation.schemas import SchemaFaultError, measure
 from tidegate.core.reasons import Reason
 from tidegate.http.openai.pieces import (
     Bias,
@@ -33,6 +34,12 @@ from tidegate.http.openai.pieces import (
     Unit,
 )
 from tidegate.http.refusals import Refusal
+
+TOOL_PARTS_LIMIT = 2048
+"""Subschemas of all tools of one request, references unfolded."""
+
+RESERVED_ARGUMENTS = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "documents"})
+"""What a chat template is given by the request itself; overriding it would go round every other check."""
 
 
 class SamplingFields(msgspec.Struct, kw_only=True):
@@ -124,18 +131,46 @@ class ChatRequest(SamplingFields, kw_only=True):
         """Translate. Raises a Refusal for what one field alone does not show."""
         if self.top_logprobs and not self.logprobs:
             raise Refusal(Reason.INVALID_VALUE, "top_logprobs: needs logprobs to be true.", param="top_logprobs")
+        self._check_schemas()
+        self._check_template_arguments()
         wanted = self.response_format
+        tools = self.tools if self.tool_choice != "none" else None
         return ChatCall(
             messages=[_turn(message, index) for index, message in enumerate(self.messages)],
             sampling=self.sampling(
                 max_tokens=self.asked_tokens, logprobs=self.logprobs or None, top_logprobs=self.top_logprobs or None
             ),
             response_format=None if wanted is None else msgspec.to_builtins(wanted),
-            tools=msgspec.to_builtins(self.tools) if self.tools else None,
-            tool_choice=msgspec.to_builtins(self.tool_choice) if self.tools else None,
-            parallel_tool_calls=self.parallel_tool_calls if self.tools else None,
+            tools=msgspec.to_builtins(tools) if tools else None,
+            tool_choice=msgspec.to_builtins(self.tool_choice) if tools else None,
+            parallel_tool_calls=self.parallel_tool_calls if tools else None,
             template_arguments=self._template_arguments(),
         )
+
+    def _check_schemas(self) -> None:
+        """Refuse schemas that would hold up everybody's answers; see `core.generation.schemas`."""
+        asked: list[tuple[str, Any]] = []
+        if isinstance(self.response_format, JsonSchemaFormat):
+            asked.append(("response_format.json_schema.schema", self.response_format.json_schema.schema))
+        for index, tool in enumerate(self.tools or []):
+            asked.append((f"tools[{index}].function.parameters", tool.function.parameters))
+        parts = 0
+        for param, schema in asked:
+            try:
+                parts += measure(schema)
+            except SchemaFaultError as fault:
+                sentence = f"{param}: this service does not take schemas with {fault}."
+                raise Refusal(Reason.UNSUPPORTED_VALUE, sentence, param=param) from None
+            if parts > TOOL_PARTS_LIMIT:
+                raise Refusal(
+                    Reason.UNSUPPORTED_VALUE, f"{param}: the schemas of all tools are too large together.", param=param
+                )
+
+    def _check_template_arguments(self) -> None:
+        for name in self.chat_template_kwargs or {}:
+            if name in RESERVED_ARGUMENTS:
+                param = f"chat_template_kwargs.{name}"
+                raise Refusal(Reason.UNSUPPORTED_VALUE, f"{param}: is not for callers to set.", param=param)
 
     def _template_arguments(self) -> dict[str, Any] | None:
         """Whether and how hard to think, in the words that chat templates know."""

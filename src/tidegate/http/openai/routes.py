@@ -36,6 +36,8 @@ from tidegate.services.generate import Generation
 from tidegate.services.lane import Lane, OverloadedError
 
 _REPORT_EVERY_S = 1.0
+_TOKEN_BYTES = 32  # Far above the mean of any text; only runs of blanks have longer tokens.
+_ENVELOPE_BYTES = 65536  # For everything in a request that is not prompt.
 
 
 class OpenAiRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,16 +83,34 @@ async def get_model(room: OpenAiRoom, request: Request) -> Response:
 
 async def create_chat_completion(room: OpenAiRoom, request: Request) -> Response:
     """Answer a conversation."""
-    wanted = bodies.decode(await bodies.read(request, room.max_body_bytes), ChatRequest)
+    wanted = bodies.decode(await _read(room, request, "messages"), ChatRequest)
     return await _answer(room, request, wanted, ChatDialect(_head(room, wanted, "chatcmpl")))
 
 
 async def create_completion(room: OpenAiRoom, request: Request) -> Response:
     """Continue a text."""
-    wanted = bodies.decode(await bodies.read(request, room.max_body_bytes), TextRequest)
+    wanted = bodies.decode(await _read(room, request, "prompt"), TextRequest)
     prompt = wanted.single_prompt()
     echo = prompt if wanted.echo and isinstance(prompt, str) else ""
     return await _answer(room, request, wanted, TextDialect(_head(room, wanted, "cmpl"), echo))
+
+
+async def _read(room: OpenAiRoom, request: Request, prompt_field: str) -> bytes:
+    """Read the body, unless no prompt of that length could fit the model.
+
+    Counting tokens costs the engine more than in proportion to the text, so what
+    cannot fit is not counted.
+    """
+    body = await bodies.read(request, room.max_body_bytes)
+    most_bytes = room.engine.card.context_tokens * _TOKEN_BYTES + _ENVELOPE_BYTES
+    if len(body) > most_bytes:
+        raise Refusal(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"A request of {len(body)} bytes does not fit this model, which holds "
+            f"{room.engine.card.context_tokens} tokens. Please shorten it.",
+            param=prompt_field,
+        )
+    return body
 
 
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:

@@ -1,0 +1,1 @@
+"""What stands before every application: the limits of a request's head."""
