@@ -37,7 +37,7 @@ QUICK := $(wildcard $(addprefix tests/,house core services contracts http config
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --data DIR")
 	exec $(BIN)/tidegate serve $(ARGS)

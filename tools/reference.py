@@ -6,10 +6,9 @@ A test runs the check, so a page cannot fall behind what it describes.
 
 from __future__ import annotations
 
-import enum
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ import msgspec
 import typer
 import typer.cli
 
-from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, Metrics, TokenKind
 from tidegate.cli.program import app
 from tidegate.config.settings import Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import FinishReason
+from tidegate.core.reasons import Reason
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
 
@@ -70,8 +70,13 @@ def errors() -> str:
         "",
         (
             "Every refusal carries OpenAI's error object: `code` is one of these reasons, `param` names the field at "
-            "fault, `message` says what to do. The same words stand in the log's `reason` and the metrics' label. "
-            "`retry-after` and `retry-after-ms` are sent when waiting helps, `x-should-retry: false` when it does not."
+            "fault, `message` says what to do. The same words stand in the log's `reason` and the metrics' label."
+        ),
+        "",
+        (
+            "When waiting helps, `retry-after` (seconds) and `retry-after-ms` say how long. `x-should-retry: false` is "
+            "sent only with a status that clients repeat by themselves (408, 409, 429 and from 500 on), and only when "
+            "repeating will not help. Other statuses do not carry it: no client repeats them unasked."
         ),
         "",
         "| reason | status | type | meaning |",
@@ -87,42 +92,148 @@ def event_log() -> str:
         "# Events",
         "",
         (
-            "The log, `logs/events.jsonl` in the data directory, holds one JSON object a line. `kind` tells the form, "
-            "`event` what happened, `t` when (Unix seconds), `level` how much to care (absent: info). Fields are "
-            "numbers, booleans, words of a fixed list, ids and keyed fingerprints: no field can hold text that a "
-            "person or a program sent. Absent fields were not known. Where standard error is not a terminal, the "
-            "lines go there too."
+            "The log, `logs/events.jsonl` in the data directory, holds one JSON object a line. Fields are numbers, "
+            "booleans, words of a fixed list, ids and keyed fingerprints: no field can hold text that a person or a "
+            "program sent. A field that was not known is absent. Where standard error is not a terminal, the lines go "
+            "there too. Programs may rely on this page: a published tag or field keeps its meaning."
         ),
+        "",
+        "## Every line",
+        "",
+        "| field | meaning |",
+        "| --- | --- |",
+        "| `kind` | The form of the line: one of the headings below. |",
+        *(f"| `{name}` | {field_meaning(name)} |" for name in _COMMON_FIELDS),
         "",
     ]
     for kind in typing.get_args(events.AnyEvent):
-        first = (kind.__doc__ or "").strip().splitlines()[0]
-        fields = ", ".join(f"`{name}`" for name in kind.__struct_fields__)
-        lines += [f"## `{kind.__struct_config__.tag}`", "", first, "", f"Fields: {fields}.", ""]
-    lines += ["## Tags", "", ", ".join(f"`{tag}`" for tag in events.Tag) + ".", ""]
+        # The opening sentence; what the docstring says beyond it is for those who read the code.
+        first, _, _ = (kind.__doc__ or "").strip().splitlines()[0].partition(". ")
+        lines += [f"## `{kind.__struct_config__.tag}`", "", first.removesuffix(".") + ".", ""]
+        lines += ["| field | present | meaning |", "| --- | --- | --- |"]
+        for field in msgspec.structs.fields(kind):
+            if field.name not in _COMMON_FIELDS:
+                present = "always" if field.required else "if known"
+                lines.append(f"| `{field.name}` | {present} | {field_meaning(field.name)} |")
+        lines.append("")
+    lines += [*_FINGERPRINTS, "", "## Tags", "", _listed(events.Tag) + ".", ""]
     lines += ["## Words", ""]
-    for words in (events.Level, events.RouteKind, EngineState, FinishReason):
-        lines.append(f"- {words.__name__}: " + ", ".join(f"`{word}`" for word in _words(words)) + ".")
+    for name, words in (
+        ("level", events.Level),
+        ("route", events.RouteKind),
+        ("state", EngineState),
+        ("finish", FinishReason),
+    ):
+        lines.append(f"- `{name}`: {_listed(words)}.")
+    lines.append("- `reason`: see [errors](errors.md).")
     return "\n".join(lines) + "\n"
 
 
-def _words(kind: type[enum.StrEnum]) -> Iterator[str]:
-    return (str(word) for word in kind)
+_COMMON_FIELDS = ("event", "t", "level")
+
+_FIELD_MEANINGS = {
+    "event": "What happened: one of the tags at the end of this page.",
+    "t": "When the line was written, in Unix seconds: for a request, when it ended.",
+    "level": "How much to care: `warning` or `error`. Absent: `info`.",
+    "running": "Requests that were still running when the stop began. Only with `service:draining`.",
+    "start_s": "Seconds from the start of the process to the model's first token. Only with `service:ready`.",
+    "id": "The request's id, the same as in the answer's `x-request-id`. A `crash` has the id of its `request`.",
+    "route": (
+        "What was asked for. `chat`: an answer of the model (chat or text). `page`: a page for people or what belongs "
+        "to it. `status`: health, status, figures. `other`: everything else, unknown addresses included."
+    ),
+    "status": (
+        "The HTTP status. 499 stands for a caller who closed the connection before the end, whatever had been sent "
+        "until then; 0 for nothing sent. A stream that we had to break off keeps its 200, and `reason` tells."
+    ),
+    "total_s": "Seconds from the request's headers to the end of the answer, waiting included.",
+    "bytes_in": "Bytes of the request's body that were read. Absent: 0.",
+    "bytes_out": "Bytes of the answer's body that were handed to the connection. Absent: 0.",
+    "reason": "Why it was refused or broke off, a word of [errors](errors.md). Absent: it was served.",
+    "src": "Fingerprint of the address that the connection came from; behind a proxy, that is the proxy's.",
+    "net": "Fingerprint of that address' network: its /24 (IPv4) or /48 (IPv6).",
+    "acct": "Fingerprint of the account's id. A request without it came without a valid key.",
+    "key": "Fingerprint of the API key's id, not of the key itself.",
+    "stream": "Whether the caller asked for a stream. Absent: not asked for an answer of the model.",
+    "in_tok": "Tokens of the prompt, as the engine counted them.",
+    "cached_tok": "How many of these the engine still knew from the same account's last prompt.",
+    "out_tok": "Tokens of the answer, thinking included; pieces sent, when it broke off before the engine told.",
+    "max_tok": "The most tokens that the caller asked for (16 where `/v1/completions` was not told).",
+    "queue_s": "Seconds of waiting for a place at the engine. Absent: no answer was begun.",
+    "ttft_s": "Seconds from getting the place to the first piece of the answer. Absent: none came.",
+    "service_s": "Seconds from getting the place to giving it back.",
+    "gap_s": "Mean seconds between two pieces of the answer. Absent: fewer than two.",
+    "finish": "Why the answer ended. Absent: it was not finished.",
+    "abandoned": "`true`: the caller left before the end. Otherwise absent.",
+    "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
+    "error": "The exception's class, with `:0`; never its message.",
+    "raised_at": "`module:line` where it rose.",
+    "state": "Where the engine stands now.",
+    "healthy": "`true` in state `ready`.",
+    "restarts": "Failures of the engine since the service started.",
+    "load_s": "Seconds from spawning the engine to its first token. Only in state `ready`.",
+    "site": "`logger:line` that spoke; never its words.",
+}
+
+
+def field_meaning(name: str) -> str:
+    """What an event's field means. Raises KeyError for one that nobody has explained."""
+    return _FIELD_MEANINGS[name]
+
+
+def unused_meanings() -> set[str]:
+    """Fields that are explained and that no event has."""
+    return set(_FIELD_MEANINGS).difference(*(kind.__struct_fields__ for kind in typing.get_args(events.AnyEvent)))
+
+
+_FINGERPRINTS = [
+    "## Fingerprints",
+    "",
+    (
+        "16 hex digits of a keyed BLAKE2s hash. The key lies in the data directory's `secrets/`, so equal things look "
+        "equal within one instance and nobody can try guesses without that key. Two instances give the same address "
+        "different fingerprints; a restored backup keeps them."
+    ),
+]
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def metrics() -> str:
-    """Every metric."""
+    """Every metric under the names that a scrape shows, with its labels."""
     lines = [
         "# Metrics",
         "",
-        "At `/metrics` on the operator's port, in Prometheus' text format. Labels come from fixed lists.",
+        "At `/metrics` on the operator's port, in Prometheus' text format, counted since the service started.",
         "",
-        "| name | type | meaning |",
-        "| --- | --- | --- |",
+        "| name | type | labels | meaning |",
+        "| --- | --- | --- | --- |",
     ]
-    found = sorted(Metrics().collect(), key=lambda metric: metric.name)
-    lines += [f"| `{metric.name}` | {metric.type} | {metric.documentation} |" for metric in found]
+    for metric in sorted(Metrics().collect(), key=lambda metric: metric.name):
+        names = _listed(metric.name + suffix for suffix in _SUFFIXES[metric.type])
+        labels = ", ".join([*(f"`{label}`" for label in LABELS.get(metric.name, ())), *_OWN_LABELS[metric.type]])
+        lines.append(f"| {names} | {metric.type} | {labels} | {metric.documentation} |")
+    lines += ["", "## Labels", "", "Their values come from fixed lists: nobody outside can add a series.", ""]
+    used = dict.fromkeys(label for labels in LABELS.values() for label in labels)
+    lines += [f"- `{label}`: {label_values(label)}" for label in used]
+    lines.append("- `le`: the upper bound of a histogram's bucket, in seconds.")
     return "\n".join(lines) + "\n"
+
+
+_SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+_OWN_LABELS = {"counter": (), "gauge": (), "histogram": ("`le` (buckets)",)}
+
+
+def label_values(label: str) -> str:
+    """What a metric's label may say. Raises KeyError for one that nobody has explained."""
+    return {
+        "route": f"{_listed(events.RouteKind)}; see [events](events.md).",
+        "status": "the HTTP status that was sent; `499` where the caller left first, `0` where nothing was sent.",
+        "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
+        "kind": f"{_listed(TokenKind)}.",
+    }[label]
 
 
 def command_line() -> str:

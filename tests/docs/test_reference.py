@@ -8,6 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.events import EngineChanged, RequestFinished, RouteKind
+from tidegate.core.identifiers import RequestId
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +31,67 @@ def reference() -> ModuleType:
 def test_every_page_of_the_reference_is_what_the_code_says_today(reference: ModuleType) -> None:
     stale = [path.name for path, text in reference.pages() if path.read_text("utf-8") != text]
     assert not stale, f"run 'make reference': {stale}"
+
+
+def test_an_event_field_that_nobody_has_explained_stops_the_page(
+    reference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "`gap_s`" in reference.event_log()
+
+    monkeypatch.delitem(reference._FIELD_MEANINGS, "gap_s")
+    with pytest.raises(KeyError, match="gap_s"):
+        reference.event_log()
+
+
+def test_no_field_is_explained_that_no_event_has(reference: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reference.unused_meanings() == set()
+
+    monkeypatch.setitem(reference._FIELD_MEANINGS, "mood", "How it felt.")
+    assert reference.unused_meanings() == {"mood"}
+
+
+def test_a_metric_label_that_nobody_has_explained_stops_the_page(
+    reference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(reference.LABELS, "tidegate_http_requests", ("route", "mood"))
+    with pytest.raises(KeyError, match="mood"):
+        reference.metrics()
+
+
+def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape_shows(reference: ModuleType) -> None:
+    counted = Metrics()
+    counted.record(EngineChanged(t=1, state=EngineState.READY, healthy=True, restarts=0))
+    counted.record(
+        RequestFinished(
+            t=1,
+            id=RequestId.of(b"12345678"),
+            route=RouteKind.CHAT,
+            status=200,
+            total_s=1,
+            in_tok=3,
+            queue_s=0.1,
+            ttft_s=0.1,
+            gap_s=0.1,
+        )
+    )
+    shown = {
+        (sample.name, label)
+        for family in text_string_to_metric_families(counted.exposition().decode())
+        for sample in family.samples
+        for label in sample.labels or ("",)
+    }
+
+    rows = [line.split("|") for line in reference.metrics().splitlines() if line.startswith("| `")]
+    written = {
+        (name, label)
+        for _, names, _, labels, *_ in rows
+        for name in re.findall(r"`(\w+)`", names)
+        for label in re.findall(r"`(\w+)`", labels) or ("",)
+        if label != "le" or name.endswith("_bucket")
+    }
+    # A histogram's sum and count have no label of their own.
+    written |= {(name, "") for _, names, *_ in rows for name in re.findall(r"`(\w+_seconds_(?:sum|count))`", names)}
+    assert shown == written
 
 
 def test_every_relative_link_in_the_documents_leads_somewhere() -> None:

@@ -126,7 +126,10 @@ async def test_what_cannot_fit_the_model_is_refused_without_asking_the_engine(
     service: Service, path: str, field: str
 ) -> None:
     """Counting the tokens of a long text costs the engine more than in proportion."""
-    visit = await service.ask("POST", path, b"{".ljust(4096 * 32 + 65536 + 1), headers={})
+    body = {"model": "tide-1", "messages": [{"role": "user", "content": "Hi"}], "prompt": "Hi"}
+    raw = json.dumps(body).encode().ljust(4096 * 32 + 65536 + 1)
+
+    visit = await service.ask("POST", path, raw)
 
     assert visit.status == 400
     assert (visit.error["code"], visit.error["param"]) == ("context_length_exceeded", field)

@@ -40,7 +40,7 @@ async def test_readiness_says_whether_a_request_would_be_served(
 
 @pytest.mark.parametrize("path", ["/", "/style.css"])
 async def test_pages_come_with_a_strict_policy_and_without_scripts(service: Service, path: str) -> None:
-    for app in (service.apps.public, service.apps.status):
+    for app in (service.apps.public, service.apps.status, service.apps.operator):
         visit = await _get(app, path)
         assert visit.status == 200
         assert visit.headers["content-security-policy"].startswith("default-src 'none'")
@@ -79,14 +79,15 @@ async def test_the_public_is_told_how_it_is(service: Service, state: EngineState
     assert "2026-09-21T14:13:20+00:00" in page
 
 
-async def test_the_public_is_told_of_a_restart(service: Service) -> None:
+async def test_the_public_is_told_of_a_stop(service: Service) -> None:
     service.lifecycle.is_draining = True
 
     body = (await _get(service.apps.status, "/api/v2/status.json")).json()
     page = await _get(service.apps.status, "/")
 
-    assert body["status"] == {"indicator": "major", "description": "The service is restarting."}
-    assert (page.status, b"The service is restarting." in page.body) == (200, True)
+    sentence = "The service is being stopped or restarted."
+    assert body["status"] == {"indicator": "major", "description": sentence}
+    assert (page.status, sentence in page.body.decode()) == (200, True)
 
 
 async def test_the_operator_can_watch_it_drain(service: Service) -> None:

@@ -193,3 +193,22 @@ def test_nothing_that_was_refused_has_cost_the_engine_its_life(service: Instance
     for change in (_schema({"type": "nonsense"}), {"messages": [{"role": "user", "content": LONG}]}):
         assert service.ask(CHAT, {**HI, **change}).status == 400
     assert service.vitals()["engine"] == {**service.vitals()["engine"], "state": "ready", "restarts": before}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "^(a?){400}$"},
+        {"enum": [f"word-{number}" for number in range(10_000)]},
+        {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(3_000)}},
+    ],
+    ids=["pattern", "choices", "properties"],
+)
+def test_a_schema_that_would_hold_up_everybody_is_refused_and_the_engine_goes_on(
+    service: Instance, schema: dict[str, Any]
+) -> None:
+    answer = service.ask(CHAT, {**HI, **_schema(schema)})
+
+    assert answer.status == 400
+    assert answer.json["error"]["param"] == "response_format.json_schema.schema"
+    assert service.ask(CHAT, HI).status == 200

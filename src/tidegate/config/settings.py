@@ -25,7 +25,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Public port: API and health. 0 takes any free port.")] = 8080
     status_port: Annotated[Port, Meta(description="Status page, on the same address as the public port.")] = 8081
-    operator_port: Annotated[Port, Meta(description="Metrics and detailed readiness. Always on 127.0.0.1.")] = 8082
+    operator_port: Annotated[
+        Port, Meta(description="A page, metrics and the engine's state. Always on 127.0.0.1, without sign-in.")
+    ] = 8082
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="A larger request body is refused with 413.")
     ] = 4 << 20
@@ -111,7 +113,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = Path("~/.local/share/tidegate")
     database_url: Annotated[
         str | None,
-        Meta(description="postgresql+asyncpg://... for a database of your own; by default SQLite in data_dir."),
+        Meta(
+            description="postgresql+asyncpg://USER:PASSWORD@HOST/NAME for a database of your own; needs the extra: "
+            "pip install 'tidegate[postgres]'. By default SQLite in data_dir."
+        ),
     ] = None
     server: ServerSettings = ServerSettings()
     models: ModelsSettings = ModelsSettings()

@@ -84,7 +84,7 @@ class ServiceChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="se
 
 
 class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="request"):
-    """One request, whatever became of it. Fields as in the event-log contract."""
+    """One request, whatever became of it."""
 
     event: Tag = msgspec.field(default_factory=lambda: Tag.REQUEST_FINISHED)
     id: RequestId

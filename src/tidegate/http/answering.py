@@ -69,7 +69,7 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
 def _draining(lifecycle: Lifecycle) -> Refusal:
     return Refusal(
         Reason.SERVER_IS_DRAINING,
-        "The service is restarting. Please try again shortly.",
+        "The service is being stopped or restarted. Please try again shortly.",
         retry_after_s=max(1.0, lifecycle.drain_s),
     )
 

@@ -11,21 +11,31 @@ from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
 from tidegate.http.openapi import document
-from tidegate.http.pages import page, style_sheet
+from tidegate.http.pages import page, style_sheet, verdict_box
 from tidegate.http.routes import Route
+from tidegate.http.status.verdict import Status, verdict
 from tidegate.ports.engine import Engine
 
 
 class FrontRoom(msgspec.Struct, frozen=True):
-    """Names the model in its example."""
+    """Tells how the engine is, and names the model in the example."""
 
     engine: Engine
 
 
 async def front_page(room: FrontRoom, request: Request) -> Response:
-    """Say what this is and how to use it."""
+    """Say what this is, how it is and how to use it."""
     base = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-    return page("Tidegate", _BODY.format(base=html.escape(base[:200]), model=html.escape(room.engine.card.id)))
+    # While the service drains, the public port refuses before a page is asked for.
+    status = verdict(room.engine.report().state, is_draining=False)
+    body = _BODY.format(state=_state(status), base=html.escape(base[:200]), model=html.escape(room.engine.card.id))
+    return page("Tidegate", body)
+
+
+def _state(status: Status) -> str:
+    if status.indicator == "none":
+        return f"<p>{html.escape(status.description)}.</p>"
+    return verdict_box(status.indicator, status.description)
 
 
 async def front_style(room: FrontRoom, request: Request) -> Response:
@@ -40,13 +50,19 @@ async def openapi(room: FrontRoom, request: Request) -> Response:
     return Response(document(), media_type="application/json")
 
 
-_BODY = """<p>An AI-assistant service with an OpenAI-compatible API. It is up; programs reach it at
-<code>{base}/v1</code> with a key from its operator.</p>
+_BODY = """{state}
+<p>An AI-assistant service with an OpenAI-compatible API. Programs reach it at <code>{base}/v1</code> with a key from
+its operator.</p>
 <pre><code>curl {base}/v1/chat/completions \\
-  -H "Authorization: Bearer $TIDEGATE_KEY" \\
+  -H "Authorization: Bearer $API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}",
-       "messages": [{{"role": "user", "content": "Hello"}}]}}'</code></pre>
+  -d '{{
+  "model": "{model}",
+  "messages": [
+    {{"role": "user",
+     "content": "Hello"}}
+  ]
+}}'</code></pre>
 <p class="quiet"><a href="/openapi.json">API description</a> &middot; <a href="/readyz">Readiness</a></p>"""
 
 TABLE: Final = (

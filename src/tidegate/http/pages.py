@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Final
 
 from starlette.responses import Response
@@ -26,10 +27,10 @@ body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,
 main{max-width:42rem;margin:0 auto;padding:3rem 1.25rem}h1{font-size:1.4rem;margin:0 0 1.25rem}
 a{color:var(--link)}code{font:.9em ui-monospace,monospace}
 pre{background:var(--card);border-radius:.4rem;padding:1rem 1.1rem;white-space:pre-wrap;
-overflow-wrap:anywhere}
+overflow-wrap:anywhere}@media(max-width:30rem){pre{padding:.6rem;font-size:.85em}}
 .verdict{background:var(--card);border-left:.4rem solid;border-radius:.4rem;padding:1.1rem 1.25rem;margin:0;
 font-size:1.15rem;font-weight:600}.none{border-color:#1f883d}.minor{border-color:#bf8700}.major{border-color:#d1570a}
-.critical{border-color:#cf222e}.quiet{color:var(--quiet);font-size:.9rem}
+.critical{border-color:#cf222e}dt{margin-top:1rem}dd{margin:0}.quiet{color:var(--quiet);font-size:.9rem}
 """
 
 
@@ -37,6 +38,11 @@ def page(title: str, body: str, *, head: str = "") -> Response:
     """A whole page; `title` and `body` are HTML that this program wrote, values in it already escaped."""
     text = _FRAME.format(title=title, body=body, head=head)
     return Response(text, headers=HEADERS, media_type="text/html; charset=utf-8")
+
+
+def verdict_box(indicator: str, description: str) -> str:
+    """One sentence on how the service is, as HTML; the border's colour says how bad. `indicator` is our own word."""
+    return f'<p class="verdict {indicator}" role="status">{html.escape(description)}</p>'
 
 
 def style_sheet() -> Response:

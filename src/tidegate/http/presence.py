@@ -34,7 +34,11 @@ async def until_gone(work: Coroutine[Any, Any, T], receive: Receive, lifecycle: 
             return doing.result()
         if leaving.done():
             raise ClientLeftError
-        raise Refusal(Reason.SERVER_IS_DRAINING, "The service is restarting and ended this answer.", retry_after_s=5.0)
+        raise Refusal(
+            Reason.SERVER_IS_DRAINING,
+            "The service is being stopped or restarted, and ended this answer.",
+            retry_after_s=5.0,
+        )
     finally:
         for task in (doing, leaving, expiring):
             task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.adapters.telemetry.metrics import Metrics
@@ -15,12 +16,7 @@ REQUEST = RequestId.of(b"12345678")
 
 def figures(metrics: Metrics) -> dict[tuple[str, ...], float]:
     families = text_string_to_metric_families(metrics.exposition().decode())
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in families
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    }
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
 
 
 def test_requests_are_counted_by_route_status_and_reason() -> None:
@@ -86,6 +82,23 @@ def test_the_engine_is_ready_or_not_and_its_failures_are_known() -> None:
     metrics.record(EngineChanged(t=2, state=EngineState.FAILED, healthy=False, restarts=4))
     found = figures(metrics)
     assert (found["tidegate_engine_ready",], found["tidegate_engine_restarts",]) == (0, 4)
+
+
+def test_no_series_tells_only_when_counting_began() -> None:
+    metrics = Metrics()
+    metrics.record(RequestFinished(t=1, id=REQUEST, route=RouteKind.CHAT, status=200, total_s=1, in_tok=3, queue_s=0.1))
+
+    found = {name for name, *_ in figures(metrics)}
+    assert {"tidegate_http_requests_total", "tidegate_admission_queue_seconds_sum"} <= found
+    assert not [name for name in found if name.endswith("_created")]
+
+
+def test_another_registry_of_this_process_keeps_its_series() -> None:
+    Metrics()
+    registry = CollectorRegistry()
+    Counter("others", "Somebody else's.", registry=registry).inc()
+
+    assert b"others_created" in generate_latest(registry)
 
 
 def test_other_events_change_no_figure() -> None:

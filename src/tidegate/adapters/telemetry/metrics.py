@@ -1,11 +1,13 @@
 """Figures for Prometheus, made of the same events as the log.
 
-Labels come from enums only: an attacker cannot invent a new series.
+Labels come from fixed lists only: an attacker cannot invent a new series.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -13,8 +15,37 @@ from prometheus_client.metrics_core import Metric
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import AnyEvent, EngineChanged, RequestFinished
 
+LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "tidegate_http_requests": ("route", "status", "reason"),
+    "tidegate_generation_tokens": ("kind",),
+}
+"""The labels of those metrics that have any."""
+
+NO_REASON: Final = "none"
+"""Stands in the label where nothing was refused and nothing failed."""
+
 _WAITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _GAPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class TokenKind(StrEnum):
+    """What tokens are counted as."""
+
+    PROMPT = "prompt"
+    CACHED = "cached"
+    COMPLETION = "completion"
+
+
+class _Registry(CollectorRegistry):
+    """Leaves the `_created` series out: half as many lines again that no graph is made of.
+
+    The library's own switch is one for the whole process.
+    """
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in super().collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class Metrics:
@@ -22,17 +53,17 @@ class Metrics:
 
     def __init__(self) -> None:
         """Start at zero, in a registry of its own."""
-        self._registry = registry = CollectorRegistry()
+        self._registry = registry = _Registry()
         self._requests = Counter(
             "tidegate_http_requests",
             "Requests by route, status and reason.",
-            ["route", "status", "reason"],
+            LABELS["tidegate_http_requests"],
             registry=registry,
         )
         self._tokens = Counter(
             "tidegate_generation_tokens",
-            "Tokens by kind: prompt, cached (part of prompt), completion.",
-            ["kind"],
+            "Tokens read and written; cached ones are part of the prompt.",
+            LABELS["tidegate_generation_tokens"],
             registry=registry,
         )
         self._abandoned = Counter(
@@ -68,8 +99,12 @@ class Metrics:
                 pass
 
     def _count(self, event: RequestFinished) -> None:
-        self._requests.labels(event.route, event.status, event.reason or "none").inc()
-        for kind, tokens in (("prompt", event.in_tok), ("cached", event.cached_tok), ("completion", event.out_tok)):
+        self._requests.labels(event.route, event.status, event.reason or NO_REASON).inc()
+        for kind, tokens in (
+            (TokenKind.PROMPT, event.in_tok),
+            (TokenKind.CACHED, event.cached_tok),
+            (TokenKind.COMPLETION, event.out_tok),
+        ):
             if tokens:
                 self._tokens.labels(kind).inc(tokens)
         if event.abandoned:

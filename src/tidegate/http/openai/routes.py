@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -34,6 +34,8 @@ from tidegate.ports.engine import (
 from tidegate.services.authenticate import Caller
 from tidegate.services.generate import Generation
 from tidegate.services.lane import Lane, OverloadedError
+
+W = TypeVar("W", ChatRequest, TextRequest)
 
 _REPORT_EVERY_S = 1.0
 _TOKEN_BYTES = 32  # Far above the mean of any text; only runs of blanks have longer tokens.
@@ -83,34 +85,35 @@ async def get_model(room: OpenAiRoom, request: Request) -> Response:
 
 async def create_chat_completion(room: OpenAiRoom, request: Request) -> Response:
     """Answer a conversation."""
-    wanted = bodies.decode(await _read(room, request, "messages"), ChatRequest)
+    wanted = await _read(room, request, ChatRequest)
     return await _answer(room, request, wanted, ChatDialect(_head(room, wanted, "chatcmpl")))
 
 
 async def create_completion(room: OpenAiRoom, request: Request) -> Response:
     """Continue a text."""
-    wanted = bodies.decode(await _read(room, request, "prompt"), TextRequest)
+    wanted = await _read(room, request, TextRequest)
     prompt = wanted.single_prompt()
     echo = prompt if wanted.echo and isinstance(prompt, str) else ""
     return await _answer(room, request, wanted, TextDialect(_head(room, wanted, "cmpl"), echo))
 
 
-async def _read(room: OpenAiRoom, request: Request, prompt_field: str) -> bytes:
-    """Read the body, unless no prompt of that length could fit the model.
+async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
+    """Read and decode the body, unless no prompt of that length could fit the model.
 
     Counting tokens costs the engine more than in proportion to the text, so what
     cannot fit is not counted.
     """
     body = await bodies.read(request, room.max_body_bytes)
+    wanted = bodies.decode(body, kind)
     most_bytes = room.engine.card.context_tokens * _TOKEN_BYTES + _ENVELOPE_BYTES
     if len(body) > most_bytes:
         raise Refusal(
             Reason.CONTEXT_LENGTH_EXCEEDED,
             f"A request of {len(body)} bytes does not fit this model, which holds "
             f"{room.engine.card.context_tokens} tokens. Please shorten it.",
-            param=prompt_field,
+            param=wanted.prompt_field,
         )
-    return body
+    return wanted
 
 
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:

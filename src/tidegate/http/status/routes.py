@@ -6,22 +6,19 @@ https://metastatuspage.com/api: `status.indicator` is none, minor, major or crit
 from __future__ import annotations
 
 import datetime
-import html
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import RouteKind
 from tidegate.http.exchange import Lifecycle
-from tidegate.http.pages import HEADERS, page, style_sheet
+from tidegate.http.pages import HEADERS, page, style_sheet, verdict_box
 from tidegate.http.routes import Route
+from tidegate.http.status.verdict import Status, verdict
 from tidegate.ports.engine import Engine
-
-Indicator = Literal["none", "minor", "major", "critical"]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -30,13 +27,6 @@ class Page(msgspec.Struct, frozen=True):
     id: str
     name: str
     updated_at: str
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How bad it is, and in one sentence."""
-
-    indicator: Indicator
-    description: str
 
 
 class StatusBody(msgspec.Struct, frozen=True):
@@ -55,15 +45,7 @@ class StatusRoom(msgspec.Struct, frozen=True):
 
     def status(self) -> Status:
         """Judge from what the service itself knows."""
-        if self.lifecycle.is_draining:
-            return Status("major", "The service is restarting.")
-        match self.engine.report().state:
-            case EngineState.READY:
-                return Status("none", "All systems operational")
-            case EngineState.LOADING | EngineState.STOPPED:
-                return Status("major", "The model is being loaded; requests are refused until it is ready.")
-            case EngineState.FAILED:
-                return Status("critical", "The model does not answer and is being restarted.")
+        return verdict(self.engine.report().state, is_draining=self.lifecycle.is_draining)
 
     def now(self, sep: str = "T") -> str:
         """Right now in UTC, as RFC 3339."""
@@ -82,8 +64,7 @@ async def status_page(room: StatusRoom, request: Request) -> Response:
     del request
     status = room.status()
     body = _BODY.format(
-        indicator=status.indicator,
-        description=html.escape(status.description),
+        verdict=verdict_box(status.indicator, status.description),
         now=room.now(),
         shown=room.now(" ").replace("+00:00", " UTC"),
     )
@@ -96,7 +77,7 @@ async def style(room: StatusRoom, request: Request) -> Response:
     return style_sheet()
 
 
-_BODY = """<p class="verdict {indicator}" role="status">{description}</p>
+_BODY = """{verdict}
 <p class="quiet">Measured at <time datetime="{now}">{shown}</time>. This page renews itself every 30 seconds.
 Programs read <a href="/api/v2/status.json">status.json</a>.</p>"""
 
