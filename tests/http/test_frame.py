@@ -254,3 +254,9 @@ async def test_who_still_waits_at_the_limit_is_sent_away(service: Service) -> No
     for visit in visits:
         await visit.finish()
         assert (visit.status, visit.error["code"], visit.headers["retry-after"]) == (503, "server_is_draining", "5")
+
+
+async def test_acts_of_the_command_line_are_no_traffic(service: Service) -> None:
+    await Visit(service.apps.control, "POST", "/acts", body=b'{"act": "list_users"}').ask()
+
+    assert not service.journal.of(RequestFinished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 from pathlib import Path
@@ -30,8 +31,10 @@ def bind_port(host: str, port: int, setting: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        option = "--" + setting.rpartition(".")[2].replace("_", "-")
-        msg = f"{setting} = {port}: cannot listen on {host}:{port} ({error.strerror}); choose another with {option}"
+        is_host = error.errno in {errno.EADDRNOTAVAIL, None} or isinstance(error, socket.gaierror)
+        key = "server.host" if is_host else setting
+        option = "--" + key.rpartition(".")[2].replace("_", "-")
+        msg = f"{key}: cannot listen on {host}:{port} ({error.strerror or error}); choose another with {option}"
         raise PortTakenError(msg) from error
     listener.setblocking(False)
     return listener

@@ -80,8 +80,15 @@ def build_applications(
             app=router(routes), journal=clerk.journal, lifecycle=lifecycle, clock=clerk.clock, stays_open=stays_open
         )
 
-    def frame(app: ASGIApp) -> Frame:
-        return Frame(app=app, journal=clerk.journal, fingerprint=clerk.fingerprint, clock=clerk.clock, ticks=ticks)
+    def frame(app: ASGIApp, *, is_counted: bool = True) -> Frame:
+        return Frame(
+            app=app,
+            journal=clerk.journal,
+            fingerprint=clerk.fingerprint,
+            clock=clerk.clock,
+            ticks=ticks,
+            is_counted=is_counted,
+        )
 
     # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
     public_app = CORSMiddleware(
@@ -94,7 +101,7 @@ def build_applications(
         # A stop is when people look at the status page, and the operator at the figures.
         status=frame(answering(status_routes, stays_open=True)),
         operator=frame(operator_app),
-        control=frame(answering(control_routes)),
+        control=frame(answering(control_routes), is_counted=False),
     )
 
 

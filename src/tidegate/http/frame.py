@@ -22,13 +22,18 @@ from tidegate.services.generate import Timing
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """The application that servers are given. `clock` tells Unix seconds, `ticks` monotonic ones."""
+    """The application that servers are given. `clock` tells Unix seconds, `ticks` monotonic ones.
+
+    Without `is_counted` a request leaves no line: what the operator does on the
+    command line is no traffic, and its acts have events of their own.
+    """
 
     app: ASGIApp
     journal: Journal
     fingerprint: Callable[[str], Fingerprint]
     clock: Callable[[], float]
     ticks: Callable[[], float]
+    is_counted: bool = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -54,7 +59,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         try:
             await self.app(scope, receive, send_counted)
         finally:
-            self._record(exchange, scope, self.ticks() - began_at)
+            if self.is_counted:
+                self._record(exchange, scope, self.ticks() - began_at)
 
     def _record(self, exchange: Exchange, scope: Scope, total_s: float) -> None:
         timing = exchange.timing or Timing()
