@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tidegate.adapters.models import ModelLibrary
 from tidegate.cli import models
+from tidegate.cli.invocation import program
 from tidegate.cli.models import machine_memory_bytes, models_app
 
 WEIGHTS = b"GGUF" + b"weights" * 1000
@@ -58,7 +59,7 @@ def test_the_list_says_what_fits_how_large_it_is_and_how_to_get_it(terminal: Ter
     assert lines["smollm2-135m-instruct"] == ["yes", "0.10", "GB", "Apache-2.0"]
     assert lines["qwen3.5-9b"] == ["★", "yes", "5.68", "GB", "Apache-2.0"]
     assert lines["gpt-oss-20b"][0] == "no"
-    assert "Pull one with: tidegate models pull qwen3.5-9b" in out
+    assert f"Pull one with: {program()} models pull qwen3.5-9b" in out
     assert "Shows the service working" not in out
     assert "Shows the service working" in terminal("list", width=160)[1]
 
@@ -76,7 +77,7 @@ def test_a_program_reads_the_same_list_as_json(terminal: Terminal, own: Path) ->
     assert code == 0
     assert answer["memory_bytes"] == SIXTEEN_GB
     rows = {row["id"]: row for row in answer["models"]}
-    assert rows["qwen3-4b"]["pull_command"] == "tidegate models pull qwen3-4b"
+    assert rows["qwen3-4b"]["pull_command"] == f"{program()} models pull qwen3-4b"
     assert rows["qwen3-4b"]["source"] == "hf:Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf"
     assert (rows["qwen3-4b"]["is_here"], rows["qwen3-4b"]["fits"]) == (False, True)
     (here,) = [row for row in answer["models"] if row["is_here"]]

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tidegate.cli.desk import perform
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, settings_of
-from tidegate.cli.output import WRONG_USAGE, print_json, refuse
+from tidegate.cli.invocation import command
+from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, settings_of
+from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.accounts import ApiKey, Role, User
 from tidegate.services.accounts import CreatedKey, CreateKey, CreateUser, ListKeys, ListUsers, RevokeKey
 
-users_app = typer.Typer(help="Create and list users.", no_args_is_help=True)
-keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+users_app = typer.Typer(help="Create and list users.", no_args_is_help=True, rich_markup_mode=None)
+keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's address.")]
 UserOption = Annotated[str, typer.Option("--user", metavar="EMAIL", help="Whose key.")]
@@ -45,7 +46,11 @@ def create_user(
     member_since_s = None if since is None else _unix_seconds(since)
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     act = CreateUser(email=email, role=role, password=password, member_since_s=member_since_s)
-    user = perform(settings_of(config, data), act, User)
+    settings = settings_of(config, data)
+    was_new = is_new(settings)
+    user = perform(settings, act, User, may_make=True)
+    if was_new:
+        typer.echo(f"Made a new data directory: {settings.data_dir}", err=True)
     if as_json:
         print_json(user)
     else:
@@ -55,12 +60,14 @@ def create_user(
 @users_app.command("list")
 def list_users(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """List all users, oldest first."""
-    users = perform(settings_of(config, data), ListUsers(), list[User])
+    settings = settings_of(config, data)
+    users = perform(settings, ListUsers(), list[User])
     if as_json:
         print_json(users)
         return
     rows = [(user.email, user.role, _date(user.member_since_s), user.id) for user in users]
-    _print_table(("Email", "Role", "Member since", "Id"), rows, "No users yet. Create one: tidegate users create EMAIL")
+    create = command(settings, "users create EMAIL")
+    _print_table(("Email", "Role", "Member since", "Id"), rows, f"No users yet. Create one: {create}")
 
 
 @keys_app.command("create")
@@ -73,12 +80,14 @@ def create_key(
     as_json: JsonOption = False,
 ) -> None:
     """Create an API key and print it, once."""
-    created = perform(settings_of(config, data), CreateKey(email=user, name=name), CreatedKey)
+    settings = settings_of(config, data)
+    created = perform(settings, CreateKey(email=user, name=name), CreatedKey)
     if as_json:
         print_json({"key": created.text, **_described(created.key)})
         return
     typer.echo(created.text)
-    typer.echo("This is shown once. Keep it like a password; revoke it with 'tidegate keys revoke'.", err=True)
+    revoke = command(settings, f"keys revoke {created.key.id} --user {shlex.quote(user)}")
+    typer.echo(f"This is shown once. Keep it like a password. To end it: {revoke}", err=True)
 
 
 @keys_app.command("list")
@@ -86,7 +95,8 @@ def list_keys(
     user: UserOption, *, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """List a user's keys, revoked ones too. The keys themselves are not kept and cannot be shown."""
-    keys = perform(settings_of(config, data), ListKeys(email=user), list[ApiKey])
+    settings = settings_of(config, data)
+    keys = perform(settings, ListKeys(email=user), list[ApiKey])
     if as_json:
         print_json([_described(key) for key in keys])
         return
@@ -94,7 +104,8 @@ def list_keys(
         (key.id, key.label, key.name, _date(key.created_at_s), _date(key.last_used_at_s), _state(key)) for key in keys
     ]
     headings = ("Id", "Key", "Name", "Created", "Last used", "State")
-    _print_table(headings, rows, f"{user} has no keys. Create one: tidegate keys create --user {user}")
+    create = command(settings, f"keys create --user {shlex.quote(user)}")
+    _print_table(headings, rows, f"{user} has no keys. Create one: {create}")
 
 
 @keys_app.command("revoke")
@@ -143,4 +154,4 @@ def _print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]], when_
     table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    Console(highlight=False).print(table)
+    whole_console().print(table)

@@ -19,8 +19,8 @@ def backup(
         bool,
         typer.Option(
             "--user-keys/--without-user-keys",
-            help="Without the keys that conversations are encrypted with, a restored copy cannot be read, "
-            "and a deleted user stays deleted in it.",
+            help="Include the keys that conversations are encrypted with; without them a restored copy has the "
+            "accounts, but no conversations can be read.",
         ),
     ] = True,
     config: ConfigOption = None,
@@ -32,7 +32,7 @@ def backup(
     from tidegate.adapters.disk.manifest import BackupError
 
     settings = settings_of(config, data)
-    datadir = datadir_of(settings)
+    datadir = datadir_of(settings, may_make=False)
     try:
         with byte_bar("Writing the backup", is_shown=not as_json) as progress:
             manifest = write_backup(datadir, out, include_user_keys=user_keys, progress=progress)
@@ -64,10 +64,13 @@ def restore(
     target = settings_of(config, data).data_dir
     try:
         with byte_bar("Restoring", is_shown=not as_json) as progress:
-            manifest = read_backup(source, target, force=force, progress=progress)
+            restored = read_backup(source, target, force=force, progress=progress)
     except (BackupError, DataDirError) as error:
         refuse(str(error), NOT_SO)
     if as_json:
-        print_json({"path": str(target), **msgspec.to_builtins(manifest)})
-    else:
-        typer.echo(f"Restored {target} from {source}.")
+        kept = None if restored.kept_aside is None else str(restored.kept_aside)
+        print_json({"path": str(target), "kept_aside": kept, **msgspec.to_builtins(restored.manifest)})
+        return
+    typer.echo(f"Restored {target} from {source}.")
+    if restored.kept_aside is not None:
+        typer.echo(f"What was there before is now in {restored.kept_aside}; remove it when you no longer need it.")

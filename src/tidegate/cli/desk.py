@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from tidegate.adapters.disk.datadir import DataDir, DataDirLocked
+from tidegate.adapters.disk.datadir import DataDir, DataDirError, DataDirLocked
 from tidegate.cli.options import datadir_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
 from tidegate.config import Settings
@@ -28,13 +28,14 @@ class _ErrorBody(msgspec.Struct):
     error: _Refused
 
 
-def perform(settings: Settings, act: Act, kind: type[T]) -> T:
+def perform(settings: Settings, act: Act, kind: type[T], *, may_make: bool = False) -> T:
     """Do the act and answer its result as `kind`; ends the program with a sentence when it cannot be done.
 
     A service that runs on the data directory does it; otherwise this process
-    holds the directory's lock meanwhile.
+    holds the directory's lock meanwhile. Only with `may_make` a missing data
+    directory is made.
     """
-    datadir = datadir_of(settings)
+    datadir = datadir_of(settings, may_make=may_make)
     give_up_at = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -49,11 +50,14 @@ def perform(settings: Settings, act: Act, kind: type[T]) -> T:
             if time.monotonic() > give_up_at:
                 refuse(f"{locked}; it does not answer on its control socket", NOT_SO)
             time.sleep(_RETRY_S)
+        except DataDirError as error:
+            refuse(str(error), WRONG_USAGE)
 
 
 async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> object:
     from tidegate.adapters.disk.secrets import SecretsError
     from tidegate.app import open_desk
+    from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.ports.accounts import EmailTakenError
     from tidegate.services.accounts import NotFoundError
 
@@ -64,6 +68,8 @@ async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> objec
         refuse("email: another account already uses this address", NOT_SO)
     except NotFoundError as error:
         refuse(str(error), NOT_SO)
+    except STORAGE_FAULTS as error:
+        refuse_storage(error)
     except (ValueError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
 

@@ -11,11 +11,18 @@ from tidegate.config import Settings, load_settings
 
 def command(settings: Settings, verb: str) -> str:
     """Write `verb` as this person would have to type it, for the same data directory."""
-    program = Path(sys.argv[0]).absolute()
-    shown = str(program)
-    if program.name != "tidegate":  # Run as a module: then sys.argv names a file that nobody can call.
-        shown = f"{sys.executable} -m tidegate"
-    elif program.is_relative_to(Path.cwd()):
-        shown = str(program.relative_to(Path.cwd()))
     is_usual = settings.data_dir == load_settings().data_dir
-    return f"{shown} {verb}" + ("" if is_usual else f" --data {shlex.quote(str(settings.data_dir))}")
+    return f"{program()} {verb}" + ("" if is_usual else f" --data {shlex.quote(str(settings.data_dir))}")
+
+
+def program() -> str:
+    """Write this program's name as this person would have to type it."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name != "tidegate":  # Run as a module: then sys.argv names a file that nobody can call.
+        return f"{sys.executable} -m tidegate"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
+
+
+def typed_here(sentence: str) -> str:
+    """Write the verbs that a sentence from elsewhere suggests as this person would have to type them."""
+    return sentence.replace("tidegate models ", f"{program()} models ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tidegate.adapters.models import ModelLibrary
+from tidegate.cli.invocation import program, typed_here
 from tidegate.cli.options import ConfigOption, JsonOption, settings_of
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, print_json, refuse
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, print_json, refuse, whole_console
 from tidegate.core.models.catalogue import fits, recommend
 from tidegate.ports.models import ModelCorrupt, ModelUnavailable
 
@@ -40,7 +42,9 @@ Reference = Annotated[
 
 def models_app(open_library: Callable[[Path | None], ModelLibrary], memory_bytes: Callable[[], int]) -> typer.Typer:
     """Build the verbs over a way to open the library of a configuration file and to learn this machine's memory."""
-    app = typer.Typer(name="models", help="List, pull, verify and remove models.", no_args_is_help=True)
+    app = typer.Typer(
+        name="models", help="List, pull, verify and remove models.", no_args_is_help=True, rich_markup_mode=None
+    )
 
     @app.command("list")
     def list_models(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -77,7 +81,7 @@ def models_app(open_library: Callable[[Path | None], ModelLibrary], memory_bytes
         with _refusals():
             was_here = open_library(config).remove(model)
         if not was_here:
-            refuse(f"{model} is not here; see what is with: tidegate models list", NOT_SO)
+            refuse(f"{model} is not here; see what is with: {program()} models list", NOT_SO)
         if as_json:
             print_json({"id": model, "removed": True})
         else:
@@ -108,7 +112,7 @@ def _row(library: ModelLibrary, listed: ListedModel, total_bytes: int) -> dict[s
         row |= msgspec.to_builtins(entry) | {"source": str(entry.source), "fits": fits(entry, total_bytes)}
     if manifest is not None:
         row |= msgspec.to_builtins(manifest) | {"path": str(library.path(manifest))}
-    return row | {"pull_command": f"tidegate models pull {listed.id if entry else row['source']}"}
+    return row | {"pull_command": f"{program()} models pull {shlex.quote(listed.id if entry else row['source'])}"}
 
 
 def _print_table(rows: list[dict[str, Any]], recommended: list[str], total_bytes: int) -> None:
@@ -127,14 +131,14 @@ def _print_table(rows: list[dict[str, Any]], recommended: list[str], total_bytes
         here = "yes" if row["is_here"] else ""
         cells = (row["id"], here, suits, size, row["licence"], row.get("description", row["source"]))
         table.add_row(*(escape(cell) for cell in cells[: len(table.columns)]))
-    console.print(table)
+    (console if is_wide else whole_console()).print(table)
     typer.echo("")
     if recommended:
         typer.echo(f"★ best for this machine's {total_bytes / 1e9:.0f} GB: {', '.join(recommended)}")
-        typer.echo(f"Pull one with: tidegate models pull {recommended[0]}")
+        typer.echo(f"Pull one with: {program()} models pull {recommended[0]}")
     else:
         typer.echo(f"None but the demonstration fits this machine's {total_bytes / 1e9:.1f} GB of memory.")
-        typer.echo(f"Pull it with: tidegate models pull {rows[0]['id']}")
+        typer.echo(f"Pull it with: {program()} models pull {rows[0]['id']}")
 
 
 def _report(library: ModelLibrary, manifest: Manifest, *, as_json: bool, verdict: str) -> None:
@@ -150,9 +154,9 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except (ModelUnavailable, ModelCorrupt) as fault:
-        refuse(str(fault), NOT_SO)
+        refuse(typed_here(str(fault)), NOT_SO)
     except ValueError as fault:
-        refuse(str(fault), WRONG_USAGE)
+        refuse(typed_here(str(fault)), WRONG_USAGE)
 
 
 app = models_app(_configured_library, machine_memory_bytes)

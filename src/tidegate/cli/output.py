@@ -17,6 +17,9 @@ NOT_SO: Final = 1
 WRONG_USAGE: Final = 2
 """Exit status for wrong usage or configuration."""
 
+_WIDEST = 10_000
+"""Columns for what must be whole to be of use; a terminal goes on in the next line, a pipe has no width."""
+
 
 def refuse(sentence: str, code: int) -> NoReturn:
     """Say in one sentence what is wrong and end with the exit status `code`."""
@@ -27,6 +30,11 @@ def refuse(sentence: str, code: int) -> NoReturn:
 def print_json(value: object) -> None:
     """Print one JSON value."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2))
+
+
+def whole_console() -> Console:
+    """Give a console that never cuts what it prints: half an id is of no use."""
+    return Console(highlight=False, width=_WIDEST)
 
 
 @contextmanager

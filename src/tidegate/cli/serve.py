@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tidegate.cli.invocation import command
+from tidegate.cli.invocation import command, program, typed_here
 from tidegate.cli.options import ConfigOption, DataOption, datadir_of, settings_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidegate.adapters.disk.datadir import DataDir
     from tidegate.adapters.models import Manifest, ModelLibrary
     from tidegate.app import Listeners
     from tidegate.config import Settings
+
+
+_LOCK_WAIT_S = 3.0
+_LOCK_RETRY_S = 0.05
 
 
 def serve(
@@ -28,6 +38,10 @@ def serve(
     status_port: Annotated[int | None, typer.Option(metavar="P", help="Status page (default 8081).")] = None,
     operator_port: Annotated[int | None, typer.Option(metavar="P", help="Operator's port (default 8082).")] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model to serve; pulled when missing.")] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name to ask for the model by; may be given several times."),
+    ] = None,
 ) -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM), then let running answers finish."""
     settings = settings_of(
@@ -38,18 +52,20 @@ def serve(
         server__status_port=status_port,
         server__operator_port=operator_port,
         engine__model=model,
+        engine__aliases=alias or None,
     )
-    datadir = datadir_of(settings)
+    datadir = datadir_of(settings, may_make=True)
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
-    from tidegate.adapters.disk.datadir import DataDirLocked
+    from tidegate.adapters.disk.datadir import DataDirError
     from tidegate.adapters.disk.secrets import SecretsError
     from tidegate.app import Listeners, PortTakenError, ServePlan, card_of, run
+    from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
 
     is_first = datadir.is_empty()
     try:
-        with datadir.lock():
+        with _held(datadir):
             listeners = Listeners.bind(settings)
             library, manifest = _model(settings)
             plan = ServePlan(
@@ -59,10 +75,39 @@ def serve(
                 model_path=library.path(manifest),
             )
             greeting = _Greeting(settings, listeners, manifest, is_first=is_first)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(plan, listeners, greeting))
-    except (DataDirLocked, PortTakenError, SecretsError) as error:
+    except STORAGE_FAULTS as error:
+        refuse_storage(error)
+    except (DataDirError, PortTakenError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
+
+
+@contextlib.contextmanager
+def _held(datadir: DataDir) -> Iterator[None]:
+    """Hold the directory's lock; a verb that holds it is waited for, a service is not."""
+    from tidegate.adapters.disk.datadir import DataDirLocked
+
+    give_up_at = time.monotonic() + _LOCK_WAIT_S
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(datadir.lock())
+                break
+            except DataDirLocked:
+                if time.monotonic() > give_up_at or _is_served(datadir):
+                    raise
+            time.sleep(_LOCK_RETRY_S)
+        yield
+
+
+def _is_served(datadir: DataDir) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(datadir.run_path / "control.sock"))
+        except OSError:
+            return False
+        return True
 
 
 def _model(settings: Settings) -> tuple[ModelLibrary, Manifest]:
@@ -75,7 +120,7 @@ def _model(settings: Settings) -> tuple[ModelLibrary, Manifest]:
         with byte_bar(f"Model {settings.engine.model}") as progress:
             return library, library.ensure(settings.engine.model, progress)
     except (ModelUnavailable, ModelCorrupt) as error:
-        refuse(str(error), NOT_SO)
+        refuse(typed_here(str(error)), NOT_SO)
     except ValueError as error:
         refuse(f"engine.model: {error}", WRONG_USAGE)
 
@@ -92,7 +137,15 @@ class _Greeting:
         self._console = Console(highlight=False, soft_wrap=True)
         # Drawn only on a terminal; a large model takes minutes to load.
         self._loading = self._console.status(f"Loading {escape(manifest.id)}")
+
+    @contextlib.contextmanager
+    def on_screen(self) -> Iterator[None]:
+        """Show that it is loading, and leave the terminal as it was, however it ends."""
         self._loading.start()
+        try:
+            yield
+        finally:
+            self._loading.stop()
 
     def ready(self, start_s: float) -> None:
         """Say where to go."""
@@ -108,6 +161,7 @@ class _Greeting:
         size = f"{answers}, {engine.context_tokens} tokens each"
         say(f"  Model     {escape(self._manifest.id)}, {size}")
         say(f"  Data      {escape(str(self._settings.data_dir))}\n")
+        self._warn()
         self._advise()
         say("Make a key:")
         say(f"  {command(self._settings, 'users create you@example.org')}")
@@ -143,6 +197,17 @@ class _Greeting:
         ended = "" if not cut else " 1 answer was ended." if cut == 1 else f" {cut} answers were ended."
         self._console.print(f"Stopped.{ended}")
 
+    def _warn(self) -> None:
+        from tidegate.core.models.catalogue import CATALOGUE
+
+        made_for = next((entry.context_tokens for entry in CATALOGUE if entry.id == self._manifest.id), None)
+        given = self._settings.engine.context_tokens
+        if made_for is not None and given > made_for:
+            self._console.print(
+                f"[bold yellow]engine.context_tokens = {given} is more than this model was made for[/bold yellow]: "
+                f"beyond {made_for} tokens it loses the thread. Lower the setting, or serve another model.\n"
+            )
+
     def _advise(self) -> None:
         from tidegate.cli.models import machine_memory_bytes
         from tidegate.core.models.catalogue import CATALOGUE, recommend
@@ -152,7 +217,7 @@ class _Greeting:
         say = self._console.print
         say("[bold yellow]This is a demonstration model[/bold yellow]: it is tiny, and often wrong.")
         if not self._is_first:
-            say("  Better ones: 'tidegate models list'.\n")
+            say(f"  Better ones: {program()} models list\n")
             return
         memory_bytes = machine_memory_bytes()
         better = recommend(memory_bytes)

@@ -65,7 +65,8 @@ def test_user_keys_can_be_left_out(datadir: DataDir, tmp_path: Path) -> None:
     write_backup(datadir, tmp_path / "b.tar.gz", include_user_keys=False)
 
     assert "user-keys.db" not in contents_of(tmp_path / "b.tar.gz")
-    read_backup(tmp_path / "b.tar.gz", tmp_path / "new")
+    restored = read_backup(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert restored.manifest.left_out == ["user-keys.db"]
     assert not (tmp_path / "new" / "user-keys.db").exists()
     assert len(rows_of(tmp_path / "new" / "tidegate.db")) == 40
 
@@ -92,9 +93,24 @@ def test_an_existing_file_is_not_overwritten(datadir: DataDir, tmp_path: Path) -
 def test_a_backup_that_cannot_be_made_leaves_no_half_of_one(datadir: DataDir, tmp_path: Path) -> None:
     datadir.user_keys_path.write_bytes(b"not a database" * 100)
 
-    with pytest.raises(BackupError, match="no backup was made"):
+    with pytest.raises(BackupError, match="no backup was made") as refusal:
         write_backup(datadir, tmp_path / "b.tar.gz")
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+    assert str(datadir.user_keys_path) in str(refusal.value), "it names the file that is to be mended"
+    assert ".tidegate-backup" not in str(refusal.value), "and none that nobody knows"
+
+
+def test_a_backup_that_could_not_be_restored_is_not_made(datadir: DataDir, tmp_path: Path) -> None:
+    (datadir.secrets_path / "server-keys").unlink()
+
+    with pytest.raises(BackupError, match="secrets/server-keys missing"):
+        write_backup(datadir, tmp_path / "b.tar.gz")
+    assert not (tmp_path / "b.tar.gz").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(datadir: DataDir) -> None:
+    with pytest.raises(BackupError, match=r"/proc/b\.tar\.gz cannot be written: No such file or directory\Z"):
+        write_backup(datadir, Path("/proc/b.tar.gz"))
 
 
 def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:
@@ -105,6 +121,7 @@ def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:
 def test_a_large_backup_takes_little_memory(tmp_path: Path) -> None:
     """Files larger than the memory allowed for all of it: streamed, never held."""
     datadir = DataDir.open(tmp_path / "d")
+    load_or_create_secrets(datadir)
     with opened(datadir.database_path) as connection:
         connection.execute("CREATE TABLE kept (content BLOB)")
         connection.executemany("INSERT INTO kept VALUES (?)", ((os.urandom(1 << 20),) for _ in range(96)))

@@ -116,6 +116,18 @@ def test_the_holder_is_told_apart_from_the_one_before(tmp_path: Path) -> None:
         assert refusal.value.holder_pid == os.getpid()
 
 
+def test_only_what_an_instance_made_counts_as_data_and_looking_makes_nothing(tmp_path: Path) -> None:
+    assert not DataDir(tmp_path / "nowhere").holds_data()
+    assert not (tmp_path / "nowhere").exists()
+    datadir = DataDir.open(tmp_path / "d")
+    with datadir.lock():
+        assert not datadir.holds_data()
+    for path in (datadir.database_path, datadir.user_keys_path, datadir.secrets_path / "kek"):
+        path.write_bytes(b"")
+        assert datadir.holds_data()
+        path.unlink()
+
+
 def test_folders_and_the_lock_alone_are_an_empty_directory(tmp_path: Path) -> None:
     datadir = DataDir.open(tmp_path)
     with datadir.lock():

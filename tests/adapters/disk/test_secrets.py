@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import msgspec
@@ -108,6 +109,46 @@ def test_a_lost_key_is_not_replaced_while_something_needs_it(datadir: DataDir) -
     assert not (datadir.secrets_path / "kek").exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secret_that_is_missing_beside_others_is_named_and_not_replaced(datadir: DataDir, name: str) -> None:
+    load_or_create_secrets(datadir)
+    (datadir.secrets_path / name).unlink()
+
+    with pytest.raises(SecretsError, match=f"secrets/{name} is missing"):
+        load_or_create_secrets(datadir)
+    assert not (datadir.secrets_path / name).exists()
+
+
+@pytest.mark.parametrize("database", ["tidegate.db", "user-keys.db"])
+def test_no_secrets_are_made_beside_a_database_that_others_made(datadir: DataDir, database: str) -> None:
+    (datadir.path / database).write_bytes(b"")
+
+    with pytest.raises(SecretsError, match="is missing"):
+        load_or_create_secrets(datadir)
+    assert list(datadir.secrets_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("placed", range(3))
+def test_a_crash_while_new_secrets_took_their_places_loses_none(
+    datadir: DataDir, monkeypatch: pytest.MonkeyPatch, placed: int
+) -> None:
+    rename, count = Path.rename, itertools.count()
+
+    def failing(path: Path, target: Path) -> Path:
+        if target.parent == datadir.secrets_path and next(count) == placed:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", failing)
+        with pytest.raises(KeyboardInterrupt):
+            load_or_create_secrets(datadir)
+
+    made = load_or_create_secrets(datadir)
+    assert load_or_create_secrets(datadir) == made
+    assert sorted(path.name for path in datadir.secrets_path.iterdir()) == NAMES
+
+
 def test_a_crash_before_the_first_key_was_whole_leaves_none(datadir: DataDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_handle: int) -> None:
         msg = "the power went"
@@ -115,7 +156,7 @@ def test_a_crash_before_the_first_key_was_whole_leaves_none(datadir: DataDir, mo
 
     with monkeypatch.context() as patched:
         patched.setattr("tidegate.adapters.disk.secrets.os.fsync", failing)
-        with pytest.raises(OSError, match="power"):
+        with pytest.raises(SecretsError):
             load_or_create_secrets(datadir)
     assert not (datadir.secrets_path / "kek").exists()
 

@@ -194,6 +194,40 @@ def test_a_local_model_is_used_where_it_lies_and_survives_its_removal(cache_dir:
     assert own.exists()
 
 
+def test_what_did_not_become_a_model_and_what_was_removed_leave_nothing_in_the_cache(
+    cache_dir: Path, tmp_path: Path
+) -> None:
+    library = ModelLibrary(cache_dir)
+    with pytest.raises(ModelUnavailable):
+        library.pull(str(tmp_path / "missing.gguf"))
+    assert list(cache_dir.iterdir()) == []
+    (tmp_path / "own.gguf").write_bytes(b"GGUF" + b"weights")
+    library.remove(library.pull(str(tmp_path / "own.gguf")).id)
+    assert list(cache_dir.iterdir()) == []
+
+
+def test_pulls_that_wait_for_one_that_fails_still_exclude_each_other(cache_dir: Path) -> None:
+    """The failed one takes its lock's file away: those behind it must not hold a lock that nobody sees."""
+    cache = ModelCache(cache_dir)
+    inside: list[int] = []
+    most: list[int] = []
+    cache_dir.mkdir(parents=True, exist_ok=True)
+
+    def pull() -> None:
+        with cache.pulling("wanted"):
+            inside.append(1)
+            most.append(len(inside))
+            threading.Event().wait(0.002)
+            inside.pop()
+
+    pulls = [threading.Thread(target=pull) for _ in range(16)]
+    for one in pulls:
+        one.start()
+    for one in pulls:
+        one.join(30)
+    assert most == [1] * 16
+
+
 @pytest.mark.parametrize(
     ("content", "error", "complaint"),
     [

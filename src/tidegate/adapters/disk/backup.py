@@ -4,9 +4,9 @@ The file is a .tar.gz: first `manifest.json`, which lists every member with its
 size and SHA-256, then the members.
 
 Whoever holds a backup can read everything in it: it carries the secrets. And
-it carries the users' data keys, so destroying a deleted user's key reaches only
-as far as backups are kept; with `include_user_keys=False` it reaches into the
-backup too, which then restores accounts but no conversations. Records kept in
+it carries the users' data keys, so destroying one reaches only as far as backups are kept;
+with `include_user_keys=False` it reaches into the backup too, which then
+restores accounts but no conversation that can be read. Records kept in
 PostgreSQL are not in it: back those up with pg_dump.
 """
 
@@ -30,6 +30,7 @@ import tidegate
 from tidegate.adapters.disk.datadir import OWNER_ONLY_FILE, DataDir, sync_directory
 from tidegate.adapters.disk.manifest import (
     CHUNK_BYTES,
+    DATABASES,
     FORMAT,
     KNOWN_MEMBER,
     MANIFEST,
@@ -38,6 +39,7 @@ from tidegate.adapters.disk.manifest import (
     Manifest,
     Member,
     Progress,
+    require_usual,
 )
 
 _BUSY_WAIT_S = 30.0
@@ -55,14 +57,19 @@ def write_backup(
     Blocks; the service may run on. Needs room for two copies of the databases
     beside `out_path`. Raises BackupError, also when `out_path` exists.
     """
-    if out_path.exists():
-        msg = f"{out_path} exists already: name another file"
-        raise BackupError(msg)
     try:
+        if out_path.exists():
+            msg = f"{out_path} exists already: name another file"
+            raise BackupError(msg)
         with tempfile.TemporaryDirectory(prefix=".tidegate-backup-", dir=out_path.absolute().parent) as scratch:
             return _write(datadir, out_path, Path(scratch), progress, include_user_keys=include_user_keys)
-    except (OSError, sqlite3.Error) as error:
-        msg = f"no backup was made: {error}"
+    except FileExistsError as error:
+        msg = f"{out_path} exists already: name another file"
+        raise BackupError(msg) from error
+    except OSError as error:
+        msg = f"no backup was made, {out_path} cannot be written: {error.strerror}"
+        if error.filename and str(error.filename).startswith(str(datadir.path)):
+            msg = f"no backup was made, {error.filename} cannot be read: {error.strerror}"
         raise BackupError(msg) from error
 
 
@@ -84,7 +91,9 @@ def _write(
         program_version=tidegate.__version__,
         made_at_s=time.time(),
         members=members,
+        left_out=[name for name in DATABASES if name not in sources],
     )
+    require_usual(manifest)
     draft = scratch / "draft.tar.gz"
     with draft.open("xb") as file:
         os.fchmod(file.fileno(), OWNER_ONLY_FILE)
@@ -108,14 +117,22 @@ def _sources(datadir: DataDir, scratch: Path, *, include_user_keys: bool) -> Ite
     for database in databases:
         if database.exists():
             copy = scratch / database.name
-            with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-                connection.execute(f"PRAGMA busy_timeout={_BUSY_WAIT_S * 1000:.0f}")
-                connection.execute("VACUUM INTO ?", (str(copy),))
+            _copy(database, copy)
             yield database.name, copy
     for secret in sorted(datadir.secrets_path.iterdir()):
         name = f"secrets/{secret.name}"
         if secret.is_file() and KNOWN_MEMBER.match(name):
             yield name, secret
+
+
+def _copy(database: Path, copy: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_WAIT_S * 1000:.0f}")
+            connection.execute("VACUUM INTO ?", (str(copy),))
+    except sqlite3.Error as error:
+        msg = f"no backup was made: {database} cannot be copied ({error})"
+        raise BackupError(msg) from error
 
 
 def _describe(name: str, source: Path) -> Member:
@@ -135,7 +152,8 @@ def _pack(
     progress: Progress | None,
 ) -> None:
     counter = Counter(manifest, progress)
-    with tarfile.open(fileobj=packed, mode="w|", bufsize=CHUNK_BYTES) as archive:
+    # This format has room for every size in the header itself: restoring takes no other kind of header.
+    with tarfile.open(fileobj=packed, mode="w|", bufsize=CHUNK_BYTES, format=tarfile.GNU_FORMAT) as archive:
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         with tempfile.TemporaryFile() as file:
             file.write(text)

@@ -54,7 +54,7 @@ class DataDir(msgspec.Struct, frozen=True):
         is a directory of something else.
         """
         # Closing /tmp or a home directory to all others, for a typing error, would do more harm than good.
-        if path.is_dir() and not _may_be_ours(path):
+        if not _may_be_ours(path):
             msg = f"{path} holds other things than Tidegate's: name a new or an empty directory"
             raise DataDirError(msg)
         for folder in (path, *(path / name for name in _FOLDERS)):
@@ -103,15 +103,26 @@ class DataDir(msgspec.Struct, frozen=True):
         """Whether nothing was ever kept here: no file but the lock, however many folders."""
         return not any(found.name != _LOCK for found in self.path.rglob("*") if not found.is_dir())
 
+    def holds_data(self) -> bool:
+        """Whether an instance was ever made here. Makes nothing; raises DataDirError when it may not look."""
+        try:
+            kept = (self.database_path, self.user_keys_path, *self.secrets_path.glob("*"))
+            return any(path.exists() for path in kept)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory for this process. Raises DataDirLocked.
+        """Hold the directory for this process. Raises DataDirLocked, or DataDirError when it may not.
 
         The kernel lets go when the process ends, however it ends, so a lock
         never goes stale. A forked child would inherit it; a started program
         does not.
         """
-        handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
+        try:
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,8 +164,14 @@ def _make_private(folder: Path) -> None:
         msg = f"{folder} lies below a file: a data directory is needed"
         raise DataDirError(msg) from None
     except OSError as error:
-        msg = f"{folder} cannot be used as a data directory: {error.strerror}"
-        raise DataDirError(msg) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> DataDirError:
+    return DataDirError(
+        f"{folder} cannot be used as a data directory ({error.strerror}): "
+        "give it to this user (chown), or give another --data directory"
+    )
 
 
 def _holder(handle: int) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from tidegate.adapters.disk.datadir import OWNER_ONLY_FILE, DataDir, sync_directory
+from tidegate.adapters.disk.datadir import OWNER_ONLY_DIRECTORY, OWNER_ONLY_FILE, DataDir, sync_directory
 from tidegate.core.credentials import SERVER_KEY_BYTES, ServerKeys
 
 KEY_BYTES: Final = 32
+SECRET_NAMES: Final = ("fingerprint", "kek", "server-keys")
 _FORMAT = 1
 _CHECK_DIGITS = 16
 _FIRST_SERVER_KEY = 1
+_MAKING = ".making"
 _Body = TypeVar("_Body")
 
 
@@ -54,16 +57,32 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_or_create_secrets(datadir: DataDir) -> Secrets:
-    """Read this instance's keys, making those that were never made. Hold the directory's lock.
+    """Read this instance's keys, or make all of them for a new instance. Hold the directory's lock.
 
     Raises SecretsError for a file that is damaged, readable by others or from a
-    newer program, and when the key-encryption key is missing beside user keys
-    that were wrapped with it.
+    newer program, and when one is missing beside others or beside a database:
+    a new one in its place would end every session, or make what is kept
+    unreadable.
     """
     folder = datadir.secrets_path
-    if datadir.user_keys_path.exists() and not (folder / "kek").exists():
-        msg = f"{folder / 'kek'} is missing, and {datadir.user_keys_path} cannot be read without it: restore a backup"
-        raise SecretsError(msg)
+    try:
+        _finish_making(folder)
+        missing = [folder / name for name in SECRET_NAMES if not (folder / name).exists()]
+        kept = [datadir.database_path.exists(), datadir.user_keys_path.exists()]
+        if len(missing) == len(SECRET_NAMES) and not any(kept):
+            _make_all(folder)
+        elif missing:
+            msg = f"{missing[0]} is missing, and what is kept here depends on it: restore a backup"
+            raise SecretsError(msg)
+    except OSError as error:
+        msg = f"{folder} cannot be used: {error.strerror or error}"
+        raise SecretsError(msg) from error
+    return load_secrets(datadir)
+
+
+def load_secrets(datadir: DataDir) -> Secrets:
+    """Read this instance's keys; raises SecretsError also for a missing one."""
+    folder = datadir.secrets_path
     return Secrets(
         kek=_key(folder / "kek"),
         server_keys=_server_keys(folder / "server-keys"),
@@ -71,9 +90,33 @@ def load_or_create_secrets(datadir: DataDir) -> Secrets:
     )
 
 
+def _make_all(folder: Path) -> None:
+    # All of them aside first: a crash in between must not look like a lost secret at the next start.
+    making = folder / _MAKING
+    making.mkdir(mode=OWNER_ONLY_DIRECTORY)
+    _create(making / "fingerprint", secrets.token_bytes(KEY_BYTES))
+    _create(making / "kek", secrets.token_bytes(KEY_BYTES))
+    first = {_FIRST_SERVER_KEY: secrets.token_bytes(SERVER_KEY_BYTES)}
+    _create(making / "server-keys", ServerKeys(current=_FIRST_SERVER_KEY, keys=first))
+    sync_directory(folder)
+    _finish_making(folder)
+
+
+def _finish_making(folder: Path) -> None:
+    """Give complete new secrets their places, also those of a process that was killed over it; drop incomplete ones."""
+    making = folder / _MAKING
+    if not making.is_dir():
+        return
+    placed = [name for name in SECRET_NAMES if (folder / name).exists()]
+    drafted = [name for name in SECRET_NAMES if (making / name).exists()]
+    if sorted(placed + drafted) == sorted(SECRET_NAMES):
+        for name in drafted:
+            (making / name).rename(folder / name)
+        sync_directory(folder)
+    shutil.rmtree(making)
+
+
 def _key(path: Path) -> bytes:
-    if not path.exists():
-        _create(path, secrets.token_bytes(KEY_BYTES))
     key = _load(path, bytes)
     if len(key) != KEY_BYTES:
         raise _damaged(path, f"{KEY_BYTES} bytes expected")
@@ -81,9 +124,6 @@ def _key(path: Path) -> bytes:
 
 
 def _server_keys(path: Path) -> ServerKeys:
-    if not path.exists():
-        first = {_FIRST_SERVER_KEY: secrets.token_bytes(SERVER_KEY_BYTES)}
-        _create(path, ServerKeys(current=_FIRST_SERVER_KEY, keys=first))
     keys = _load(path, ServerKeys)
     if keys.current not in keys.keys or any(len(key) != SERVER_KEY_BYTES for key in keys.keys.values()):
         raise _damaged(path, f"a current key and {SERVER_KEY_BYTES} bytes for each expected")
@@ -93,8 +133,8 @@ def _server_keys(path: Path) -> ServerKeys:
 def _create(path: Path, secret: object) -> None:
     body = msgspec.json.encode(secret)
     content = msgspec.json.encode(_File(format=_FORMAT, check=_check(path.name, body), secret=msgspec.Raw(body)))
-    # Beside its place under another name, so that a crash leaves no half-written key under the real one.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    # Under another name first, so that a crash leaves no half-written key under the real one.
+    draft = path.with_name(f".{path.name}.new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
     with os.fdopen(handle, "wb") as file:
         file.write(content + b"\n")

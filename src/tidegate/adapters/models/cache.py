@@ -4,6 +4,7 @@ For each model `ID.gguf` holds the weights and `ID.json` says what they are.
 The manifest is written last, so a model without one is not there. While a pull
 runs it holds a lock on `.ID.lock` and writes only below `.ID.part/`; whatever
 an earlier pull left there when it was killed goes when the next one begins.
+The lock's file goes with the model, or with the pull that brought none.
 
 A local model has a manifest only: its file stays where its owner keeps it, and
 is never touched from here.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,14 +154,29 @@ class ModelCache:
     @contextmanager
     def _locked(self, model_id: str) -> Iterator[None]:
         self._directory.mkdir(parents=True, exist_ok=True)
-        # The lock file stays: unlinking it would let a waiter hold a lock that a newcomer cannot see.
         path = self._directory / f".{_checked(model_id)}.lock"
+        descriptor = _lock(path)
+        try:
+            yield
+        finally:
+            if not (self._directory / f"{model_id}.json").exists():
+                path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                    return descriptor
+        except BaseException:
             os.close(descriptor)
+            raise
+        # Whoever held it took the file away: a newcomer would not see a lock on what has no name.
+        os.close(descriptor)
 
 
 def _checked(model_id: str) -> str:

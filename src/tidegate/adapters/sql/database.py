@@ -22,6 +22,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from tidegate.ports.storage import StorageSettingError
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -29,6 +31,7 @@ _READERS = 2  # each is a thread and a page cache; SQLite reads take microsecond
 _POSTGRES_CONNECTIONS = 8
 _BUSY_WAIT_S = 5
 _POOL_WAIT_S = 10
+_CONNECT_WAIT_S = 10
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -73,8 +76,8 @@ class Database:
 def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
     """Open the database at `url`; a missing SQLite file is created with mode 0600.
 
-    Nothing connects before the first use. Raises ValueError for a URL that is
-    neither SQLite nor PostgreSQL, and for SQLite in memory, which two
+    Nothing connects before the first use. Raises StorageSettingError for a URL
+    that is neither SQLite nor PostgreSQL, and for SQLite in memory, which two
     connections cannot share.
     """
     parsed = _parse(url)
@@ -88,10 +91,11 @@ def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
             pool_timeout=_POOL_WAIT_S,
             pool_pre_ping=True,
             hide_parameters=True,
+            connect_args={"timeout": _CONNECT_WAIT_S},
         )
     except ModuleNotFoundError as error:
-        msg = "PostgreSQL needs its driver: pip install 'tidegate[postgres]'"
-        raise ValueError(msg) from error
+        msg = "database_url: PostgreSQL needs its driver: pip install 'tidegate[postgres]'"
+        raise StorageSettingError(msg) from error
     return Database(engine, engine)
 
 
@@ -100,15 +104,15 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        msg = "not a database URL: expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
-        raise ValueError(msg) from error
+        msg = "database_url: not a database URL: expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        raise StorageSettingError(msg) from error
     driver = _DRIVERS.get(parsed.drivername)
     if driver is None:
-        msg = f"no support for {parsed.drivername} databases: expected sqlite:///PATH or postgresql://…"
-        raise ValueError(msg)
+        msg = f"database_url: no support for {parsed.drivername} databases: expected sqlite:///PATH or postgresql://…"
+        raise StorageSettingError(msg)
     if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
-        msg = "SQLite needs a file: sqlite:////var/lib/tidegate/tidegate.db"
-        raise ValueError(msg)
+        msg = "database_url: SQLite needs a file: sqlite:////var/lib/tidegate/tidegate.db"
+        raise StorageSettingError(msg)
     return parsed.set(drivername=driver)
 
 

@@ -15,12 +15,13 @@ from sqlalchemy import Connection, MetaData, column, func, inspect, select, tabl
 
 from tidegate.adapters.sql import tables
 from tidegate.adapters.sql.database import Database
+from tidegate.ports.storage import StorageUnavailableError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x71DE6A7E  # any number, the same for all nodes
 
 
-class DatabaseTooNewError(Exception):
+class DatabaseTooNewError(StorageUnavailableError):
     """A newer Tidegate wrote this database; this one would not understand it."""
 
     def __init__(self, schema: str, found: str, newest_known: str) -> None:

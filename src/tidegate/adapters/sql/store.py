@@ -10,6 +10,7 @@ import msgspec
 from tidegate.adapters.sql.accounts import SqlAccountStore
 from tidegate.adapters.sql.conversations import SqlConversationStore
 from tidegate.adapters.sql.database import Keeping, open_database
+from tidegate.adapters.sql.faults import told_in_a_sentence
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
 from tidegate.adapters.sql.vault import UserKeyVault
 
@@ -26,22 +27,28 @@ async def open_store(database_url: str, keys_url: str, kek: bytes) -> AsyncItera
     """Open (making or migrating as needed) the records at `database_url` and the user keys at `keys_url`.
 
     Both take sqlite:///PATH or postgresql://…, and on PostgreSQL may be the
-    same. `kek` is the key-encryption key, 32 bytes. Raises ValueError for a bad
-    URL or key, DatabaseTooNewError, and UnreadableContentError when `kek` is
-    not the one that the stored user keys were wrapped with.
+    same. `kek` is the key-encryption key, 32 bytes. Raises StorageUnavailableError
+    (also later, for a database that fails while it is used), ValueError for a bad
+    key, DatabaseTooNewError, and UnreadableContentError when `kek` is not the one
+    that the stored user keys were wrapped with.
     """
-    records = open_database(database_url)
+    with told_in_a_sentence(database_url, while_opening=True):
+        records = open_database(database_url)
     try:
-        await migrate(records, RECORDS)
-        user_keys = open_database(keys_url, Keeping.SECRETS)
+        with told_in_a_sentence(database_url, while_opening=True):
+            await migrate(records, RECORDS)
+        with told_in_a_sentence(keys_url, while_opening=True):
+            user_keys = open_database(keys_url, Keeping.SECRETS)
         try:
-            await migrate(user_keys, USER_KEYS)
             vault = UserKeyVault(user_keys, kek)
-            await vault.check()
-            yield SqlStore(
-                accounts=SqlAccountStore(records),
-                conversations=SqlConversationStore(records, vault),
-            )
+            with told_in_a_sentence(keys_url, while_opening=True):
+                await migrate(user_keys, USER_KEYS)
+                await vault.check()
+            with told_in_a_sentence(database_url):
+                yield SqlStore(
+                    accounts=SqlAccountStore(records),
+                    conversations=SqlConversationStore(records, vault),
+                )
         finally:
             await user_keys.close()
     finally:
