@@ -18,6 +18,7 @@ from tidegate.core.identifiers import Fingerprint
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.exchange import Lifecycle
 from tidegate.services.accounts import Clerk
+from tidegate.services.keyring import Keyring
 from tidegate.services.lane import Lane
 from tidegate.testing.accounts import MemoryAccountStore
 from tidegate.testing.clock import HandClock
@@ -42,12 +43,14 @@ class Service:
         self.journal = RecordingJournal()
         self.accounts = MemoryAccountStore()
         self.keys = ServerKeys(1, {1: b"k" * 32})
+        self.keyring = Keyring(self.accounts, self.clock)
         self.clerk = Clerk(
             accounts=self.accounts,
             server_keys=self.keys,
             journal=self.journal,
             fingerprint=fingerprint,
             clock=self.clock,
+            keyring=self.keyring,
         )
         self.engine = FakeEngine()
         self.lane = Lane(SlotPlan(slots, max_waiting), self.clock)
@@ -58,6 +61,7 @@ class Service:
             aliases=("deepseek-chat", "lab/tide"),
             lane=self.lane,
             clerk=self.clerk,
+            keyring=self.keyring,
             lifecycle=self.lifecycle,
             max_body_bytes=MAX_BODY_BYTES,
             exposition=lambda: b"tidegate_engine_ready 1.0\n",

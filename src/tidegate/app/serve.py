@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
+from tidegate.app.stopping import Told, drain, listen_to_signals
 from tidegate.config import Settings
 from tidegate.core.admission.slots import SlotPlan
 from tidegate.core.capacity.health import EngineState, HealthPlan
@@ -36,9 +36,9 @@ from tidegate.http.exchange import Lifecycle
 from tidegate.ports.engine import EngineReport, ModelCard
 from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
+from tidegate.services.keyring import Keyring
 from tidegate.services.lane import Lane
 
-_LAST_WORDS_S = 5.0
 _ENGINE_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHON", "VIRTUAL_ENV", "COVERAGE_"),
     *("OMP_", "GGML_", "LLAMA_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_"),
@@ -124,7 +124,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
     metrics = Metrics()
     journal = Journals(log, metrics)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
-    told = _listen_to_signals()  # Before there is anything that must be ended in order.
+    told = listen_to_signals()  # Before there is anything that must be ended in order.
     engine = _engine(plan, journal, audience)
     secrets = load_or_create_secrets(datadir)
     async with contextlib.AsyncExitStack() as stack:
@@ -198,6 +198,7 @@ def _applications(
 ) -> Applications:
     given = plan.settings
     fingerprint = fingerprinter(secrets.fingerprint_key)
+    keyring = Keyring(store.accounts, time.monotonic)
     return build_applications(
         engine=engine,
         aliases=given.engine.aliases,
@@ -208,7 +209,9 @@ def _applications(
             journal=journal,
             fingerprint=fingerprint,
             clock=time.time,
+            keyring=keyring,
         ),
+        keyring=keyring,
         lifecycle=lifecycle,
         max_body_bytes=given.server.max_body_bytes,
         exposition=metrics.exposition,
@@ -232,7 +235,7 @@ async def _serve_until_told(
     drain_s: float,
     journal: Journal,
     audience: Audience,
-    told: _Told,
+    told: Told,
 ) -> None:
     control = bind_path(datadir.run_path / "control.sock")
     pairs: list[tuple[ASGIApp, socket.socket]] = [
@@ -250,45 +253,13 @@ async def _serve_until_told(
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
     audience.draining(lifecycle.running, drain_s)
-    cut = await _drain(lifecycle, drain_s, told.hurry)
+    cut = await drain(lifecycle, drain_s, told.hurry)
     for one in servers:
         one.should_exit = True
     await asyncio.gather(*tasks)
     stopping.cancel()
     (datadir.run_path / "control.sock").unlink(missing_ok=True)
     audience.stopped(cut)
-
-
-class _Told(msgspec.Struct, frozen=True):
-    """What signals have asked for: the first one to stop, the next to hurry."""
-
-    stop: asyncio.Event
-    hurry: asyncio.Event
-
-
-def _listen_to_signals() -> _Told:
-    told = _Told(asyncio.Event(), asyncio.Event())
-
-    def asked() -> None:
-        (told.hurry if told.stop.is_set() else told.stop).set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
-    return told
-
-
-async def _drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> int:
-    """Let running answers finish, up to the limit or a second signal; then end them and tell how many."""
-    lifecycle.drain_s, lifecycle.is_draining = drain_s, True
-    idle, hurried = asyncio.create_task(lifecycle.idle.wait()), asyncio.create_task(hurry.wait())
-    await asyncio.wait({idle, hurried}, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
-    cut = lifecycle.running
-    lifecycle.expired.set()
-    await asyncio.wait({idle}, timeout=_LAST_WORDS_S)
-    idle.cancel()
-    hurried.cancel()
-    return cut
 
 
 def _process_started_s() -> float:

@@ -23,6 +23,7 @@ from tidegate.http.routes import bind, router
 from tidegate.http.status import routes as status
 from tidegate.ports.engine import Engine
 from tidegate.services.accounts import Clerk
+from tidegate.services.keyring import Keyring
 from tidegate.services.lane import Lane
 
 
@@ -41,6 +42,7 @@ def build_applications(
     aliases: tuple[str, ...],
     lane: Lane,
     clerk: Clerk,
+    keyring: Keyring,
     lifecycle: Lifecycle,
     max_body_bytes: int,
     exposition: Callable[[], bytes],
@@ -49,7 +51,7 @@ def build_applications(
 ) -> Applications:
     """Bind every room to what it works with. `ticks` tells monotonic seconds, `later` runs what nobody waits for."""
     door = KeyDoor(
-        accounts=clerk.accounts,
+        keyring=keyring,
         server_keys=clerk.server_keys,
         fingerprint=clerk.fingerprint,
         clock=clerk.clock,

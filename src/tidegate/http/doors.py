@@ -8,16 +8,14 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from tidegate.core.accounts import ApiKey, Scope
-from tidegate.core.credentials import ServerKeys
+from tidegate.core.accounts import Scope
+from tidegate.core.credentials import ServerKeys, digest
 from tidegate.core.identifiers import Fingerprint
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Exchange
 from tidegate.http.refusals import Refusal
-from tidegate.ports.accounts import AccountStore
 from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
-
-_USE_GRAIN_S = 60.0
+from tidegate.services.keyring import Keyring
 
 
 class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +24,7 @@ class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
     `clock` tells Unix seconds; `later` takes work that nobody should wait for.
     """
 
-    accounts: AccountStore
+    keyring: Keyring
     server_keys: ServerKeys
     fingerprint: Callable[[str], Fingerprint]
     clock: Callable[[], float]
@@ -37,7 +35,7 @@ class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
         word, _, text = request.headers.get("authorization", "").partition(" ")
         if word.lower() != "bearer" or not text:
             raise Refusal(Reason.INVALID_API_KEY, "An API key is needed: send it as 'Authorization: Bearer YOUR_KEY'.")
-        found = await authenticate(text.strip(), scope, self.accounts, self.server_keys)
+        found = await authenticate(text.strip(), scope, self.keyring, self.server_keys)
         match found:
             case Unknown():
                 # One sentence for all: whether a key was ever real is nobody's business.
@@ -48,13 +46,9 @@ class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
             case Caller():
                 self._note(request, found)
                 request.state.caller = found
-                self._remember_use(found.key)
-
-    def _remember_use(self, key: ApiKey) -> None:
-        now = self.clock()
-        # To the minute is enough for a person, and a write for each request would not be cheap.
-        if key.last_used_at_s is None or now - key.last_used_at_s >= _USE_GRAIN_S:
-            self.later(self.accounts.note_key_use(key.owner, key.id, now))
+                noting = self.keyring.use(digest(text.strip()), self.clock())
+                if noting is not None:
+                    self.later(noting)
 
     def _note(self, request: Request, caller: Caller) -> None:
         exchange: Exchange = request.state.exchange

@@ -21,6 +21,7 @@ from tidegate.core.events import AccountChanged, Tag
 from tidegate.core.identifiers import Fingerprint, KeyId, UserId
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
+from tidegate.services.keyring import Keyring
 
 PASSWORD_LENGTH = (15, 1024)
 """Least and most characters: NIST SP 800-63B-4 section 3.1.1.2 for a password that stands alone."""
@@ -77,13 +78,17 @@ class CreatedKey(msgspec.Struct, frozen=True):
 
 
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
-    """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds."""
+    """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
+
+    `keyring`, where keys are in use, is told of revocations.
+    """
 
     accounts: AccountStore
     server_keys: ServerKeys
     journal: Journal
     fingerprint: Callable[[str], Fingerprint]
     clock: Callable[[], float]
+    keyring: Keyring | None = None
 
     async def perform(self, act: Act) -> User | list[User] | CreatedKey | list[ApiKey] | None:
         """Do whichever act this is. Raises ValueError naming the field, EmailTakenError or NotFoundError."""
@@ -159,6 +164,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         if not await self.accounts.revoke_key(owner.id, known_as, self.clock()):
             msg = f"key: {email} has no live key {known_as}"
             raise NotFoundError(msg)
+        if self.keyring is not None:
+            self.keyring.forget(owner.id)
         self._tell(Tag.KEY_REVOKED, owner.id, known_as)
 
     async def _owner(self, email: str) -> User:

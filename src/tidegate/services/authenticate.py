@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from tidegate.core.accounts import ApiKey, Scope, User
 from tidegate.core.credentials import Forged, Kind, ServerKeys, read
-from tidegate.ports.accounts import AccountStore
+from tidegate.core.identifiers import UserId
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -29,14 +31,21 @@ class Forbidden(msgspec.Struct, frozen=True):
     missing: Scope
 
 
+class KeyFinder(Protocol):
+    """Finds live keys: a store, or a keyring before one."""
+
+    async def live_key(self, owner: UserId, digest: bytes) -> tuple[User, ApiKey] | None:
+        """Find the unrevoked key with this digest, and its owner."""
+
+
 async def authenticate(
-    text: str, scope: Scope, accounts: AccountStore, server_keys: ServerKeys
+    text: str, scope: Scope, keys: KeyFinder, server_keys: ServerKeys
 ) -> Caller | Unknown | Forbidden:
     """Tell who holds the API key `text` and whether it may act in `scope`."""
     genuine = read(text, Kind.API_KEY, server_keys)
     if isinstance(genuine, Forged):
         return Unknown(genuine.why)
-    found = await accounts.live_key(genuine.principal, genuine.digest)
+    found = await keys.live_key(genuine.principal, genuine.digest)
     if found is None:
         return Unknown("revoked")
     caller = Caller(*found)
