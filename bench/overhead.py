@@ -20,7 +20,7 @@ import msgspec
 from service import MODEL, Service, cpu_s, pin, report, running
 
 PAIRS = 100
-ROUNDS = 6
+ROUNDS = 10
 STREAMS = 8
 TOKENS = 96
 LAST = "2"  # SmolLM2's end-of-turn token: banned, so that every answer has its full length.
@@ -106,14 +106,16 @@ async def measure(service: Service) -> dict[str, Any]:
         pids = {**service.pids(), "client": os.getpid()}
         await throughput(direct)
         await throughput(through)
-        for _ in range(ROUNDS):
-            rates["direct"].append(await throughput(direct))
-            used = {name: cpu_s(pid) for name, pid in pids.items()}
-            began_at = time.perf_counter()
-            rates["through"].append(await throughput(through))
-            wall_s = time.perf_counter() - began_at
-            for name, pid in pids.items():
-                shares[name].append((cpu_s(pid) - used[name]) / wall_s)
+        for number in range(ROUNDS):
+            # A B, B A, A B, ...: what drifts on the machine falls on both sides alike.
+            for name in ("direct", "through") if number % 2 == 0 else ("through", "direct"):
+                used = {process: cpu_s(pid) for process, pid in pids.items()}
+                began_at = time.perf_counter()
+                rates[name].append(await throughput(direct if name == "direct" else through))
+                wall_s = time.perf_counter() - began_at
+                if name == "through":
+                    for process, pid in pids.items():
+                        shares[process].append((cpu_s(pid) - used[process]) / wall_s)
         ratios = [b / a for a, b in zip(rates["direct"], rates["through"], strict=True)]
         figures["eight_streams"] = {
             "rounds": ROUNDS,

@@ -19,8 +19,15 @@ from tidegate.http.refusals import Refusal
 T = TypeVar("T")
 
 
-async def until_gone(work: Coroutine[Any, Any, T], receive: Receive, lifecycle: Lifecycle) -> T:
+async def until_gone(
+    work: Coroutine[Any, Any, T],
+    receive: Receive,
+    lifecycle: Lifecycle,
+    given_up: Coroutine[Any, Any, None] | None = None,
+) -> T:
     """Do `work`, but stop it when the caller leaves or the drain limit passes.
+
+    The caller has left, too, once `given_up` comes to its end.
 
     The request's body must have been read already. Raises ClientLeftError or a
     Refusal; in both cases the work has been cancelled and has cleaned up.
@@ -28,11 +35,13 @@ async def until_gone(work: Coroutine[Any, Any, T], receive: Receive, lifecycle: 
     doing = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(receive))
     expiring = asyncio.ensure_future(lifecycle.expired.wait())
+    giving_up = None if given_up is None else asyncio.ensure_future(given_up)
+    tasks: list[asyncio.Future[Any]] = [doing, leaving, expiring, *([giving_up] if giving_up else [])]
     try:
-        await asyncio.wait({doing, leaving, expiring}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if doing.done():
             return doing.result()
-        if leaving.done():
+        if leaving.done() or (giving_up is not None and giving_up.done()):
             raise ClientLeftError
         raise Refusal(
             Reason.SERVER_IS_DRAINING,
@@ -40,9 +49,9 @@ async def until_gone(work: Coroutine[Any, Any, T], receive: Receive, lifecycle: 
             retry_after_s=5.0,
         )
     finally:
-        for task in (doing, leaving, expiring):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(doing, leaving, expiring, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _left(receive: Receive) -> None:

@@ -45,6 +45,7 @@ class EventStream(Response):
         self._lifecycle = lifecycle
         self._exchange = exchange
         self._close = close
+        self._sending_since: float | None = None
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +54,7 @@ class EventStream(Response):
         last = b""
         try:
             await _send_soon(send, {"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
-            await until_gone(self._send_all(send), receive, self._lifecycle)
+            await until_gone(self._send_all(send), receive, self._lifecycle, self._unread())
         except Refusal as refusal:
             self._exchange.reason = refusal.reason
             last = error_event(refusal)
@@ -63,10 +64,19 @@ class EventStream(Response):
         await _send_soon(send, {"type": "http.response.body", "body": last, "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
         # Closed by name: when it is `send` that is interrupted, the source would not hear of it.
         async with contextlib.aclosing(self._pieces) as pieces:
             async for piece in pieces:
-                await _send_soon(send, {"type": "http.response.body", "body": piece, "more_body": True})
+                self._sending_since = clock()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._sending_since = None
+
+    async def _unread(self) -> None:
+        """End when one piece could not be sent for too long. Looks now and then: a timer a piece would cost more."""
+        clock = asyncio.get_running_loop().time
+        while self._sending_since is None or clock() - self._sending_since < UNREAD_LIMIT_S:  # noqa: ASYNC110 - on purpose
+            await asyncio.sleep(UNREAD_LIMIT_S / 8)
 
 
 async def _send_soon(send: Send, message: Message) -> None:
