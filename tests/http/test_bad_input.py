@@ -82,6 +82,11 @@ BAD_CHAT: list[tuple[dict[str, Any], str, str]] = [
         "unsupported_value",
         "tools[0].function.parameters",
     ),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"anyOf": [{}] * 64}}}] * 40},
+        "unsupported_value",
+        "tools[31].function.parameters",
+    ),
     ({"chat_template_kwargs": {"messages": []}}, "unsupported_value", "chat_template_kwargs.messages"),
     ({"response_format": {"type": "json_schema"}}, "missing_field", "response_format.json_schema"),
     ({"tools": [{"type": "retrieval"}]}, "invalid_value", "tools[0].type"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate.http.gate.protocol import HEAD_LIMIT_BYTES, HEADER_LIMIT, GateProtocol
 
@@ -45,7 +46,7 @@ class Echo:
 
 
 @asynccontextmanager
-async def serving(app: Echo) -> AsyncIterator[int]:
+async def serving(app: ASGIApp) -> AsyncIterator[int]:
     settings = uvicorn.Config(app, port=0, http=GateProtocol, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(settings)
     settings.load()
@@ -171,3 +172,36 @@ async def test_an_answer_under_way_is_not_overtaken_by_a_refusal() -> None:
 
     assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.endswith(b"/wait 0") or answer == b"reset"
+
+
+async def test_the_kernel_keeps_little_for_a_caller_who_does_not_read() -> None:
+    """By itself it would take megabytes, minutes of an answer, before anybody could see that nobody reads."""
+
+    class Flood:
+        def __init__(self) -> None:
+            self.sent_bytes = 0
+            self.stuck = asyncio.Event()
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            del scope, receive
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while self.sent_bytes < 32 << 20:
+                try:
+                    body = {"type": "http.response.body", "body": b"x" * 16384, "more_body": True}
+                    await asyncio.wait_for(send(body), 0.5)
+                except TimeoutError:
+                    break
+                self.sent_bytes += 16384
+            self.stuck.set()
+
+    app = Flood()
+    async with serving(app) as port:
+        caller = socket.socket()
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        caller.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(caller, ("127.0.0.1", port))
+        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.wait_for(app.stuck.wait(), 20)
+        caller.close()
+
+    assert app.sent_bytes < 1 << 20

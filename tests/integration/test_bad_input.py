@@ -55,6 +55,7 @@ def _schema(schema: object) -> dict[str, Any]:
         ({"logit_bias": {"word": 1}}, "invalid_value", "logit_bias"),
         ({"top_logprobs": 3}, "invalid_value", "top_logprobs"),
         ({"tools": [{"type": "function"}]}, "missing_field", "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_value", "tools"),
         (
             {"tools": [{"type": "function", "function": {"name": "f", "parameters": "none"}}]},
             "invalid_value",

@@ -249,3 +249,16 @@ async def test_whatever_can_be_read_can_be_written_or_is_refused(writing: Servic
     for number in ("1" + "0" * 4000, "-1" + "0" * 30, "1e308", "5e-324", "-0.0"):
         raw = f'{head}, "chat_template_kwargs": {{"a": {number}}}}}'.encode()
         assert (await writing.ask("POST", CHAT_PATH, raw)).status in {200, 400}
+
+
+@pytest.mark.parametrize(
+    ("props", "takes"),
+    [
+        (b'{"chat_template_caps": {"supports_tools": false, "supports_tool_calls": false}}', False),
+        (b'{"chat_template_caps": {"supports_tools": true}}', True),
+        (b'{"chat_template_caps": {}}', True),
+        (b"{}", True),
+    ],
+)
+def test_only_a_template_that_says_so_takes_no_tools(props: bytes, takes: bool) -> None:
+    assert wire.takes_tools(props) is takes

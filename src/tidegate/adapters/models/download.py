@@ -36,7 +36,7 @@ def download(
     Raises ModelUnavailable when the server refuses or stays away.
     """
     # Imported here: only a pull needs an HTTP client, the serving process stays small.
-    import httpx2  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415 - only a pull needs it
 
     is_announced = False
     tries = 0

