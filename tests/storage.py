@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tidegate.core.accounts import ApiKey, Role, Scope, User
+from tidegate.core.accounts import ApiKey, Role, Scope, Session, User
 from tidegate.core.conversations import Author, Conversation, Message
-from tidegate.core.identifiers import ConversationId, KeyId, MessageId, UserId
+from tidegate.core.identifiers import ConversationId, KeyId, MessageId, SessionId, UserId
 from tidegate.testing.postgres import PostgresUnavailableError, running_postgres
 
 KEK = bytes(range(32))
@@ -56,6 +56,16 @@ def a_key(owner: UserId, created_at_s: float = 200.0, name: str = "laptop") -> A
         label="tg_live_...abcd",
         scopes=frozenset({Scope.CHAT, Scope.MODELS}),
         created_at_s=created_at_s,
+    )
+
+
+def a_session(owner: UserId, created_at_s: float = 200.0, expires_at_s: float = 900.0) -> Session:
+    return Session(
+        id=SessionId.of(os.urandom(8)),
+        owner=owner,
+        created_at_s=created_at_s,
+        expires_at_s=expires_at_s,
+        last_seen_at_s=created_at_s,
     )
 
 

@@ -25,18 +25,24 @@ class Stores(NamedTuple):
     conversations: ConversationStore
 
 
+@pytest.fixture
+def quota_bytes() -> int:
+    """What an account may keep; a test that is about it says how much."""
+    return 256_000_000
+
+
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
-async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+async def stores(request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: int) -> AsyncIterator[Stores]:
     if request.param == "memory":
         accounts = MemoryAccountStore()
-        yield Stores(accounts, MemoryConversationStore(accounts))
+        yield Stores(accounts, MemoryConversationStore(accounts, quota_bytes=quota_bytes))
         return
     if request.param == "sqlite":
         urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
     else:
         # One database for both, as a small installation would have it.
         urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
-    async with open_store(urls[0], urls[1], KEK) as store:
+    async with open_store(urls[0], urls[1], KEK, quota_bytes=quota_bytes) as store:
         yield Stores(store.accounts, store.conversations)
 
 

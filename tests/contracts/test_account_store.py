@@ -26,7 +26,7 @@ async def test_a_user_is_found_again_by_id_and_by_address(accounts: AccountStore
 
     assert await accounts.user(user.id) == user
     assert await accounts.user_by_email("ana@example.org") == user
-    assert await accounts.password_hash(user.id) == "$argon2id$x"
+    assert await accounts.user_with_password("ana@example.org") == (user, "$argon2id$x")
 
 
 async def test_an_unknown_user_is_none_and_not_an_error(accounts: AccountStore) -> None:
@@ -36,13 +36,14 @@ async def test_an_unknown_user_is_none_and_not_an_error(accounts: AccountStore) 
     assert await accounts.user_by_email("nobody@example.org") is None
     assert await accounts.user_by_email("nul\0@example.org") is None
     assert await accounts.user_by_email("half\ud800@example.org") is None
-    assert await accounts.password_hash(UserId.of(os.urandom(8))) is None
+    for email in ("nobody@example.org", "nul\0@example.org", "half\ud800@example.org", ""):
+        assert await accounts.user_with_password(email) is None
 
 
 async def test_an_account_may_have_no_password(accounts: AccountStore) -> None:
     user = await _added(accounts)
 
-    assert await accounts.password_hash(user.id) is None
+    assert await accounts.user_with_password(user.email) == (user, None)
 
 
 async def test_an_address_belongs_to_one_account_even_when_two_ask_at_once(accounts: AccountStore) -> None:
@@ -167,3 +168,33 @@ async def test_a_name_may_be_in_any_script(accounts: AccountStore) -> None:
     await accounts.add_key(user.id, key, b"d" * 32)
 
     assert await accounts.keys(user.id) == [key]
+
+
+async def test_the_newest_users_come_first_and_no_more_than_asked_for(accounts: AccountStore) -> None:
+    oldest, newest, middle = [await _added(accounts, created_at_s=at_s) for at_s in (1.0, 3.0, 2.0)]
+
+    assert await accounts.newest_users(2) == [newest, middle]
+    assert await accounts.newest_users(9) == [newest, middle, oldest]
+
+
+async def test_whether_there_is_an_operator_is_known(accounts: AccountStore) -> None:
+    await _added(accounts)
+    assert await accounts.has_operator() is False
+
+    await accounts.add_user(msgspec.structs.replace(a_user(), role=Role.OPERATOR), None)
+    assert await accounts.has_operator() is True
+
+
+async def test_a_password_is_replaced_for_one_user_only(accounts: AccountStore) -> None:
+    ana, bo = a_user(), a_user()
+    for user in (ana, bo):
+        await accounts.add_user(user, "$argon2id$old")
+
+    await accounts.set_password_hash(ana.id, "$argon2id$new")
+
+    assert await accounts.user_with_password(ana.email) == (ana, "$argon2id$new")
+    assert await accounts.user_with_password(bo.email) == (bo, "$argon2id$old")
+    with pytest.raises(LookupError):
+        await accounts.set_password_hash(UserId.of(os.urandom(8)), "$argon2id$new")
+    with pytest.raises(ValueError):
+        await accounts.set_password_hash(ana.id, "a\0b")

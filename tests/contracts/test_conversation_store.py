@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.conftest import Stores
 from tests.storage import a_conversation, a_message, a_user
-from tidegate.core.conversations import Conversation
+from tidegate.core.conversations import Conversation, Ending
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.ports.conversations import ConversationStore
 
@@ -100,6 +100,17 @@ async def test_messages_form_a_tree_and_come_oldest_first(conversations: Convers
         await conversations.add_message(owner, message)
 
     assert await conversations.messages(owner, conversation.id) == [question, second, answer]
+
+
+@pytest.mark.parametrize("ending", [None, *Ending])
+async def test_how_an_answer_ended_and_how_long_it_was_thought_over_are_kept(
+    conversations: ConversationStore, owner: UserId, ending: Ending | None
+) -> None:
+    conversation = await _added(conversations, owner)
+    for reasoning_s in (None, 0.0, 12.25):
+        answer = msgspec.structs.replace(a_message(conversation.id), ending=ending, reasoning_s=reasoning_s)
+        await conversations.add_message(owner, answer)
+        assert (await conversations.messages(owner, conversation.id))[-1] == answer
 
 
 async def test_messages_of_one_instant_stay_in_the_order_they_arrived(

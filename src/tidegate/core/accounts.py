@@ -1,4 +1,4 @@
-"""Who there is: users, their roles, and the keys they made."""
+"""Who there is: users, their roles, the keys they made, and where they are signed in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from tidegate.core.identifiers import KeyId, UserId
+from tidegate.core.identifiers import KeyId, SessionId, UserId
 
 
 class Role(StrEnum):
@@ -45,6 +45,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at_s: float
     last_used_at_s: float | None = None
     revoked_at_s: float | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One sign-in of one browser, from `created_at_s` until `expires_at_s` at the latest (Unix s)."""
+
+    id: SessionId
+    owner: UserId
+    created_at_s: float
+    expires_at_s: float
+    last_seen_at_s: float
 
 
 def normalise_email(text: str) -> str:

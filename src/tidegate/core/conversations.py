@@ -22,6 +22,23 @@ class Author(StrEnum):
     TOOL = "tool"
 
 
+class Ending(StrEnum):
+    """How an answer came to its end."""
+
+    COMPLETE = "complete"
+    """The model was done."""
+    LENGTH = "length"
+    """It reached the most tokens an answer may have."""
+    STOPPED = "stopped"
+    """The person stopped it."""
+    UNATTENDED = "unattended"
+    """Nobody had the chat open for too long."""
+    CUT = "cut"
+    """The service was stopped or restarted."""
+    FAILED = "failed"
+    """The engine broke off."""
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation of one owner (times in Unix seconds)."""
 
@@ -33,7 +50,11 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message; `parent` is None at the root. `reasoning` is the folded thinking, if any."""
+    """One message; `parent` is None at the root.
+
+    Answers may carry `reasoning`, the folded thinking, with the seconds that
+    it took, and carry how they ended.
+    """
 
     id: MessageId
     conversation: ConversationId
@@ -42,3 +63,5 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     created_at_s: float
     reasoning: str = ""
+    reasoning_s: float | None = None
+    ending: Ending | None = None

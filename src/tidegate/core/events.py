@@ -42,6 +42,10 @@ class Tag(StrEnum):
     REQUEST_CRASHED = "request:crashed"
     ENGINE_CHANGED = "engine:changed"
     ACCOUNT_CREATED = "account:created"
+    ACCOUNT_PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - a tag
+    ACCOUNT_SESSIONS_ENDED = "account:sessions_ended"
+    LOGIN_TRIED = "login:tried"
+    SIGN_UP_TRIED = "sign_up:tried"
     KEY_CREATED = "key:created"
     KEY_REVOKED = "key:revoked"
     LIBRARY_SPOKE = "library:spoke"
@@ -97,6 +101,7 @@ class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_
     src: Fingerprint | None = None
     net: Fingerprint | None = None
     acct: Fingerprint | None = None
+    sess: Fingerprint | None = None
     key: Fingerprint | None = None
     stream: bool | None = None
     in_tok: int | None = None
@@ -139,6 +144,48 @@ class AccountChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="ac
     key: Fingerprint | None = None
 
 
+class LoginOutcome(StrEnum):
+    """What became of a sign-in, as the event-log contract counts it."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    BAD_PASSWORD = "bad_password"  # noqa: S105 - a word of the event log
+    UNKNOWN_USER = "unknown_user"
+
+
+class LoginTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="login"):
+    """Somebody tried to sign in. `user` stands for the address that was typed, known here or not."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.LOGIN_TRIED)
+    id: RequestId
+    outcome: LoginOutcome
+    src: Fingerprint | None = None
+    net: Fingerprint | None = None
+    acct: Fingerprint | None = None
+    sess: Fingerprint | None = None
+    user: Fingerprint | None = None
+    reason: Reason | None = None
+
+
+class SignUpOutcome(StrEnum):
+    """What became of a sign-up, as the event-log contract counts it."""
+
+    OK = "ok"
+    REFUSED = "refused"
+
+
+class SignUpTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="signup"):
+    """Somebody tried to make an account."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.SIGN_UP_TRIED)
+    id: RequestId
+    outcome: SignUpOutcome
+    src: Fingerprint | None = None
+    net: Fingerprint | None = None
+    acct: Fingerprint | None = None
+    reason: Reason | None = None
+
+
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
     """A library logged something. Where and what kind of error, never its words."""
 
@@ -147,4 +194,13 @@ class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="libr
     error: Site | None = None
 
 
-AnyEvent = ServiceChanged | RequestFinished | RequestCrashed | EngineChanged | AccountChanged | LibrarySpoke
+AnyEvent = (
+    ServiceChanged
+    | RequestFinished
+    | RequestCrashed
+    | EngineChanged
+    | AccountChanged
+    | LoginTried
+    | SignUpTried
+    | LibrarySpoke
+)

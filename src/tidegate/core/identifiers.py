@@ -56,6 +56,13 @@ class KeyId(Identifier):
     prefix = "key"
 
 
+class SessionId(Identifier):
+    """A sign-in's public name; says nothing about the credential itself."""
+
+    __slots__ = ()
+    prefix = "ses"
+
+
 class ConversationId(Identifier):
     """One conversation of one user."""
 

@@ -27,9 +27,27 @@ class Reason(StrEnum):
     # We do not know, or do not allow, the caller.
     INVALID_API_KEY = "invalid_api_key"
     MISSING_SCOPE = "missing_scope"
+    NOT_SIGNED_IN = "not_signed_in"
+    OPERATORS_ONLY = "operators_only"
+    CROSS_SITE_REQUEST = "cross_site_request"
+    INVALID_CSRF_TOKEN = "invalid_csrf_token"  # noqa: S105 - a word
+    WRONG_CREDENTIALS = "wrong_credentials"
+    SIGN_UP_CLOSED = "sign_up_closed"
+    EMAIL_TAKEN = "email_taken"
+
+    # What was asked for does not fit what there is.
+    CONVERSATION_NOT_FOUND = "conversation_not_found"
+    MESSAGE_NOT_FOUND = "message_not_found"
+    REPLY_IS_RUNNING = "reply_is_running"
+    STORAGE_FULL = "storage_full"
+    CONTENT_UNREADABLE = "content_unreadable"
 
     # We cannot serve it now.
     SERVER_IS_OVERLOADED = "server_is_overloaded"
+    CONCURRENCY_LIMIT_EXCEEDED = "concurrency_limit_exceeded"
+    SIGN_IN_BUSY = "sign_in_busy"
+    SEARCH_BUSY = "search_busy"
+    TOO_MANY_STREAMS = "too_many_streams"
     SERVER_IS_DRAINING = "server_is_draining"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ENGINE_FAILED = "engine_failed"

@@ -6,13 +6,13 @@ from collections import Counter
 
 import msgspec
 
-from tidegate.core.accounts import ApiKey, User
-from tidegate.core.identifiers import KeyId, UserId
+from tidegate.core.accounts import ApiKey, Role, Session, User
+from tidegate.core.identifiers import KeyId, SessionId, UserId
 from tidegate.ports.accounts import EmailTakenError
 
 
 class MemoryAccountStore:
-    """Users and keys for as long as the object lives.
+    """Users, keys and sessions for as long as the object lives.
 
     `calls` counts each method's calls by name: `store.calls["live_key"]`, or
     `store.calls.total()` for whether anybody reached storage at all.
@@ -24,6 +24,7 @@ class MemoryAccountStore:
         self._users: dict[UserId, User] = {}
         self._password_hashes: dict[UserId, str | None] = {}
         self._keys: dict[KeyId, tuple[ApiKey, bytes]] = {}
+        self._sessions: dict[SessionId, tuple[Session, bytes]] = {}
 
     async def add_user(self, user: User, password_hash: str | None) -> None:
         """Keep a new user. Raises EmailTakenError; ValueError for an id in use or unstorable text."""
@@ -52,10 +53,30 @@ class MemoryAccountStore:
         self.calls["users"] += 1
         return sorted(self._users.values(), key=lambda user: (user.created_at_s, user.id))
 
-    async def password_hash(self, user_id: UserId) -> str | None:
-        """Read the stored argon2 hash; None for an account without a password."""
-        self.calls["password_hash"] += 1
-        return self._password_hashes.get(user_id)
+    async def newest_users(self, limit: int) -> list[User]:
+        """At most `limit` users, newest first."""
+        self.calls["newest_users"] += 1
+        return sorted(self._users.values(), key=lambda user: (user.created_at_s, user.id), reverse=True)[:limit]
+
+    async def has_operator(self) -> bool:
+        """Whether any user is an operator."""
+        self.calls["has_operator"] += 1
+        return any(user.role is Role.OPERATOR for user in self._users.values())
+
+    async def user_with_password(self, email: str) -> tuple[User, str | None] | None:
+        """Find a user by normalised address, with the stored argon2 hash; None in its place without a password."""
+        self.calls["user_with_password"] += 1
+        found = next((user for user in self._users.values() if user.email == email), None)
+        return None if found is None else (found, self._password_hashes[found.id])
+
+    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
+        """Replace the hash. Raises LookupError when there is no such user; ValueError for unstorable text."""
+        self.calls["set_password_hash"] += 1
+        _check_storable(password_hash)
+        if user_id not in self._users:
+            msg = "user: there is no such user"
+            raise LookupError(msg)
+        self._password_hashes[user_id] = password_hash
 
     async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
         """Keep a new key under `digest`. Raises LookupError without the owner; ValueError as in SQL."""
@@ -101,6 +122,65 @@ class MemoryAccountStore:
         found = self._owned(owner, key_id)
         if found is not None:
             self._keys[key_id] = (msgspec.structs.replace(found[0], last_used_at_s=now), found[1])
+
+    async def add_session(self, session: Session, digest: bytes, *, most: int) -> list[SessionId]:
+        """Keep a new session, end the oldest beyond `most`. Raises as in SQL."""
+        self.calls["add_session"] += 1
+        if session.owner not in self._users:
+            msg = "session: there is no such user"
+            raise LookupError(msg)
+        ended = [other.id for other in self._sessions_of(session.owner, session.created_at_s)][most - 1 :]
+        kept = {
+            other.id: (other, known)
+            for other, known in self._sessions.values()
+            if other.owner != session.owner or (other.expires_at_s > session.created_at_s and other.id not in ended)
+        }
+        if session.id in kept or any(digest == known for _, known in kept.values()):
+            msg = "session: this id or digest is in use"
+            raise ValueError(msg)
+        self._sessions = {**kept, session.id: (session, digest)}
+        return ended
+
+    async def live_session(self, owner: UserId, digest: bytes, now: float) -> tuple[User, Session] | None:
+        """Find the session with this digest, and its owner, unless it ended or expired."""
+        self.calls["live_session"] += 1
+        for session, known in self._sessions.values():
+            if session.owner == owner and known == digest and session.expires_at_s > now:
+                return self._users[owner], session
+        return None
+
+    async def sessions(self, owner: UserId, now: float) -> list[Session]:
+        """All live sessions of `owner`, newest first."""
+        self.calls["sessions"] += 1
+        return self._sessions_of(owner, now)
+
+    async def note_session_use(self, owner: UserId, session_id: SessionId, now: float) -> None:
+        """Remember when a session was last used; silently nothing for an unknown one."""
+        self.calls["note_session_use"] += 1
+        found = self._sessions.get(session_id)
+        if found is not None and found[0].owner == owner:
+            self._sessions[session_id] = (msgspec.structs.replace(found[0], last_seen_at_s=now), found[1])
+
+    async def end_session(self, owner: UserId, session_id: SessionId) -> bool:
+        """End a session. False when `owner` has no such session."""
+        self.calls["end_session"] += 1
+        found = self._sessions.get(session_id)
+        if found is None or found[0].owner != owner:
+            return False
+        del self._sessions[session_id]
+        return True
+
+    async def end_sessions(self, owner: UserId, *, keep: SessionId | None = None) -> list[SessionId]:
+        """End all sessions of `owner` but `keep`; answers which were ended."""
+        self.calls["end_sessions"] += 1
+        ended = [session.id for session, _ in self._sessions.values() if session.owner == owner and session.id != keep]
+        for session_id in ended:
+            del self._sessions[session_id]
+        return ended
+
+    def _sessions_of(self, owner: UserId, now: float) -> list[Session]:
+        live = [found for found, _ in self._sessions.values() if found.owner == owner and found.expires_at_s > now]
+        return sorted(live, key=lambda found: (found.created_at_s, found.id), reverse=True)
 
     def _owned(self, owner: UserId, key_id: KeyId) -> tuple[ApiKey, bytes] | None:
         found = self._keys.get(key_id)

@@ -57,6 +57,23 @@ async def test_nothing_anybody_wrote_is_on_the_disk_in_the_clear(store: SqlStore
         assert _occurrences(tmp_path, CANARY.encode(encoding)) == []
 
 
+async def test_a_search_leaves_nothing_in_the_clear(store: SqlStore, tmp_path: Path) -> None:
+    user_id, _, _ = await _written(store, CANARY)
+
+    assert await store.conversations.search(user_id, (CANARY,), limit=9) != []
+    assert await store.conversations.search(user_id, (CANARY, "nowhere"), limit=9) == []
+    assert _occurrences(tmp_path, CANARY.encode()) == []
+
+
+async def test_a_search_does_not_pass_over_what_it_cannot_open(store: SqlStore, tmp_path: Path) -> None:
+    user_id, _, _ = await _written(store)
+    with _raw(tmp_path / "tidegate.db") as raw:
+        raw.execute("UPDATE messages SET content=reasoning")
+
+    with pytest.raises(UnreadableContentError):
+        await store.conversations.search(user_id, ("nowhere",), limit=9)
+
+
 async def test_nothing_is_in_the_clear_after_a_clean_close_either(urls: tuple[str, str], tmp_path: Path) -> None:
     async with open_store(*urls, KEK) as store:
         await _written(store, CANARY)

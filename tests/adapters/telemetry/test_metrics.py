@@ -7,7 +7,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import EngineChanged, LibrarySpoke, RequestFinished, RouteKind, Site
+from tidegate.core.events import (
+    EngineChanged,
+    LibrarySpoke,
+    LoginOutcome,
+    LoginTried,
+    RequestFinished,
+    RouteKind,
+    SignUpOutcome,
+    SignUpTried,
+    Site,
+)
 from tidegate.core.identifiers import RequestId
 from tidegate.core.reasons import Reason
 
@@ -82,6 +92,18 @@ def test_the_engine_is_ready_or_not_and_its_failures_are_known() -> None:
     metrics.record(EngineChanged(t=2, state=EngineState.FAILED, healthy=False, restarts=4))
     found = figures(metrics)
     assert (found["tidegate_engine_ready",], found["tidegate_engine_restarts",]) == (0, 4)
+
+
+def test_sign_ins_and_sign_ups_are_counted_by_what_became_of_them() -> None:
+    metrics = Metrics()
+    for outcome in (LoginOutcome.OK, LoginOutcome.BAD_PASSWORD, LoginOutcome.BAD_PASSWORD):
+        metrics.record(LoginTried(t=1, id=REQUEST, outcome=outcome))
+    metrics.record(SignUpTried(t=1, id=REQUEST, outcome=SignUpOutcome.REFUSED))
+
+    found = figures(metrics)
+    assert found["tidegate_logins_total", "ok"] == 1
+    assert found["tidegate_logins_total", "bad_password"] == 2
+    assert found["tidegate_signups_total", "refused"] == 1
 
 
 def test_no_series_tells_only_when_counting_began() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tidegate.core.admission.slots import Admitted, Called, Place, Shed, SlotPlan, SlotQueue, Waiting
+from tidegate.core.admission.slots import Admitted, Called, Crowded, Place, Shed, SlotPlan, SlotQueue, Waiting
 
 
 class QueueUnderAnyUse(RuleBasedStateMachine):
@@ -20,12 +20,13 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
         self.tickets = 0
         self.inside: dict[int, Place] = {}
         self.line: dict[int, str] = {}
+        self.owner_of: dict[int, str] = {}
         self.gone: list[int] = []
         self.last_owner: dict[int, str] = {}
 
-    @initialize(slots=st.integers(1, 4), max_waiting=st.integers(0, 4))
-    def begin(self, slots: int, max_waiting: int) -> None:
-        self.plan = SlotPlan(slots, max_waiting)
+    @initialize(slots=st.integers(1, 4), max_waiting=st.integers(0, 4), max_per_owner=st.integers(1, 5))
+    def begin(self, slots: int, max_waiting: int, max_per_owner: int) -> None:
+        self.plan = SlotPlan(slots, max_waiting, max_per_owner)
         self.queue = SlotQueue(self.plan)
 
     def take_in(self, ticket: int, owner: str, place: Place) -> None:
@@ -37,6 +38,7 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
         assert not own or place.number in own
         self.last_owner[place.number] = owner
         self.inside[ticket] = place
+        self.owner_of[ticket] = owner
 
     @rule(seconds=st.floats(-100, 1000))
     def time_passes_or_steps_back(self, seconds: float) -> None:
@@ -45,18 +47,30 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
     @rule(owner=st.sampled_from("abc"))
     def somebody_comes(self, owner: str) -> None:
         self.tickets += 1
-        match self.queue.enter(self.tickets, owner, self.now):
+        looked = self.queue.look(owner)
+        entered = self.queue.enter(self.tickets, owner, self.now)
+        assert looked == (entered if isinstance(entered, Shed | Crowded) else None), "looking promised something else"
+        match entered:
             case Admitted(place=place):
+                assert self.count(owner) < self.plan.max_per_owner
                 assert not self.line, "admitted past those who wait"
                 self.take_in(self.tickets, owner, place)
             case Waiting(position=position):
-                self.line[self.tickets] = owner
+                assert self.count(owner) < self.plan.max_per_owner
+                self.line[self.tickets] = self.owner_of[self.tickets] = owner
                 assert position == len(self.line)
             case Shed(retry_after_s=retry_after_s):
                 assert len(self.inside) == self.plan.slots
                 assert len(self.line) == self.plan.max_waiting, "refused with room in the queue"
                 assert retry_after_s > 0
                 self.gone.append(self.tickets)
+            case Crowded(retry_after_s=retry_after_s):
+                assert self.count(owner) == self.plan.max_per_owner, "refused with room for the owner"
+                assert retry_after_s > 0
+                self.gone.append(self.tickets)
+
+    def count(self, owner: str) -> int:
+        return sum(self.owner_of[ticket] == owner for ticket in [*self.inside, *self.line])
 
     @rule(data=st.data())
     def somebody_leaves(self, data: st.DataObject) -> None:
@@ -77,6 +91,9 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
         assert self.queue.running == len(self.inside) <= self.plan.slots
         assert self.queue.waiting == len(self.line) <= self.plan.max_waiting
         assert not self.line or len(self.inside) == self.plan.slots, "a place is free while somebody waits"
+        for owner in "abc":
+            assert self.queue.inside(owner) == self.count(owner) <= self.plan.max_per_owner
+        assert self.queue.owners == len({self.owner_of[ticket] for ticket in [*self.inside, *self.line]})
         waits = [self.queue.drain_s(position) for position in range(1, 7)]
         assert waits == sorted(waits)
         assert all(0 < wait_s < 1e6 for wait_s in waits)
@@ -162,3 +179,36 @@ def test_a_place_is_warm_for_who_had_it_last_and_for_nobody_else() -> None:
         entered: Any = queue.enter(ticket, owner, 0.0)
         assert entered.place.is_warm is warm, owner
         queue.leave(ticket, 1.0)
+
+
+def test_one_owner_fills_neither_the_places_nor_the_queue() -> None:
+    """Whoever has all that one may have is refused while everybody else is still let in."""
+    queue = SlotQueue(SlotPlan(2, 4, 3))
+    entered = [queue.enter(ticket, "ana", 0.0) for ticket in range(4)]
+
+    assert [type(one) for one in entered] == [Admitted, Admitted, Waiting, Crowded]
+    assert isinstance(queue.enter(10, "bo", 0.0), Waiting)
+    queue.leave(2, 0.0)
+    assert isinstance(queue.enter(11, "ana", 0.0), Waiting)
+
+
+def test_those_who_are_about_to_come_count_when_looking() -> None:
+    queue = SlotQueue(SlotPlan(4, 4, 3))
+    queue.enter(1, "ana", 0.0)
+
+    assert queue.look("ana", coming=1) is None
+    assert isinstance(queue.look("ana", coming=2), Crowded)
+    assert queue.look("bo", coming=2) is None
+
+
+@given(st.floats(0.5, 60))
+def test_a_crowded_owner_is_told_how_long_one_request_takes(held_s: float) -> None:
+    queue = SlotQueue(SlotPlan(4, 0, 1))
+    for ticket in range(60):
+        queue.enter(ticket, "ana", 0.0)
+        queue.leave(ticket, held_s)
+    queue.enter(100, "ana", 0.0)
+
+    refused: Any = queue.enter(101, "ana", 0.0)
+
+    assert abs(refused.retry_after_s - held_s) < 0.05 * held_s + 0.01

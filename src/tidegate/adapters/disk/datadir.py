@@ -155,8 +155,12 @@ def _may_be_ours(path: Path) -> bool:
 
 def _make_private(folder: Path) -> None:
     try:
+        is_new = not folder.exists()
         folder.mkdir(mode=OWNER_ONLY_DIRECTORY, parents=True, exist_ok=True)
         folder.chmod(OWNER_ONLY_DIRECTORY)
+        if is_new:
+            # What is kept in it is worth nothing if the folder's own name is lost with the power.
+            sync_directory(folder.parent)
     except FileExistsError:
         msg = f"{folder} is a file: a data directory is needed"
         raise DataDirError(msg) from None

@@ -1,4 +1,4 @@
-"""Users and their API keys in SQL."""
+"""Users and their API keys in SQL; their sessions stand in a file of their own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tidegate.adapters.sql.database import Database
+from tidegate.adapters.sql.sessions import SqlSessions
 from tidegate.adapters.sql.tables import api_keys, users
+from tidegate.adapters.sql.users import OWNER_COLUMNS, USER_COLUMNS, user_of
 from tidegate.core.accounts import ApiKey, Role, Scope, User
 from tidegate.core.identifiers import KeyId, UserId
 from tidegate.ports.accounts import EmailTakenError
@@ -16,16 +17,11 @@ from tidegate.ports.accounts import EmailTakenError
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-_USER_COLUMNS = (users.c.id, users.c.email, users.c.role, users.c.created_at_s, users.c.member_since_s)
 _KEY_COLUMNS = tuple(column for column in api_keys.c if column is not api_keys.c.digest)
 
 
-class SqlAccountStore:
+class SqlAccountStore(SqlSessions):
     """An AccountStore in SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`, already migrated."""
-        self._database = database
 
     async def add_user(self, user: User, password_hash: str | None) -> None:
         """Keep a new user.
@@ -60,15 +56,39 @@ class SqlAccountStore:
 
     async def users(self) -> list[User]:
         """All users, oldest first."""
-        query = select(*_USER_COLUMNS).order_by(users.c.created_at_s, users.c.id)
+        query = select(*USER_COLUMNS).order_by(users.c.created_at_s, users.c.id)
         async with self._database.reading() as connection:
-            return [_user(row) for row in await connection.execute(query)]
+            return [user_of(row) for row in await connection.execute(query)]
 
-    async def password_hash(self, user_id: UserId) -> str | None:
-        """Read the stored argon2 hash; None for an account without a password."""
+    async def newest_users(self, limit: int) -> list[User]:
+        """At most `limit` users, newest first."""
+        query = select(*USER_COLUMNS).order_by(users.c.created_at_s.desc(), users.c.id.desc()).limit(limit)
         async with self._database.reading() as connection:
-            found: str | None = await connection.scalar(select(users.c.password_hash).where(users.c.id == user_id))
-        return found
+            return [user_of(row) for row in await connection.execute(query)]
+
+    async def has_operator(self) -> bool:
+        """Whether any user is an operator."""
+        query = select(users.c.id).where(users.c.role == Role.OPERATOR.value).limit(1)
+        async with self._database.reading() as connection:
+            return await connection.scalar(query) is not None
+
+    async def user_with_password(self, email: str) -> tuple[User, str | None] | None:
+        """Find a user by normalised address, with the stored argon2 hash; one query, whether or not there is one."""
+        # Nobody has the empty address: what cannot be asked for costs the same question.
+        condition = users.c.email == (email if _is_storable(email) else "")
+        async with self._database.reading() as connection:
+            row = (
+                await connection.execute(select(*USER_COLUMNS, users.c.password_hash).where(condition))
+            ).one_or_none()
+        return None if row is None else (user_of(row), row.password_hash)
+
+    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
+        """Replace the hash. Raises LookupError when there is no such user."""
+        changed = update(users).where(users.c.id == user_id).values(password_hash=_storable(password_hash))
+        async with self._database.writing() as connection:
+            if (await connection.execute(changed)).rowcount == 0:
+                msg = "user: there is no such user"
+                raise LookupError(msg)
 
     async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
         """Keep a new key of `owner` under `digest`.
@@ -107,15 +127,14 @@ class SqlAccountStore:
 
     async def live_key(self, owner: UserId, digest: bytes) -> tuple[User, ApiKey] | None:
         """Find the unrevoked key with this digest, and its owner."""
-        columns = [column.label(f"user_{column.name}") for column in _USER_COLUMNS]
         query = (
-            select(*columns, *_KEY_COLUMNS)
+            select(*OWNER_COLUMNS, *_KEY_COLUMNS)
             .join(users, users.c.id == api_keys.c.owner)
             .where(and_(api_keys.c.owner == owner, api_keys.c.digest == digest, api_keys.c.revoked_at_s.is_(None)))
         )
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else (_user(row, "user_"), _key(row))
+        return None if row is None else (user_of(row, "user_"), _key(row))
 
     async def revoke_key(self, owner: UserId, key_id: KeyId, now: float) -> bool:
         """End a key. False when `owner` has no such live key."""
@@ -130,24 +149,13 @@ class SqlAccountStore:
 
     async def _one_user(self, condition: Any) -> User | None:
         async with self._database.reading() as connection:
-            row = (await connection.execute(select(*_USER_COLUMNS).where(condition))).one_or_none()
-        return None if row is None else _user(row)
+            row = (await connection.execute(select(*USER_COLUMNS).where(condition))).one_or_none()
+        return None if row is None else user_of(row)
 
     async def _change_key(self, condition: Any, **values: float) -> bool:
         async with self._database.writing() as connection:
             changed = await connection.execute(update(api_keys).where(condition).values(**values))
         return changed.rowcount > 0
-
-
-def _user(row: Row[*tuple[Any, ...]], prefix: str = "") -> User:
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access by name
-    return User(
-        id=UserId(columns[f"{prefix}id"]),
-        email=columns[f"{prefix}email"],
-        role=Role(columns[f"{prefix}role"]),
-        created_at_s=columns[f"{prefix}created_at_s"],
-        member_since_s=columns[f"{prefix}member_since_s"],
-    )
 
 
 def _key(row: Row[*tuple[Any, ...]]) -> ApiKey:

@@ -2,57 +2,67 @@
 
 Titles, contents and reasoning are sealed for exactly their place: owner,
 conversation, message and field. What the database sees is who wrote when, how
-the messages hang together, and how long they are.
+the messages hang together, how answers ended, and how long everything is.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, insert, select, update
+from sqlalchemy import and_, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tidegate.adapters.sql.database import Database
-from tidegate.adapters.sql.sealing import SealingKey
+from tidegate.adapters.sql.places import conversation_of, message_of, text_of, title_of
+from tidegate.adapters.sql.searching import Search
+from tidegate.adapters.sql.space import take, taken_by
 from tidegate.adapters.sql.tables import conversations, messages, users
+from tidegate.adapters.sql.users import hold
 from tidegate.adapters.sql.vault import UserKeyVault
-from tidegate.core.conversations import Author, Conversation, Message
-from tidegate.core.identifiers import ConversationId, MessageId, UserId
+from tidegate.core.conversations import Conversation, Message
+from tidegate.core.identifiers import ConversationId, UserId
+from tidegate.ports.conversations import ENTRY_BYTES, Hit
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class SqlConversationStore:
     """A ConversationStore in SQLite or PostgreSQL, encrypted at rest."""
 
-    def __init__(self, database: Database, vault: UserKeyVault) -> None:
-        """Use `database`, already migrated, and the users' keys in `vault`."""
+    def __init__(self, database: Database, vault: UserKeyVault, *, quota_bytes: int) -> None:
+        """Use `database`, already migrated, and the users' keys in `vault`; each owner may fill `quota_bytes`."""
         self._database = database
         self._vault = vault
+        self._quota_bytes = quota_bytes
+        # A search holds a reader and a thread: those who search leave the rest of both to everybody else.
+        self._searching = asyncio.Lock()
 
     async def add_conversation(self, owner: UserId, conversation: Conversation) -> None:
         """Keep a new conversation.
 
         Raises LookupError when there is no such user, and ValueError for a
         conversation of another owner, an id in use, or half a surrogate pair
-        in the title.
+        in the title; StorageFullError.
         """
         _check_owner(owner, conversation)
         title = conversation.title.encode()
         # Asked before a key is made: whoever does not exist gets none.
         await self._require_user(owner)
         key = await self._vault.key_or_new(owner)
+        sealed = key.seal(title, *title_of(owner, conversation.id))
         row = {
             "id": conversation.id,
             "owner": owner,
-            "title": key.seal(title, *_title_of(owner, conversation.id)),
+            "title": sealed,
             "created_at_s": conversation.created_at_s,
             "updated_at_s": conversation.updated_at_s,
         }
         try:
             async with self._database.writing() as connection:
+                await take(connection, owner, len(sealed) + ENTRY_BYTES, self._quota_bytes)
                 await connection.execute(insert(conversations).values(row))
         except IntegrityError as error:
             await self._require_user(owner)
@@ -64,7 +74,7 @@ class SqlConversationStore:
         query = select(conversations).where(_is(owner, conversation_id))
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else _conversation(row, await self._vault.key(owner))
+        return None if row is None else conversation_of(row, await self._vault.key(owner))
 
     async def conversations(
         self,
@@ -87,25 +97,36 @@ class SqlConversationStore:
         if not rows:
             return []
         key = await self._vault.key(owner)
-        return [_conversation(row, key) for row in rows]
+        return [conversation_of(row, key) for row in rows]
 
     async def rename_conversation(self, owner: UserId, conversation_id: ConversationId, title: str) -> bool:
-        """Change a title. False when the owner has no such conversation."""
+        """Change a title. False when the owner has no such conversation. Raises StorageFullError for a longer one."""
         plain = title.encode()
         if not await self._has(owner, conversation_id):
             return False
-        sealed = (await self._vault.key(owner)).seal(plain, *_title_of(owner, conversation_id))
+        sealed = (await self._vault.key(owner)).seal(plain, *title_of(owner, conversation_id))
+        old_length = select(func.length(conversations.c.title)).where(_is(owner, conversation_id))
         async with self._database.writing() as connection:
-            changed = await connection.execute(
+            await hold(connection, owner)
+            old_bytes = await connection.scalar(old_length)
+            if old_bytes is None:
+                return False
+            await take(connection, owner, len(sealed) - old_bytes, self._quota_bytes)
+            await connection.execute(
                 update(conversations).where(_is(owner, conversation_id)).values(title=sealed),
             )
-        return changed.rowcount > 0
+        return True
 
     async def delete_conversation(self, owner: UserId, conversation_id: ConversationId) -> bool:
         """Remove a conversation and its messages. False when the owner has none such."""
         async with self._database.writing() as connection:
-            removed = await connection.execute(delete(conversations).where(_is(owner, conversation_id)))
-        return removed.rowcount > 0
+            await hold(connection, owner)
+            freed_bytes = await taken_by(connection, owner, conversation_id)
+            if freed_bytes == 0:
+                return False
+            await connection.execute(delete(conversations).where(_is(owner, conversation_id)))
+            await take(connection, owner, -freed_bytes, self._quota_bytes)
+        return True
 
     async def add_message(self, owner: UserId, message: Message) -> None:
         """Keep a new message and move `updated_at_s` on.
@@ -113,24 +134,28 @@ class SqlConversationStore:
         Raises LookupError when the owner has no such conversation, or the
         parent is not a message of that same conversation; ValueError for an id
         in use or half a surrogate pair in the text; UnreadableContentError when
-        the owner's key is gone.
+        the owner's key is gone; StorageFullError.
         """
         content, reasoning = message.content.encode(), message.reasoning.encode()
         if not await self._has(owner, message.conversation):
             raise _no_conversation()
         key = await self._vault.key(owner)
-        row = {
+        row: dict[str, Any] = {
             "id": message.id,
             "conversation": message.conversation,
             "owner": owner,
             "parent": message.parent,
             "author": message.author.value,
-            "content": key.seal(content, *_text_of(owner, message.conversation, message.id, "content")),
-            "reasoning": key.seal(reasoning, *_text_of(owner, message.conversation, message.id, "reasoning")),
+            "content": key.seal(content, *text_of(owner, message.conversation, message.id, "content")),
+            "reasoning": key.seal(reasoning, *text_of(owner, message.conversation, message.id, "reasoning")),
             "created_at_s": message.created_at_s,
+            "reasoning_s": message.reasoning_s,
+            "ending": None if message.ending is None else message.ending.value,
         }
+        size_bytes = len(row["content"]) + len(row["reasoning"]) + ENTRY_BYTES
         try:
             async with self._database.writing() as connection:
+                await take(connection, owner, size_bytes, self._quota_bytes)
                 await _touch(connection, owner, message)
                 await _require_parent(connection, owner, message)
                 await connection.execute(insert(messages).values(row))
@@ -150,7 +175,17 @@ class SqlConversationStore:
         if not rows:
             return []
         key = await self._vault.key(owner)
-        return [_message(row, key) for row in rows]
+        return [message_of(row, key) for row in rows]
+
+    async def search(self, owner: UserId, words: Sequence[str], *, limit: int) -> list[Hit]:
+        """Where all of `words` stand together in one title or one message. Raises UnreadableContentError.
+
+        Cancelled, it ends after the piece that is being read. What it finds is
+        what there was when it began; on PostgreSQL a conversation that somebody
+        writes to meanwhile may be missed.
+        """
+        async with self._searching, self._database.reading() as connection:
+            return await Search(connection, self._vault, owner, words).hits(limit)
 
     async def forget_owner(self, owner: UserId) -> None:
         """Destroy the owner's key, then remove what it sealed.
@@ -160,7 +195,9 @@ class SqlConversationStore:
         """
         await self._vault.destroy(owner)
         async with self._database.writing() as connection:
+            await hold(connection, owner)
             await connection.execute(delete(conversations).where(conversations.c.owner == owner))
+            await connection.execute(update(users).where(users.c.id == owner).values(stored_bytes=0))
 
     async def _require_user(self, owner: UserId) -> None:
         async with self._database.reading() as connection:
@@ -204,40 +241,6 @@ async def _require_parent(connection: AsyncConnection, owner: UserId, message: M
 
 def _is(owner: UserId, conversation_id: ConversationId) -> Any:
     return and_(conversations.c.owner == owner, conversations.c.id == conversation_id)
-
-
-def _title_of(owner: UserId, conversation_id: ConversationId) -> tuple[str, ...]:
-    return _text_of(owner, conversation_id, "", "title")
-
-
-def _text_of(owner: str, conversation_id: str, message_id: str, field: str) -> tuple[str, ...]:
-    return (owner, conversation_id, message_id, field)
-
-
-def _conversation(row: Row[*tuple[Any, ...]], key: SealingKey) -> Conversation:
-    owner, conversation_id = UserId(row.owner), ConversationId(row.id)
-    return Conversation(
-        id=conversation_id,
-        owner=owner,
-        title=key.unseal(row.title, *_title_of(owner, conversation_id)).decode(),
-        created_at_s=row.created_at_s,
-        updated_at_s=row.updated_at_s,
-    )
-
-
-def _message(row: Row[*tuple[Any, ...]], key: SealingKey) -> Message:
-    def text(field: str, sealed: bytes) -> str:
-        return key.unseal(sealed, *_text_of(row.owner, row.conversation, row.id, field)).decode()
-
-    return Message(
-        id=MessageId(row.id),
-        conversation=ConversationId(row.conversation),
-        parent=None if row.parent is None else MessageId(row.parent),
-        author=Author(row.author),
-        content=text("content", row.content),
-        created_at_s=row.created_at_s,
-        reasoning=text("reasoning", row.reasoning),
-    )
 
 
 def _check_owner(owner: UserId, conversation: Conversation) -> None:

@@ -3,7 +3,7 @@
 SQLite gets exactly one writing connection, whose transactions start with BEGIN
 IMMEDIATE: two writers that both began by reading would deadlock into
 SQLITE_BUSY no matter how long they wait. Readers see committed states and are
-never in the writer's way (WAL). Everything is synchronous=FULL: what was
+never in the writer's way (WAL). Everything is synchronous=EXTRA: what was
 acknowledged survives the loss of power.
 
 PostgreSQL has its own answers to all of this; there both ways share one pool.
@@ -27,7 +27,9 @@ from tidegate.ports.storage import StorageSettingError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_READERS = 2  # each is a thread and a page cache; SQLite reads take microseconds
+# Each is a thread and a page cache, made when first needed; SQLite reads take microseconds,
+# but a search has one for itself until it ends.
+_READERS = 3
 _POSTGRES_CONNECTIONS = 8
 _BUSY_WAIT_S = 5
 _POOL_WAIT_S = 10
@@ -135,7 +137,9 @@ def _pragmas(keeping: Keeping) -> tuple[str, ...]:
     journal = "DELETE" if keeping is Keeping.SECRETS else "WAL"
     return (
         f"PRAGMA journal_mode={journal}",
-        "PRAGMA synchronous=FULL",
+        # With FULL a removed rollback journal may be back after a power loss, and undo what was
+        # committed: a user's key would be lost, or a destroyed one readable again. For a log the two are alike.
+        "PRAGMA synchronous=EXTRA",
         "PRAGMA foreign_keys=ON",
         "PRAGMA secure_delete=ON",
     )

@@ -23,11 +23,18 @@ class SqlStore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_store(database_url: str, keys_url: str, kek: bytes) -> AsyncIterator[SqlStore]:
+async def open_store(
+    database_url: str,
+    keys_url: str,
+    kek: bytes,
+    *,
+    quota_bytes: int = 256_000_000,
+) -> AsyncIterator[SqlStore]:
     """Open (making or migrating as needed) the records at `database_url` and the user keys at `keys_url`.
 
     Both take sqlite:///PATH or postgresql://…, and on PostgreSQL may be the
-    same. `kek` is the key-encryption key, 32 bytes. Raises StorageUnavailableError
+    same. `kek` is the key-encryption key, 32 bytes; `quota_bytes` is the space that
+    each account's conversations may take up. Raises StorageUnavailableError
     (also later, for a database that fails while it is used), ValueError for a bad
     key, DatabaseTooNewError, and UnreadableContentError when `kek` is not the one
     that the stored user keys were wrapped with.
@@ -47,7 +54,7 @@ async def open_store(database_url: str, keys_url: str, kek: bytes) -> AsyncItera
             with told_in_a_sentence(database_url):
                 yield SqlStore(
                     accounts=SqlAccountStore(records),
-                    conversations=SqlConversationStore(records, vault),
+                    conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
                 )
         finally:
             await user_keys.close()

@@ -45,6 +45,8 @@ users = Table(
     Column("password_hash", String(512)),
     Column("created_at_s", Double, nullable=False),
     Column("member_since_s", Double, nullable=False),
+    # What the user's conversations take up: moved by every write to them, in the same transaction.
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
 )
 
 api_keys = Table(
@@ -59,6 +61,17 @@ api_keys = Table(
     Column("created_at_s", Double, nullable=False),
     Column("last_used_at_s", Double),
     Column("revoked_at_s", Double),
+)
+
+sessions = Table(
+    "sessions",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("owner", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at_s", Double, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
+    Column("last_seen_at_s", Double, nullable=False),
 )
 
 conversations = Table(
@@ -86,6 +99,8 @@ messages = Table(
     Column("content", LargeBinary, nullable=False),
     Column("reasoning", LargeBinary, nullable=False),
     Column("created_at_s", Double, nullable=False),
+    Column("reasoning_s", Double),
+    Column("ending", String(16)),
     UniqueConstraint("id", "conversation"),
     # The database itself refuses a message whose owner is not its conversation's.
     ForeignKeyConstraint(
@@ -97,6 +112,8 @@ messages = Table(
     # gives up at 1000. The conversation's own cascade takes the whole tree at once.
     ForeignKeyConstraint(["parent", "conversation"], ["messages.id", "messages.conversation"]),
     Index("ix_messages_conversation_parent", "conversation", "parent"),
+    # A conversation in its order, from either end.
+    Index("ix_messages_conversation_created_at_s_sequence", "conversation", "created_at_s", "sequence"),
 )
 
 user_keys = Table(

@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import AnyEvent, EngineChanged, RequestFinished
+from tidegate.core.events import AnyEvent, EngineChanged, LoginTried, RequestFinished, SignUpTried
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
     "tidegate_generation_tokens": ("kind",),
+    "tidegate_logins": ("outcome",),
+    "tidegate_signups": ("outcome",),
 }
 """The labels of those metrics that have any."""
 
@@ -84,6 +86,10 @@ class Metrics:
             buckets=_GAPS_S,
             registry=registry,
         )
+        self._logins = Counter("tidegate_logins", "Sign-ins tried.", LABELS["tidegate_logins"], registry=registry)
+        self._signups = Counter(
+            "tidegate_signups", "Accounts asked for.", LABELS["tidegate_signups"], registry=registry
+        )
         self._ready = Gauge("tidegate_engine_ready", "1 when the engine answers.", registry=registry)
         self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
 
@@ -95,6 +101,10 @@ class Metrics:
             case EngineChanged():
                 self._ready.set(event.state is EngineState.READY)
                 self._restarts.set(event.restarts)
+            case LoginTried():
+                self._logins.labels(event.outcome).inc()
+            case SignUpTried():
+                self._signups.labels(event.outcome).inc()
             case _:
                 pass
 

@@ -1,0 +1,79 @@
+"""What a search in one's own words looks for, and what of a text it shows.
+
+Two texts are the same when they differ only in case and in how their letters
+are composed (The Unicode Standard, section 3.13, canonical caseless matching,
+with NFC for NFD: a word without an accent is another word). Everything here
+takes time linear in the text.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+MAX_QUERY_CHARACTERS: Final = 200
+MAX_WORDS: Final = 16
+_BEFORE, _AFTER = 40, 120
+
+
+def words_of(query: str) -> tuple[str, ...]:
+    """Take a query apart: different words, in one case and one composition, at most 16.
+
+    Raises ValueError naming the field when nothing is left to look for, or the
+    query has more than 200 characters.
+    """
+    if len(query) > MAX_QUERY_CHARACTERS:
+        msg = f"q: at most {MAX_QUERY_CHARACTERS} characters"
+        raise ValueError(msg)
+    words = tuple(dict.fromkeys(_folded(query).split()))[:MAX_WORDS]
+    if not words:
+        msg = "q: a word to look for is needed"
+        raise ValueError(msg)
+    return words
+
+
+def excerpt(text: str, words: Sequence[str]) -> str | None:
+    """Some of `text` around the first of `words`, on one line; None unless all of them are in it.
+
+    `words` are as `words_of` gives them. An excerpt begins and ends between
+    words where it can, and says with "…" that there is more.
+    """
+    folded = _folded(text)
+    if not all(word in folded for word in words):
+        return None
+    found_at, word = min((folded.find(word), word) for word in words)
+    # What is shown is composed too, so that an accent is not cut from its letter.
+    composed = unicodedata.normalize("NFC", text)
+    starts_at = _unfolded(composed, folded, found_at)
+    ends_at = min(_unfolded(composed, folded, found_at + len(word) - 1) + 1, len(composed))
+    start, end = max(0, starts_at - _BEFORE), min(len(composed), ends_at + _AFTER)
+    before, found, after = composed[start:starts_at], composed[starts_at:ends_at], composed[ends_at:end]
+    if start:
+        before = _from_a_space(before)
+    if end < len(composed):
+        after = _from_a_space(after[::-1])[::-1]
+    shown = " ".join(f"{before}{found}{after}".split())
+    return f"{'…' if start else ''}{shown}{'…' if end < len(composed) else ''}"
+
+
+def _folded(text: str) -> str:
+    # Folding takes some letters apart (ΐ, ǰ), hence composed once more; what is composed already costs a glance.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def _unfolded(composed: str, folded: str, place: int) -> int:
+    """Where in `composed` the letter stands that became the one at `place` of `folded`."""
+    if len(folded) == len(composed):
+        return place
+    passed = 0
+    for index, letter in enumerate(composed):
+        passed += len(_folded(letter))
+        if passed > place:
+            return index
+    return len(composed) - 1
+
+
+def _from_a_space(text: str) -> str:
+    space = next((index for index, letter in enumerate(text) if letter.isspace()), 0)
+    return text[space:]
