@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from tidegate.core.admission.slots import SlotPlan
+from tidegate.core.admission.slots import Place, SlotPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import (
     ChatCall,
@@ -249,3 +249,52 @@ async def test_only_who_was_there_before_finds_the_place_warm(lane: CountingLane
         await collect(await begin(engine, lane, owner=owner))
 
     assert [place.is_warm for place in engine.places] == [False, True, False, False]
+
+
+class Choosy(FakeEngine):
+    """Takes no prompt of more than `most` characters."""
+
+    most = 3
+
+    async def generate(self, call: object, place: Place) -> AsyncGenerator[Event, None]:
+        assert isinstance(call, TextCall)
+        self.script = [ContextExceededError(9000, 4096)] if len(call.prompt) > self.most else saying("One")
+        async for event in super().generate(call, place):
+            yield event
+
+
+def _text(prompt: str) -> TextCall:
+    return TextCall(prompt=prompt, sampling=Sampling())
+
+
+async def test_a_prompt_that_is_too_long_gives_way_to_a_shorter_one_in_the_same_place(lane: CountingLane) -> None:
+    """It does not go to the end of the queue again."""
+    engine = Choosy()
+    shorter = [_text("four"), _text("two"), _text("1")]
+
+    generation = await Generation.begin(engine, lane, _text("eleven"), "ana", HandClock(), shorter)
+    assert (lane.queue.running, engine.running) == (1, 1)
+    await collect(generation)
+
+    assert engine.calls == [_text("eleven"), _text("four"), _text("two")]
+    assert_all_given_back(engine, lane)
+
+
+async def test_when_the_shortest_prompt_is_too_long_that_is_said(lane: CountingLane) -> None:
+    engine = Choosy()
+
+    with pytest.raises(ContextExceededError):
+        await Generation.begin(engine, lane, _text("eleven"), "ana", HandClock(), [_text("four")])
+
+    assert len(engine.calls) == 2
+    assert_all_given_back(engine, lane)
+
+
+async def test_only_length_is_a_reason_for_a_shorter_prompt(lane: CountingLane) -> None:
+    engine = FakeEngine([EngineError("odd")])
+
+    with pytest.raises(EngineError):
+        await Generation.begin(engine, lane, _text("eleven"), "ana", HandClock(), [_text("four")])
+
+    assert len(engine.calls) == 1
+    assert_all_given_back(engine, lane)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.core.admission.slots import SlotPlan
-from tidegate.services.lane import Lane, OverloadedError
+from tidegate.services.lane import Lane, OverloadedError, TooManyInFlightError
 from tidegate.testing.clock import HandClock
 
 
@@ -19,8 +19,8 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def lane_of(slots: int, max_waiting: int) -> Lane:
-    return Lane(SlotPlan(slots, max_waiting), HandClock())
+def lane_of(slots: int, max_waiting: int, max_per_owner: int = 100) -> Lane:
+    return Lane(SlotPlan(slots, max_waiting, max_per_owner), HandClock())
 
 
 def waiter(lane: Lane, owner: str = "ana") -> asyncio.Task[int]:
@@ -57,6 +57,53 @@ async def test_a_full_queue_says_so_at_once_and_how_long() -> None:
 
     assert refused.value.retry_after_s == lane.queue.drain_s(1) > 0
     assert lane.queue.running == 1
+
+
+async def test_one_account_with_too_many_is_told_so_at_once_and_others_are_let_in() -> None:
+    lane = lane_of(3, 0, max_per_owner=2)
+    tickets = [(await lane.enter("ana"))[0] for _ in range(2)]
+
+    with pytest.raises(TooManyInFlightError) as refused:
+        await lane.enter("ana")
+
+    assert (refused.value.limit, refused.value.retry_after_s > 0) == (2, True)
+    await lane.enter("bo")
+    lane.leave(tickets[0])
+    await lane.enter("ana")
+
+
+async def test_checking_raises_what_entering_would_and_takes_nothing() -> None:
+    lane = lane_of(1, 1, max_per_owner=2)
+    lane.check("ana", coming=1)
+    with pytest.raises(TooManyInFlightError):
+        lane.check("ana", coming=2)
+    await lane.enter("ana")
+    waiting = waiter(lane, "bo")
+    await settled()
+
+    with pytest.raises(OverloadedError) as refused:
+        lane.check("ana")
+
+    assert refused.value.retry_after_s == lane.queue.drain_s(2)
+    assert (lane.queue.running, lane.queue.waiting) == (1, 1)
+    waiting.cancel()
+    await settled()
+
+
+async def test_a_waiter_that_gives_up_no_longer_counts_for_its_account() -> None:
+    lane = lane_of(1, 4, max_per_owner=2)
+    held, _ = await lane.enter("ana")
+    gone = waiter(lane, "ana")
+    await settled()
+    with pytest.raises(TooManyInFlightError):
+        lane.check("ana")
+
+    gone.cancel()
+    await settled()
+
+    lane.check("ana")
+    lane.leave(held)
+    assert lane.queue.owners == 0
 
 
 async def test_leaving_twice_frees_one_place() -> None:
@@ -121,11 +168,11 @@ moves = st.lists(
 
 
 @settings(max_examples=150)
-@given(st.integers(1, 3), st.integers(0, 4), moves)
+@given(st.integers(1, 3), st.integers(0, 4), st.integers(1, 4), moves)
 async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
-    slots: int, max_waiting: int, story: list[tuple[str, object]]
+    slots: int, max_waiting: int, max_per_owner: int, story: list[tuple[str, object]]
 ) -> None:
-    lane = lane_of(slots, max_waiting)
+    lane = lane_of(slots, max_waiting, max_per_owner)
     tasks: list[asyncio.Task[int]] = []
     left: set[int] = set()
     for what, argument in story:
@@ -141,6 +188,7 @@ async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
                     await asyncio.sleep(0)
         assert lane.queue.running <= slots
         assert lane.queue.waiting <= max_waiting
+        assert all(lane.queue.inside(owner) <= max_per_owner for owner in "abc")
 
     # Whoever is inside leaves until nobody is left: if a place had leaked, somebody would wait for ever.
     for _ in range(len(tasks) + 1):
@@ -148,7 +196,7 @@ async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
         for task in tasks:
             left |= _leave_if_inside(lane, task)
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert (lane.queue.running, lane.queue.waiting) == (0, 0)
+    assert (lane.queue.running, lane.queue.waiting, lane.queue.owners) == (0, 0, 0)
 
 
 def _leave_if_inside(lane: Lane, task: asyncio.Task[int]) -> set[int]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import unicodedata
 from collections.abc import Callable
 
-import argon2
 import msgspec
 
 from tidegate.core import credentials
@@ -22,12 +20,14 @@ from tidegate.core.identifiers import Fingerprint, KeyId, UserId
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
 from tidegate.services.keyring import Keyring
-
-PASSWORD_LENGTH = (15, 1024)
-"""Least and most characters: NIST SP 800-63B-4 section 3.1.1.2 for a password that stands alone."""
+from tidegate.services.passwords import PasswordLane
 
 ALL_SCOPES = frozenset(Scope)
 KEY_NAME_LENGTH = 100
+MOST_LIVE_KEYS = 50
+"""Of one account."""
+MOST_KEYS = 1000
+"""Of one account, revoked ones too: they stay on its list."""
 
 
 class NotFoundError(Exception):
@@ -80,7 +80,7 @@ class CreatedKey(msgspec.Struct, frozen=True):
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
 
-    `keyring`, where keys are in use, is told of revocations.
+    `keyring`, where keys are in use, is told of revocations. `passwords` is the one lane of the process.
     """
 
     accounts: AccountStore
@@ -88,7 +88,9 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     fingerprint: Callable[[str], Fingerprint]
     clock: Callable[[], float]
+    passwords: PasswordLane
     keyring: Keyring | None = None
+    _making_key: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
     async def perform(self, act: Act) -> User | list[User] | CreatedKey | list[ApiKey] | None:
         """Do whichever act this is. Raises ValueError naming the field, EmailTakenError or NotFoundError."""
@@ -110,7 +112,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     async def create_user(
         self, email: str, role: Role = Role.USER, *, password: str | None = None, member_since_s: float | None = None
     ) -> User:
-        """Make a user. Raises ValueError naming the field, or EmailTakenError."""
+        """Make a user. Raises ValueError naming the field, EmailTakenError or PasswordsBusyError."""
         now = self.clock()
         if member_since_s is not None and not member_since_s <= now:  # Also what is not a number.
             msg = "since: lies in the future"
@@ -122,7 +124,9 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             created_at_s=now,
             member_since_s=now if member_since_s is None else member_since_s,
         )
-        await self.accounts.add_user(user, None if password is None else await _hash(password))
+        # Hashed before the store is asked: whether the address is taken must not show in the time it takes.
+        password_hash = None if password is None else await self.passwords.hash(password, user.email)
+        await self.accounts.add_user(user, password_hash)
         self._tell(Tag.ACCOUNT_CREATED, user.id)
         return user
 
@@ -130,9 +134,15 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         """All users, oldest first."""
         return await self.accounts.users()
 
-    async def create_key(self, email: str, name: str = "") -> CreatedKey:
-        """Make a key for the user with this address; the text is shown once and never kept."""
+    async def create_key(self, email: str, name: str = "", scopes: frozenset[Scope] = ALL_SCOPES) -> CreatedKey:
+        """Make a key for the user with this address; the text is shown once and never kept.
+
+        Raises NotFoundError, or ValueError naming the field.
+        """
         owner = await self._owner(email)
+        if not scopes:
+            msg = f"scopes: at least one of {', '.join(Scope)}"
+            raise ValueError(msg)
         if len(name) > KEY_NAME_LENGTH or not all(c.isprintable() for c in name):
             msg = f"name: at most {KEY_NAME_LENGTH} printable characters"
             raise ValueError(msg)
@@ -145,10 +155,19 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             owner=owner.id,
             name=name,
             label=credentials.label(text),
-            scopes=ALL_SCOPES,
+            scopes=scopes,
             created_at_s=now,
         )
-        await self.accounts.add_key(owner.id, key, credentials.digest(text))
+        # One at a time: keys asked for all at once would each be counted as the last.
+        async with self._making_key:
+            kept = await self.accounts.keys(owner.id)
+            if len(kept) >= MOST_KEYS:
+                msg = f"key: an account makes at most {MOST_KEYS} keys in its life"
+                raise ValueError(msg)
+            if sum(one.revoked_at_s is None for one in kept) >= MOST_LIVE_KEYS:
+                msg = f"key: an account has at most {MOST_LIVE_KEYS} live keys; revoke one first"
+                raise ValueError(msg)
+            await self.accounts.add_key(owner.id, key, credentials.digest(text))
         self._tell(Tag.KEY_CREATED, owner.id, key.id)
         return CreatedKey(key, text)
 
@@ -186,19 +205,3 @@ def _key_id(text: str) -> KeyId:
     except ValueError:
         msg = "key: expected the id that 'keys list' shows, key_ and hex digits; not the key itself"
         raise ValueError(msg) from None
-
-
-async def _hash(password: str) -> str:
-    least, most = PASSWORD_LENGTH
-    if not least <= len(password) <= most:
-        msg = f"password: between {least} and {most} characters"
-        raise ValueError(msg)
-    # Bytes that are no text; the codec's own error would quote from the password.
-    if any("\ud800" <= character <= "\udfff" for character in password):
-        msg = "password: expected text in UTF-8"
-        raise ValueError(msg)
-    # RFC 9106 profile trimmed to the OWASP minimum (19 MiB, t=2, p=1): a stronger one is a cheaper flood.
-    hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-    # One keyboard composes what another sends in parts (NIST SP 800-63B-4 section 3.1.1.2).
-    normal = unicodedata.normalize("NFKC", password)
-    return await asyncio.to_thread(hasher.hash, normal)

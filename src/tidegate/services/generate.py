@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Self
 
 import msgspec
 
-from tidegate.core.admission.slots import Place
+from tidegate.core.events import RequestFinished
 from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished, FinishReason, Progress, Usage
 from tidegate.core.generation.thinking import ThinkingSplitter
-from tidegate.ports.engine import Engine, EngineBrokeError
+from tidegate.ports.engine import ContextExceededError, Engine, EngineBrokeError
 from tidegate.services.lane import Lane
 
 
@@ -32,44 +33,77 @@ class Timing(msgspec.Struct, kw_only=True):
             return None
         return (self.service_s - self.ttft_s) / (self.deltas - 1)
 
+    def written_into(self, finished: RequestFinished) -> RequestFinished:
+        """The log's line for the request that this was the answer to."""
+        usage = self.usage
+        return msgspec.structs.replace(
+            finished,
+            in_tok=usage.prompt_tokens if usage else None,
+            cached_tok=usage.cached_tokens if usage else None,
+            out_tok=usage.completion_tokens if usage else self.deltas or None,
+            queue_s=self.queue_s,
+            ttft_s=self.ttft_s,
+            service_s=self.service_s,
+            gap_s=self.gap_s,
+            finish=self.finish,
+        )
+
 
 class Generation:
     """One admitted call. Iterate it to the end, or `close` it: both free the engine and the place."""
 
     def __init__(
-        self, lane: Lane, ticket: int, place: Place, engine: Engine, call: Call, clock: Callable[[], float]
+        self, lane: Lane, ticket: int, events: AsyncGenerator[Event, None], call: Call, clock: Callable[[], float]
     ) -> None:
         """Use `begin`."""
         self.timing = Timing()
         self._lane = lane
         self._ticket = ticket
-        self._events = engine.generate(call, place)
+        self._events = events
         self._clock = clock
         self._began_at = clock()
         self._first: Event | None = None
         self._splitter = ThinkingSplitter() if isinstance(call, ChatCall) else None
 
     @classmethod
-    async def begin(cls, engine: Engine, lane: Lane, call: Call, owner: str, clock: Callable[[], float]) -> Self:
+    async def begin(
+        cls,
+        engine: Engine,
+        lane: Lane,
+        call: Call,
+        owner: str,
+        clock: Callable[[], float],
+        shorter: Iterable[Call] = (),
+    ) -> Self:
         """Wait for a place and for the engine to take the call of `owner`.
 
-        Raises OverloadedError, or the port's errors for a call that the engine
+        When its prompt is too long, the `shorter` ones are tried in its stead,
+        one after the other, in the same place. Raises OverloadedError,
+        TooManyInFlightError, or the port's errors for a call that the engine
         did not begin. Cancelling it gives everything back.
         """
         asked_at = clock()
         ticket, place = await lane.enter(owner)
-        generation = cls(lane, ticket, place, engine, call, clock)
+        generation = cls(lane, ticket, engine.generate(call, place), call, clock)
         generation.timing.queue_s = clock() - asked_at
         try:
-            generation._first = await anext(generation._events)
-        except StopAsyncIteration:
-            await generation.close()
-            msg = "an answer without a single event"
-            raise EngineBrokeError(msg) from None
+            for instead in shorter:
+                with contextlib.suppress(ContextExceededError):
+                    await generation._take_first()
+                    return generation
+                generation._events = engine.generate(instead, place)
+            await generation._take_first()
         except BaseException:
             await generation.close()
             raise
         return generation
+
+    async def _take_first(self) -> None:
+        try:
+            self._first = await anext(self._events)
+        except StopAsyncIteration:
+            msg = "an answer without a single event"
+            raise EngineBrokeError(msg) from None
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The answer, thinking taken apart. Raises EngineBrokeError when it ends without being finished."""

@@ -1,0 +1,74 @@
+"""Says in the one vocabulary, and in a sentence for a person, why there is no answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tidegate.core.events import Site
+from tidegate.core.reasons import Reason
+from tidegate.ports.conversations import StorageFullError, UnreadableContentError
+from tidegate.ports.engine import (
+    CallRejectedError,
+    ContextExceededError,
+    EngineError,
+    EngineUnavailableError,
+)
+from tidegate.services.lane import OverloadedError, TooManyInFlightError
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why there is no answer, or only a part of one."""
+
+    reason: Reason
+    sentence: str
+    retry_after_s: float | None = None
+
+
+def failure_of(error: Exception) -> Failure | None:  # noqa: PLR0911 - a table of kinds
+    """Say what the engine, the lane or the store could not do; None for what should not have happened."""
+    match error:
+        case TooManyInFlightError():
+            return Failure(
+                Reason.CONCURRENCY_LIMIT_EXCEEDED,
+                f"This account already has {error.limit} requests running or waiting. Please let one of them end.",
+                error.retry_after_s,
+            )
+        case OverloadedError():
+            return Failure(
+                Reason.SERVER_IS_OVERLOADED,
+                "Too many requests are waiting for the model. Please try again later.",
+                error.retry_after_s,
+            )
+        case ContextExceededError():
+            return Failure(
+                Reason.CONTEXT_LENGTH_EXCEEDED,
+                f"The prompt has {error.prompt_tokens} tokens; this model can hold {error.context_tokens}, "
+                "answer included. Please shorten it.",
+            )
+        case CallRejectedError():
+            return Failure(Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}")
+        case EngineUnavailableError():
+            return Failure(
+                Reason.ENGINE_UNAVAILABLE, "The model is starting. Please try again shortly.", error.retry_after_s
+            )
+        case EngineError():
+            return Failure(Reason.ENGINE_FAILED, "The model broke off while answering. Please try again.", 2.0)
+        case StorageFullError():
+            return Failure(
+                Reason.STORAGE_FULL,
+                "Your conversations take up all the space that an account may have. Please delete some of them.",
+            )
+        case UnreadableContentError():
+            return Failure(Reason.CONTENT_UNREADABLE, "This conversation can no longer be read.")
+        case _:
+            return None
+
+
+def origin(error: BaseException) -> tuple[Site, Site]:
+    """The class of an error and where it rose: what may be written down of a defect."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    line = traceback.tb_lineno if traceback else 0
+    return Site(type(error).__name__, 0), Site(module, line)

@@ -1,0 +1,64 @@
+"""Whether the service takes requests, and how much of what it took is still running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+
+class Lifecycle:
+    """Whether the service takes requests, and how many are running."""
+
+    def __init__(self) -> None:
+        """Open."""
+        self._is_draining = False
+        self._told_of_draining: list[Callable[[], None]] = []
+        self.drain_s = 0.0
+        self.running = 0
+        self._listening = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.expired = asyncio.Event()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service is being stopped: nothing new is taken."""
+        return self._is_draining
+
+    @is_draining.setter
+    def is_draining(self, is_draining: bool) -> None:
+        self._is_draining = is_draining
+        if is_draining:
+            for told in self._told_of_draining:
+                told()
+
+    def when_draining(self, told: Callable[[], None]) -> None:
+        """Have `told` called when the service begins to be stopped."""
+        self._told_of_draining.append(told)
+
+    @property
+    def answering(self) -> int:
+        """How many requests are running that something is done for: pages that only listen are left out."""
+        return self.running - self._listening
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Be in a request, counted as running, that does nothing but tell a page what happens."""
+        self._listening += 1
+        try:
+            yield
+        finally:
+            self._listening -= 1
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Count one request, or one reply that nobody waits for, as running."""
+        self.running += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if not self.running:
+                self.idle.set()

@@ -1,0 +1,54 @@
+"""Every known failure has a reason, a sentence, and a status where there is no answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidegate.core.reasons import Reason
+from tidegate.ports.conversations import StorageFullError, UnreadableContentError
+from tidegate.ports.engine import CallRejectedError, ContextExceededError, EngineError, EngineUnavailableError
+from tidegate.services.failures import failure_of, origin
+from tidegate.services.lane import OverloadedError, TooManyInFlightError
+from tidegate.services.writing import STATUSES
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "retry_after_s", "said"),
+    [
+        (TooManyInFlightError(16, 3.0), Reason.CONCURRENCY_LIMIT_EXCEEDED, 3.0, "16"),
+        (OverloadedError(4.0), Reason.SERVER_IS_OVERLOADED, 4.0, "waiting"),
+        (ContextExceededError(9000, 4096), Reason.CONTEXT_LENGTH_EXCEEDED, None, "9000"),
+        (CallRejectedError("no tools"), Reason.UNSUPPORTED_VALUE, None, "no tools"),
+        (EngineUnavailableError("private words", 2.5), Reason.ENGINE_UNAVAILABLE, 2.5, "starting"),
+        (EngineError("private words"), Reason.ENGINE_FAILED, 2.0, "broke off"),
+        (StorageFullError(), Reason.STORAGE_FULL, None, "space"),
+        (UnreadableContentError("private words"), Reason.CONTENT_UNREADABLE, None, "read"),
+    ],
+)
+def test_a_known_failure_is_said_in_a_sentence_without_what_is_for_the_operator(
+    error: Exception, reason: Reason, retry_after_s: float | None, said: str
+) -> None:
+    failure = failure_of(error)
+
+    assert failure is not None
+    assert (failure.reason, failure.retry_after_s) == (reason, retry_after_s)
+    assert said in failure.sentence
+    assert "private words" not in failure.sentence
+    assert reason in STATUSES
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError("disk"), LookupError("gone")])
+def test_what_should_not_have_happened_is_no_known_failure(error: Exception) -> None:
+    assert failure_of(error) is None
+
+
+def test_a_defect_is_known_by_its_class_and_place_and_never_by_its_words() -> None:
+    try:
+        raise ValueError("a prompt")  # noqa: EM101 - the words are the point
+    except ValueError as error:
+        kind, place = origin(error)
+
+    assert kind == "ValueError:0"
+    assert place.rpartition(":")[0].endswith("test_failures")
+    assert int(place.rpartition(":")[2]) > 0
+    assert origin(OSError()) == ("OSError:0", "unknown:0")
