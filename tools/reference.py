@@ -123,6 +123,8 @@ def event_log() -> str:
         ("route", events.RouteKind),
         ("state", EngineState),
         ("finish", FinishReason),
+        ("outcome` of a `login", events.LoginOutcome),
+        ("outcome` of a `signup", events.SignUpOutcome),
     ):
         lines.append(f"- `{name}`: {_listed(words)}.")
     lines.append("- `reason`: see [errors](errors.md).")
@@ -139,7 +141,8 @@ _FIELD_MEANINGS = {
     "start_s": "Seconds from the start of the process to the model's first token. Only with `service:ready`.",
     "id": "The request's id, the same as in the answer's `x-request-id`. A `crash` has the id of its `request`.",
     "route": (
-        "What was asked for. `chat`: an answer of the model (chat or text). `page`: a page for people or what belongs "
+        "What was asked for. `chat`: an answer of the model (chat or text); a reply of the web chat has a line of its "
+        "own when it ends, `total_s` being its own time. `page`: a page for people or what belongs "
         "to it. `status`: health, status, figures. `other`: everything else, unknown addresses included."
     ),
     "status": (
@@ -152,7 +155,10 @@ _FIELD_MEANINGS = {
     "reason": "Why it was refused or broke off, a word of [errors](errors.md). Absent: it was served.",
     "src": "Fingerprint of the address that the connection came from; behind a proxy, that is the proxy's.",
     "net": "Fingerprint of that address' network: its /24 (IPv4) or /48 (IPv6).",
-    "acct": "Fingerprint of the account's id. A request without it came without a valid key.",
+    "acct": "Fingerprint of the account's id. A request without it came without a valid key or session.",
+    "sess": "Fingerprint of the session's id, of a person who is signed in.",
+    "outcome": "What became of it, one of the words below.",
+    "user": "Fingerprint of the address that was typed, in its normal form, whether or not it has an account here.",
     "key": "Fingerprint of the API key's id, not of the key itself.",
     "stream": "Whether the caller asked for a stream. Absent: not asked for an answer of the model.",
     "in_tok": "Tokens of the prompt, as the engine counted them.",
@@ -164,7 +170,9 @@ _FIELD_MEANINGS = {
     "service_s": "Seconds from getting the place to giving it back.",
     "gap_s": "Mean seconds between two pieces of the answer. Absent: fewer than two.",
     "finish": "Why the answer ended. Absent: it was not finished.",
-    "abandoned": "`true`: the caller left before the end. Otherwise absent.",
+    "abandoned": (
+        "`true`: the caller left before the end, or nobody watched a reply of the web chat any more. Otherwise absent."
+    ),
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
     "error": "The exception's class, with `:0`; never its message.",
     "raised_at": "`module:line` where it rose.",
@@ -233,6 +241,7 @@ def label_values(label: str) -> str:
         "status": "the HTTP status that was sent; `499` where the caller left first, `0` where nothing was sent.",
         "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
         "kind": f"{_listed(TokenKind)}.",
+        "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
     }[label]
 
 
@@ -258,6 +267,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, write in PAGES.items():
         yield PLACE / name, _NOTE + write()
     yield PLACE / "openapi.json", openapi.document().decode() + "\n"
+    # Of the web chat's own calls; its types are made from this.
+    yield PLACE.parents[1] / "web" / "openapi.json", openapi.web_document().decode() + "\n"
 
 
 def main() -> int:

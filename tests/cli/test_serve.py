@@ -27,7 +27,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServePlan]:
         for listener in (listeners.public, listeners.status, listeners.operator):
             listener.close()
         plans.append(plan)
-        audience.ready(0.1)
+        audience.ready(0.1, "/setup/c0de")
 
     monkeypatch.setattr("tidegate.app.run", run)
     monkeypatch.setattr("tidegate.app.Listeners.urls", lambda *_: ("http://a", "http://b", "http://c"))
@@ -110,3 +110,20 @@ def test_a_service_waits_for_a_verb_that_holds_the_directory_for_a_moment(verb: 
     ended.set()
     holder.join()
     assert f"cannot listen on 127.0.0.1:{port}" in sentence(said, 2)
+
+
+def test_the_link_that_makes_the_first_operator_is_shown_to_whoever_starts_the_service(
+    verb: Verb, served: list[ServePlan], tmp_path: Path
+) -> None:
+    said = verb("serve", *_ANY_PORTS, "--model", str(tmp_path / "own.gguf"))
+    assert len(served) == 1
+    assert "http://a/setup/c0de" in said.out
+
+
+@pytest.mark.parametrize(("host", "is_warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_plain_http_for_other_machines_is_warned_of(
+    verb: Verb, served: list[ServePlan], tmp_path: Path, host: str, is_warned: bool
+) -> None:
+    said = verb("serve", *_ANY_PORTS, "--host", host, "--model", str(tmp_path / "own.gguf"))
+    assert len(served) == 1
+    assert ("plain HTTP" in said.out) is is_warned

@@ -95,6 +95,8 @@ TEXTS = {
     "database_url": ("postgresql+asyncpg://x", "postgresql+asyncpg://x"),
     "engine.aliases": ("a, b,,c ", ("a", "b", "c")),
     "server.drain_s": ("2.5", 2.5),
+    "server.status_url": ("https://status.example", "https://status.example"),
+    "accounts.sign_up": ("closed", "closed"),
     "data_dir": ("/srv/x", Path("/srv/x")),
     "models.cache_dir": ("/srv/m", Path("/srv/m")),
 }

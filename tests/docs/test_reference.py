@@ -12,7 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import EngineChanged, RequestFinished, RouteKind
+from tidegate.core.events import (
+    EngineChanged,
+    LoginOutcome,
+    LoginTried,
+    RequestFinished,
+    RouteKind,
+    SignUpOutcome,
+    SignUpTried,
+)
 from tidegate.core.identifiers import RequestId
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +82,9 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
             gap_s=0.1,
         )
     )
+    tried = RequestId.of(b"12345678")
+    counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
+    counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
     shown = {
         (sample.name, label)
         for family in text_string_to_metric_families(counted.exposition().decode())

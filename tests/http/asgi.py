@@ -27,6 +27,7 @@ class Visit:
         is_body_whole: bool = True,
     ) -> None:
         pieces = body if isinstance(body, list) else [body]
+        path, _, query = path.partition("?")
         self._app = app
         self._scope = {
             "type": "http",
@@ -36,7 +37,7 @@ class Visit:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode("utf-8", "replace"),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()],
             "client": client,
@@ -50,6 +51,7 @@ class Visit:
         self.unread = self._inbox.qsize
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.set_cookies: list[str] = []
         self.sent: list[bytes] = []
         self.is_complete = False
         self.send: Send = self._take
@@ -62,6 +64,8 @@ class Visit:
             for name, value in message["headers"]:
                 assert name == name.lower()
                 self.headers[name.decode()] = value.decode("latin-1")
+                if name == b"set-cookie":
+                    self.set_cookies.append(value.decode("latin-1"))
         elif message["type"] == "http.response.body":
             assert self.status, "a body before the status line"
             assert not self.is_complete, "more after the end"

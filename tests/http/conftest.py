@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from hashlib import sha256
 from typing import Any
 
+import argon2
 import pytest
 
 from tests.http.asgi import Visit
@@ -16,12 +17,20 @@ from tidegate.core.credentials import ServerKeys
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import Fingerprint
 from tidegate.http.applications import Applications, build_applications
-from tidegate.http.exchange import Lifecycle
+from tidegate.http.chat.events import encode
+from tidegate.http.web.assets import Asset
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
 from tidegate.services.lane import Lane
+from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.passwords import PasswordLane
+from tidegate.services.replies import Replies
+from tidegate.services.sessions import Sessions
+from tidegate.services.setup import Setup
+from tidegate.services.writing import Desk
 from tidegate.testing.accounts import MemoryAccountStore
 from tidegate.testing.clock import HandClock
+from tidegate.testing.conversations import MemoryConversationStore
 from tidegate.testing.engine import FakeEngine
 from tidegate.testing.journal import RecordingJournal
 
@@ -35,10 +44,20 @@ def fingerprint(text: str) -> Fingerprint:
     return Fingerprint(sha256(text.encode()).hexdigest()[:16])
 
 
+SETUP_CODE = "5e7" * 10 + "aa"
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""What a hash costs is not what these tests are about."""
+ASSETS = {
+    "index.html": Asset("text/html; charset=utf-8", 'W/"page"', {"identity": b"<!doctype html><title>Chat</title>"}),
+    "manifest.webmanifest": Asset("application/manifest+json", 'W/"manifest"', {"identity": b"{}"}),
+    "assets/chat.js": Asset("text/javascript", 'W/"js"', {"identity": b"1;", "br": b"br", "gzip": b"gz"}),
+}
+
+
 class Service:
     """Everything that an answer is made of, open to a test."""
 
-    def __init__(self, slots: int = 2, max_waiting: int = 1) -> None:
+    def __init__(self, slots: int = 2, max_waiting: int = 1, max_per_owner: int = 100) -> None:
         self.clock = HandClock()
         self.journal = RecordingJournal()
         self.accounts = MemoryAccountStore()
@@ -51,21 +70,45 @@ class Service:
             fingerprint=fingerprint,
             clock=self.clock,
             keyring=self.keyring,
+            passwords=PasswordLane(hasher=CHEAP),
         )
         self.engine = FakeEngine()
-        self.lane = Lane(SlotPlan(slots, max_waiting), self.clock)
+        self.lane = Lane(SlotPlan(slots, max_waiting, max_per_owner), self.clock)
         self.lifecycle = Lifecycle()
+        self.conversations = MemoryConversationStore(self.accounts)
+        self.desk = Desk(
+            engine=self.engine,
+            lane=self.lane,
+            conversations=self.conversations,
+            lifecycle=self.lifecycle,
+            journal=self.journal,
+            fingerprint=fingerprint,
+            clock=self.clock,
+            ticks=self.clock,
+        )
+        self.replies = Replies(self.desk, encode)
+        self.sessions = Sessions(
+            clerk=self.clerk,
+            is_sign_up_open=True,
+            session_s=30 * 86400.0,
+            later=self._run_later,
+            ended=self.replies.hang_up,
+        )
+        self.setup = Setup(self.sessions, SETUP_CODE)
         self._later: list[asyncio.Task[None]] = []
         self.apps: Applications = build_applications(
-            engine=self.engine,
+            desk=self.desk,
             aliases=("deepseek-chat", "lab/tide"),
-            lane=self.lane,
             clerk=self.clerk,
             keyring=self.keyring,
-            lifecycle=self.lifecycle,
+            sessions=self.sessions,
+            setup=self.setup,
+            replies=self.replies,
+            assets=ASSETS,
+            status_url=None,
+            local_status_url="http://127.0.0.1:8081",
             max_body_bytes=MAX_BODY_BYTES,
             exposition=lambda: b"tidegate_engine_ready 1.0\n",
-            ticks=self.clock,
             later=self._run_later,
         )
         self.key = ""
@@ -128,4 +171,5 @@ async def service() -> AsyncIterator[Service]:
     made = await Service().open()
     yield made
     await made.finish_later()
+    made.clerk.passwords.close()
     made.assert_all_free()

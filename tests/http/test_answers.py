@@ -102,7 +102,7 @@ async def test_a_stream_is_framed_as_clients_expect(service: Service) -> None:
 
     assert visit.status == 200
     assert visit.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert visit.headers["cache-control"] == "no-cache, no-transform"
+    assert visit.headers["cache-control"] == "no-store, no-transform"
     assert visit.headers["x-accel-buffering"] == "no"
     assert "content-length" not in visit.headers
     assert visit.body.endswith(b"data: [DONE]\n\n")

@@ -133,7 +133,7 @@ async def test_how_often_a_client_has_tried_is_written_down_when_it_is_believabl
 
 
 async def test_browser_programs_of_any_origin_may_read_answers_and_their_ids(service: Service) -> None:
-    for path, status in (("/v1/models", 200), ("/nothing", 404)):
+    for path, status in (("/v1/models", 200), ("/v1/nothing", 404)):
         visit = await service.ask("GET", path, headers={"origin": "https://app.example"})
         assert visit.status == status
         assert visit.headers["access-control-allow-origin"] == "*"
@@ -173,7 +173,20 @@ async def test_head_answers_what_get_would(service: Service, path: str) -> None:
 
     for visit in (got, head):
         visit.headers.pop("x-request-id")
+        visit.headers.pop("set-cookie", None)  # The seed of a stranger's form is another each time.
     assert (head.status, head.headers) == (got.status, got.headers)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/account", "/chat", "/api/session", "/api/conversations", "/nothing"]
+)
+async def test_no_other_origin_is_let_in_where_cookies_count(service: Service, path: str) -> None:
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for visit in (
+        await service.ask("GET", path, headers={"origin": "https://evil.example"}),
+        await service.ask("OPTIONS", path, headers=asked),
+    ):
+        assert not [name for name in visit.headers if name.startswith("access-control-")]
 
 
 async def test_what_is_no_http_is_passed_by(service: Service) -> None:

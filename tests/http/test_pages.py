@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from tests.http.asgi import Visit
-from tests.http.conftest import Service
+from tests.http.browsing import HTML, Browser, House, text
+from tests.http.conftest import Service, fingerprint
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.events import RequestFinished
+from tidegate.core.reasons import Reason
+from tidegate.http import front, pages
+from tidegate.http.answering import Answering
+from tidegate.http.frame import Frame
+from tidegate.http.refusals import WIRE, Refusal
 from tidegate.http.status.verdict import verdict
+from tidegate.testing.engine import FakeEngine
 
 LOCAL = {"host": "127.0.0.1:1"}
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = await House().open()
+    yield made
+    await made.close()
 
 
 async def _page(app: Any, path: str = "/") -> Visit:
@@ -72,3 +92,167 @@ async def test_the_operators_page_tells_of_a_stop(service: Service) -> None:
     service.lifecycle.is_draining = True
 
     assert "being stopped or restarted" in (await _page(service.apps.operator)).body.decode()
+
+
+# Refusals as pages
+
+
+def _refusing(house: House, refusal: Exception) -> Frame:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        raise refusal
+
+    answering = Answering(app=refuse, journal=house.journal, lifecycle=house.lifecycle, clock=house.clock)
+    return Frame(app=answering, journal=house.journal, fingerprint=fingerprint, clock=house.clock, ticks=house.clock)
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.CLIENT_LEFT])
+async def test_every_refusal_is_a_page_for_people_with_the_same_status(house: House, reason: Reason) -> None:
+    app = _refusing(house, Refusal(reason, "It is <so>.", retry_after_s=1.5))
+
+    visit = await Visit(app, "GET", "/", headers={"accept": HTML}).ask()
+
+    assert visit.status == WIRE[reason].status
+    assert visit.headers["content-type"] == "text/html; charset=utf-8"
+    assert visit.headers["retry-after"] == "2"
+    assert "It is <so>." in text(visit)
+    assert "Please wait 2 seconds" in text(visit)
+    assert reason.value in text(visit)
+    assert visit.headers["x-request-id"] in text(visit)
+    assert house.journal.of(RequestFinished)[-1].reason is reason
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json"])
+async def test_programs_get_the_error_object(house: House, accept: str) -> None:
+    visit = await Browser(house).get("/nothing", accept=accept)
+
+    assert (visit.status, visit.error["code"]) == (404, "route_not_found")
+
+
+async def test_what_is_not_there_is_said_with_a_way_on(house: House) -> None:
+    visit = await Browser(house).get("/<script>alert(1)</script>")
+
+    assert visit.status == 404
+    assert b"<script" not in visit.body
+    assert 'href="/">To the front page</a>' in visit.body.decode()
+
+
+async def test_a_defect_of_ours_is_a_page_too_and_tells_nothing_of_itself(house: House) -> None:
+    visit = await Visit(_refusing(house, RuntimeError("inside")), "GET", "/", headers={"accept": HTML}).ask()
+
+    assert visit.status == 500
+    assert "inside" not in text(visit)
+    assert f"Quote {visit.headers['x-request-id']} to the operator" in text(visit)
+
+
+async def test_a_stop_is_said_as_a_page_with_a_time_to_come_back(house: House) -> None:
+    house.lifecycle.is_draining = True
+    house.lifecycle.drain_s = 7.0
+
+    visit = await Browser(house).get("/sign-in")
+
+    assert (visit.status, visit.headers["retry-after"]) == (503, "7")
+    assert "being stopped or restarted" in text(visit)
+
+
+async def test_a_form_that_is_not_read_to_its_end_closes_the_connection(house: House) -> None:
+    visit = await Browser(house).post("/nothing")
+
+    assert (visit.status, visit.headers["connection"]) == (404, "close")
+
+
+# The style
+
+
+async def test_the_style_and_the_sign_are_fetched_once_and_asked_for_anew_when_they_change(house: House) -> None:
+    page = (await Browser(house).get("/")).body.decode()
+    links = re.findall(r'<link [^>]*href="([^"]+)"', page)
+    assert len(links) == 2
+
+    for link, kind in zip(sorted(links), ("image/svg+xml", "text/css; charset=utf-8"), strict=True):
+        first = await Browser(house).get(link)
+        assert (first.status, first.headers["content-type"]) == (200, kind)
+        assert first.headers["cache-control"] == "max-age=3600"
+        again = await Browser(house).get(link, **{"if-none-match": first.headers["etag"]})
+        assert (again.status, again.body) == (304, b"")
+        assert (await Browser(house).get(link, **{"if-none-match": '"other"'})).status == 200
+        if "?v=" in link:
+            assert link.endswith(first.headers["etag"].strip('"'))
+
+
+async def test_the_front_page_leads_to_the_status_page_where_that_is_known(service: Service) -> None:
+    page = (await _page(service.apps.public)).body.decode()
+
+    found = re.search(r'<a href="([^"]+)">Status</a>', page)
+    assert found is not None
+    assert found.group(1).startswith("http")
+
+
+def _tokens() -> dict[str, dict[str, str]]:
+    sheet = (Path(pages.__file__).parent / "tokens.css").read_text()
+    light, dark = (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part)) for part in sheet.split("@media"))
+    return {"light": light, "dark": {**light, **dark}}
+
+
+def _luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("ink", "papers", "least"),
+    [
+        ("ink", ("paper", "card", "sunken", "accent-soft", "danger-soft"), 4.5),
+        ("quiet", ("paper", "card", "sunken"), 4.5),
+        ("link", ("paper", "card", "accent-soft"), 4.5),
+        ("accent-ink", ("accent", "accent-strong"), 4.5),
+        ("danger", ("card", "paper", "danger-soft"), 4.5),
+        ("warning", ("warning-soft",), 4.5),
+        ("edge", ("card", "paper"), 3.0),
+        ("focus", ("card", "paper"), 3.0),
+    ],
+)
+def test_colours_can_be_read_by_everybody(theme: str, ink: str, papers: tuple[str, ...], least: float) -> None:
+    """WCAG 2.2 AA: 4.5:1 for text (1.4.3), 3:1 for what only has to be seen (1.4.11)."""
+    colours = _tokens()[theme]
+
+    for paper in papers:
+        darker, lighter = sorted((_luminance(colours[ink]), _luminance(colours[paper])))
+        assert (lighter + 0.05) / (darker + 0.05) >= least, f"{ink} on {paper}"
+
+
+def test_a_template_that_mentions_what_nobody_gives_is_an_error() -> None:
+    """A page with a hole in it would look as if all were well."""
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    with pytest.raises(jinja2.UndefinedError):
+        pages.render(request, "front.html", verdict=verdict(EngineState.READY, is_draining=False))
+
+
+@pytest.mark.parametrize(
+    ("host", "status_url", "is_linked"),
+    [
+        ("127.0.0.1:8080", None, "http://127.0.0.1:8081"),
+        ("chat.example.org", None, None),
+        ("chat.example.org", "https://status.example.org/", "https://status.example.org/"),
+    ],
+)
+async def test_the_front_page_links_to_a_status_page_that_its_reader_can_open(
+    host: str, status_url: str | None, is_linked: str | None
+) -> None:
+    room = front.FrontRoom(FakeEngine(), status_url=status_url, local_status_url="http://127.0.0.1:8081")
+    request = Request(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "scheme": "http",
+            "query_string": b"",
+            "state": {},
+            "headers": [(b"host", host.encode())],
+        }
+    )
+    page = bytes((await front.front_page(room, request)).body).decode()
+
+    assert (re.findall(r'href="(https?://[^"]*)"', page) or [None]) == [is_linked]

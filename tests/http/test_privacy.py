@@ -51,7 +51,7 @@ async def test_no_word_of_a_caller_an_engine_or_an_exception_reaches_the_log(
     await service.ask("GET", "/v1/models", key=CANARY)
     await service.ask(CANARY.upper(), "/v1/models")
     await service.ask("GET", "/healthz", client=(CANARY, 1))
-    act = {"act": "create_user", "email": f"{CANARY}@example.org", "password": CANARY * 3}
+    act = {"act": "create_user", "email": f"{CANARY}@example.org", "password": f"{CANARY} and some more words"}
     await Visit(service.apps.control, "POST", "/acts", body=json.dumps(act).encode()).ask()
     logging.getLogger("asyncio").error("Task exception: %s", CANARY, exc_info=ValueError(CANARY))
 

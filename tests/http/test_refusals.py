@@ -35,8 +35,7 @@ def test_a_status_and_a_type_belong_together(reason: Reason) -> None:
 
     assert wire.meaning.endswith(".")
     expected = {4: "invalid_request_error", 5: "server_error"}[wire.status // 100]
-    if wire.status == 503:
-        expected = "service_unavailable_error"
+    expected = {429: "rate_limit_error", 503: "service_unavailable_error"}.get(wire.status, expected)
     if reason is not Reason.CLIENT_LEFT:
         assert wire.type == expected
 
@@ -54,7 +53,9 @@ def test_the_promise_to_come_back_is_never_too_early(wait_s: float) -> None:
 def test_clients_that_repeat_by_themselves_are_told_when_it_is_no_use(reason: Reason) -> None:
     headers = Refusal(reason, "No.").headers()
 
-    assert headers.get("x-should-retry") == ("false" if WIRE[reason].status >= 500 else None)
+    assert headers.get("x-should-retry") == (
+        "false" if WIRE[reason].status in {409, 429} or WIRE[reason].status >= 500 else None
+    )
     assert "retry-after" not in headers
 
 

@@ -45,7 +45,7 @@ async def test_pages_come_with_a_strict_policy_and_without_scripts(service: Serv
         assert visit.status == 200
         assert visit.headers["content-security-policy"].startswith("default-src 'none'")
         assert visit.headers["x-content-type-options"] == "nosniff"
-        assert visit.headers["referrer-policy"] == "no-referrer"
+        assert visit.headers["referrer-policy"] == "same-origin"
         assert b"<script" not in visit.body
         assert b"style=" not in visit.body
 

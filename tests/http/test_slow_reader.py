@@ -10,8 +10,9 @@ from starlette.types import Message
 
 from tidegate.core.identifiers import RequestId
 from tidegate.http import streams
-from tidegate.http.exchange import ClientLeftError, Exchange, Lifecycle
+from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.http.streams import EventStream
+from tidegate.services.lifecycle import Lifecycle
 
 
 @pytest.mark.parametrize("stuck_at", ["http.response.start", "http.response.body"])

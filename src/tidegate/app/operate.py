@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
+from tidegate.services.passwords import PasswordLane
 
 
 @asynccontextmanager
@@ -23,15 +25,16 @@ async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk
         datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
     )
     try:
-        async with open_store(
-            settings.database_url or datadir.database_url, datadir.user_keys_url, secrets.kek
-        ) as store:
-            yield Clerk(
-                accounts=store.accounts,
-                server_keys=secrets.server_keys,
-                journal=log,
-                fingerprint=fingerprinter(secrets.fingerprint_key),
-                clock=time.time,
-            )
+        database_url = settings.database_url or datadir.database_url
+        with contextlib.closing(PasswordLane()) as passwords:
+            async with open_store(database_url, datadir.user_keys_url, secrets.kek) as store:
+                yield Clerk(
+                    accounts=store.accounts,
+                    server_keys=secrets.server_keys,
+                    journal=log,
+                    fingerprint=fingerprinter(secrets.fingerprint_key),
+                    clock=time.time,
+                    passwords=passwords,
+                )
     finally:
         log.close()

@@ -14,30 +14,29 @@ import msgspec
 from starlette.types import ASGIApp
 
 from tidegate.adapters.disk.datadir import DataDir
-from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
+from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.engines.child import EnginePlan
 from tidegate.adapters.engines.embedded import EmbeddedEngine
 from tidegate.adapters.engines.process import EngineProcess
 from tidegate.adapters.models import Manifest
-from tidegate.adapters.sql.store import SqlStore, open_store
+from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background
-from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
 from tidegate.app.stopping import Told, drain, listen_to_signals
+from tidegate.app.wiring import wire
 from tidegate.config import Settings
-from tidegate.core.admission.slots import SlotPlan
 from tidegate.core.capacity.health import EngineState, HealthPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.http.applications import Applications, build_applications
-from tidegate.http.exchange import Lifecycle
+from tidegate.http.applications import Applications
+from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import EngineReport, ModelCard
 from tidegate.ports.journal import Journal
-from tidegate.services.accounts import Clerk
-from tidegate.services.keyring import Keyring
-from tidegate.services.lane import Lane
+from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.passwords import PasswordLane
+from tidegate.services.setup import Setup
 
 _ENGINE_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHON", "VIRTUAL_ENV", "COVERAGE_"),
@@ -52,6 +51,7 @@ class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
     datadir: DataDir
     model: ModelCard
     model_path: Path
+    assets: dict[str, Asset]
 
 
 def card_of(manifest: Manifest, context_tokens: int) -> ModelCard:
@@ -98,8 +98,11 @@ class Listeners(msgspec.Struct, frozen=True):
 class Audience(Protocol):
     """Whoever watches the service start and stop."""
 
-    def ready(self, start_s: float) -> None:
-        """The first token came, `start_s` after the process began."""
+    def ready(self, start_s: float, setup_path: str | None) -> None:
+        """The first token came, `start_s` after the process began.
+
+        While there is no operator, whoever opens `setup_path` on the public port may become one, once.
+        """
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
         """The engine failed and will be started again; `last_words` if it failed while loading."""
@@ -132,12 +135,27 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
         await engine.start()  # First: it takes longest, and in another process.
         stack.push_async_callback(engine.stop)
         database_url = settings.database_url or datadir.database_url
-        store = await stack.enter_async_context(open_store(database_url, datadir.user_keys_url, secrets.kek))
+        quota_bytes = settings.accounts.storage_mb * 1_000_000
+        store = await stack.enter_async_context(
+            open_store(database_url, datadir.user_keys_url, secrets.kek, quota_bytes=quota_bytes)
+        )
         background = Background()
         stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
-        applications = _applications(plan, engine, store, secrets, lifecycle, journal, metrics, background)
-        greeter = asyncio.create_task(_greet(engine, journal, audience))
+        applications, setup = await wire(
+            settings,
+            engine=engine,
+            store=store,
+            secrets=secrets,
+            lifecycle=lifecycle,
+            journal=journal,
+            metrics=metrics,
+            passwords=stack.enter_context(contextlib.closing(PasswordLane())),
+            later=background.later,
+            assets=plan.assets,
+            local_status_url=listeners.urls(settings.server.host)[1],
+        )
+        greeter = asyncio.create_task(_greet(engine, setup, journal, audience))
         stack.callback(greeter.cancel)
         drain_s = settings.server.drain_s
         await _serve_until_told(applications, listeners, datadir, lifecycle, drain_s, journal, audience, told)
@@ -186,45 +204,11 @@ def _engine_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(_ENGINE_VARIABLES)}
 
 
-def _applications(
-    plan: ServePlan,
-    engine: EmbeddedEngine,
-    store: SqlStore,
-    secrets: Secrets,
-    lifecycle: Lifecycle,
-    journal: Journal,
-    metrics: Metrics,
-    background: Background,
-) -> Applications:
-    given = plan.settings
-    fingerprint = fingerprinter(secrets.fingerprint_key)
-    keyring = Keyring(store.accounts, time.monotonic)
-    return build_applications(
-        engine=engine,
-        aliases=given.engine.aliases,
-        lane=Lane(SlotPlan(given.engine.slots, given.engine.max_waiting), time.monotonic),
-        clerk=Clerk(
-            accounts=store.accounts,
-            server_keys=secrets.server_keys,
-            journal=journal,
-            fingerprint=fingerprint,
-            clock=time.time,
-            keyring=keyring,
-        ),
-        keyring=keyring,
-        lifecycle=lifecycle,
-        max_body_bytes=given.server.max_body_bytes,
-        exposition=metrics.exposition,
-        ticks=time.monotonic,
-        later=background.later,
-    )
-
-
-async def _greet(engine: EmbeddedEngine, journal: Journal, audience: Audience) -> None:
+async def _greet(engine: EmbeddedEngine, setup: Setup, journal: Journal, audience: Audience) -> None:
     await engine.ready.wait()
     start_s = time.clock_gettime(time.CLOCK_BOOTTIME) - _process_started_s()
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
-    audience.ready(start_s)
+    audience.ready(start_s, f"/setup/{setup.code}" if setup.is_open() else None)
 
 
 async def _serve_until_told(
@@ -251,8 +235,8 @@ async def _serve_until_told(
     stopping = asyncio.create_task(told.stop.wait())
     # A server that ends by itself has failed: then the whole service stops, loudly.
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.running))
-    audience.draining(lifecycle.running, drain_s)
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.answering))
+    audience.draining(lifecycle.answering, drain_s)
     cut = await drain(lifecycle, drain_s, told.hurry)
     for one in servers:
         one.should_exit = True

@@ -7,7 +7,7 @@ import signal
 
 import msgspec
 
-from tidegate.http.exchange import Lifecycle
+from tidegate.services.lifecycle import Lifecycle
 
 _LAST_WORDS_S = 5.0
 
@@ -37,7 +37,7 @@ async def drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> i
     lifecycle.drain_s, lifecycle.is_draining = drain_s, True
     idle, hurried = asyncio.create_task(lifecycle.idle.wait()), asyncio.create_task(hurry.wait())
     await asyncio.wait({idle, hurried}, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
-    cut = lifecycle.running
+    cut = lifecycle.answering
     lifecycle.expired.set()
     await asyncio.wait({idle}, timeout=_LAST_WORDS_S)
     idle.cancel()

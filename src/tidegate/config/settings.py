@@ -7,7 +7,7 @@ of each field's `Meta` is what an operator reads.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Public port: API and health. 0 takes any free port.")] = 8080
     status_port: Annotated[Port, Meta(description="Status page, on the same address as the public port.")] = 8081
+    status_url: Annotated[
+        Annotated[str, Meta(pattern="^https?://[^/]")] | None,
+        Meta(
+            description="Where people find the status page, for the link on the front page; needed behind a proxy. "
+            "By default the status port, shown to browsers on this machine only."
+        ),
+    ] = None
     operator_port: Annotated[
         Port, Meta(description="A page, metrics and the engine's state. Always on 127.0.0.1, without sign-in.")
     ] = 8082
@@ -86,6 +93,15 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "and frees the engine later when a caller leaves.",
         ),
     ] = 8
+    max_per_account: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Requests that one account may have running or waiting, chat and API together; more are "
+            "refused with 429.",
+        ),
+    ] = 16
     max_waiting: Annotated[
         int, Meta(ge=0, le=100_000, description="Requests that may wait for a slot; more are refused with 503.")
     ] = 64
@@ -94,6 +110,21 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Seconds, Meta(description="Silence on a running request after which the engine is started anew.")
     ] = 10.0
     probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
+
+
+class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """People's accounts."""
+
+    sign_up: Annotated[
+        Literal["open", "closed"],
+        Meta(description="Whether strangers may make an account; closed, only `tidegate users create` does."),
+    ] = "open"
+    session_days: Annotated[
+        float, Meta(gt=0, le=400, description="How long a sign-in lasts before the password is asked for again.")
+    ] = 30.0
+    storage_mb: Annotated[
+        int, Meta(ge=1, le=1 << 20, description="What one account's conversations may take up, in 1,000,000 bytes.")
+    ] = 256
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,4 +152,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     models: ModelsSettings = ModelsSettings()
     engine: EngineSettings = EngineSettings()
+    accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

@@ -1,21 +1,27 @@
-"""A decent end to every request: refusals and our own defects become error objects.
+"""A decent end to every request: refusals and our own defects become error objects, or pages for people.
 
 While the service drains, requests are refused here, all but those that watch it go.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tidegate.core.events import Level, RequestCrashed, Site
+from tidegate.core.events import Level, RequestCrashed
 from tidegate.core.reasons import Reason
-from tidegate.http.exchange import ClientLeftError, Exchange, Lifecycle
+from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.pages import HEADERS, render
 from tidegate.http.refusals import Refusal
 from tidegate.ports.journal import Journal
+from tidegate.services.failures import origin
+from tidegate.services.lifecycle import Lifecycle
 
 
 class Answering(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +55,7 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
         except ClientLeftError:
             exchange.reason = Reason.CLIENT_LEFT
         except Exception as error:  # noqa: BLE001 - the last line of defence: recorded, and answered cleanly
-            kind, place = _origin(error)
+            kind, place = origin(error)
             self.journal.record(
                 RequestCrashed(t=self.clock(), level=Level.ERROR, id=exchange.id, error=kind, raised_at=place)
             )
@@ -63,7 +69,43 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
         headers = refusal.headers()
         if not exchange.is_body_read and scope["method"] not in {"GET", "HEAD"}:
             headers["connection"] = "close"  # What is left of the body shall not be read.
-        await Response(refusal.body(), refusal.status, headers, media_type="application/json")(scope, receive, send)
+        request = Request(scope)
+        # Browsers ask for HTML by name when a person goes somewhere; programs never do.
+        if "text/html" in request.headers.get("accept", ""):
+            response = _page(refusal, exchange, request, headers)
+        else:
+            response = Response(refusal.body(), refusal.status, headers, media_type="application/json")
+        await response(scope, receive, send)
+
+
+def _page(refusal: Refusal, exchange: Exchange, request: Request, headers: dict[str, str]) -> Response:
+    if refusal.reason is Reason.NOT_SIGNED_IN and refusal.page and request.method in {"GET", "HEAD"}:
+        return RedirectResponse(refusal.page, 303, HEADERS)
+    page = refusal.page or "/"
+    return render(
+        request,
+        "refusal.html",
+        status=refusal.status,
+        headers=headers,
+        title=_TITLES.get(refusal.status, "This did not work"),
+        message=refusal.message,
+        reason=refusal.reason,
+        request_id=exchange.id,
+        wait_s=math.ceil(refusal.retry_after_s or 0),
+        page=page,
+        page_name=_PLACES.get(page, "Go on"),
+    )
+
+
+_PLACES: Final = {"/": "To the front page", "/sign-in": "Sign in", "/account": "To your account"}
+_TITLES: Final = {
+    401: "Please sign in",
+    403: "This is not possible",
+    404: "There is nothing here",
+    429: "Too much at once",
+    500: "Something broke",
+    503: "Not right now",
+}
 
 
 def _draining(lifecycle: Lifecycle) -> Refusal:
@@ -72,12 +114,3 @@ def _draining(lifecycle: Lifecycle) -> Refusal:
         "The service is being stopped or restarted. Please try again shortly.",
         retry_after_s=max(1.0, lifecycle.drain_s),
     )
-
-
-def _origin(error: BaseException) -> tuple[Site, Site]:
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
-    line = traceback.tb_lineno if traceback else 0
-    return Site(type(error).__name__, 0), Site(module, line)

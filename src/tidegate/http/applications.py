@@ -6,25 +6,32 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tidegate.http import front, health
+from tidegate.http.accounts import routes as account_pages
+from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
+from tidegate.http.chat import routes as chat
 from tidegate.http.control import routes as control
+from tidegate.http.cross_origin import CrossOrigin
 from tidegate.http.doors import KeyDoor, open_door
-from tidegate.http.exchange import Lifecycle
 from tidegate.http.frame import Frame
 from tidegate.http.openai import routes as openai
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
 from tidegate.http.status import routes as status
-from tidegate.ports.engine import Engine
+from tidegate.http.visitors import SessionDoor
+from tidegate.http.web import routes as web
+from tidegate.http.web.assets import Asset
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
-from tidegate.services.lane import Lane
+from tidegate.services.replies import Replies
+from tidegate.services.sessions import Sessions
+from tidegate.services.setup import Setup
+from tidegate.services.writing import Desk
 
 
 class Applications(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,18 +45,22 @@ class Applications(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_applications(
     *,
-    engine: Engine,
+    desk: Desk,
     aliases: tuple[str, ...],
-    lane: Lane,
     clerk: Clerk,
     keyring: Keyring,
-    lifecycle: Lifecycle,
+    sessions: Sessions,
+    setup: Setup,
+    replies: Replies,
+    assets: dict[str, Asset],
+    status_url: str | None,
+    local_status_url: str,
     max_body_bytes: int,
     exposition: Callable[[], bytes],
-    ticks: Callable[[], float],
     later: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Applications:
-    """Bind every room to what it works with. `ticks` tells monotonic seconds, `later` runs what nobody waits for."""
+    """Bind every room to what it works with. `later` runs what nobody waits for."""
+    engine, lane, lifecycle, ticks = desk.engine, desk.lane, desk.lifecycle, desk.ticks
     door = KeyDoor(
         keyring=keyring,
         server_keys=clerk.server_keys,
@@ -57,6 +68,7 @@ def build_applications(
         clock=clerk.clock,
         later=later,
     )
+    session_door = SessionDoor(sessions=sessions, server_keys=clerk.server_keys, fingerprint=clerk.fingerprint)
     openai_room = openai.OpenAiRoom(
         engine=engine,
         aliases=aliases,
@@ -68,10 +80,29 @@ def build_applications(
     )
     operator_room = operator.OperatorRoom(engine=engine, lane=lane, lifecycle=lifecycle, exposition=exposition)
     health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
-    public = [
+    front_room = front.FrontRoom(
+        engine, is_sign_up_open=sessions.is_sign_up_open, status_url=status_url, local_status_url=local_status_url
+    )
+    chat_room = chat.ChatRoom(
+        engine=engine,
+        replies=replies,
+        conversations=desk.conversations,
+        searches=chat.search_lane(ticks),
+        lifecycle=lifecycle,
+        clock=clerk.clock,
+    )
+    web_room = web.WebRoom(assets)
+    for_programs = [
         *health_routes,
-        *bind(front.TABLE, front.FrontRoom(engine), open_door),
         *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
+        *bind(front.OPEN_TABLE, front_room, open_door),
+    ]
+    for_people = [
+        *bind(front.TABLE, front_room, session_door),
+        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup), session_door),
+        *bind(chat.TABLE, chat_room, session_door),
+        *bind(web.TABLE, web_room, session_door),
+        *bind(web.OPEN_TABLE, web_room, open_door),
     ]
     status_routes = bind(status.TABLE, status.StatusRoom(engine, lifecycle, clerk.clock), open_door)
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
@@ -92,10 +123,7 @@ def build_applications(
             is_counted=is_counted,
         )
 
-    # Browser programs of any origin may use the API: keys travel in a header, never in a cookie.
-    public_app = CORSMiddleware(
-        answering(public), allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
-    )
+    public_app = CrossOrigin.around(answering([*for_programs, *for_people]), for_programs)
     # A page in the operator's browser must not read this port under a name that it made to point here.
     operator_app = TrustedHostMiddleware(answering(operator_routes, stays_open=True), _LOCAL_NAMES, www_redirect=False)
     return Applications(
@@ -107,5 +135,4 @@ def build_applications(
     )
 
 
-_SHOWN = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]
 _LOCAL_NAMES = ["127.0.0.1", "localhost"]

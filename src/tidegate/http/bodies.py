@@ -69,14 +69,15 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(Reason.INVALID_JSON, f"The body is not valid JSON: {error}.") from None
     except RecursionError:
         raise Refusal(Reason.INVALID_JSON, "The body is nested too deeply.") from None
 
 
-def _invalid(text: str) -> Refusal:
+def invalid(text: str) -> Refusal:
+    """Say what msgspec found wrong, and blame the field by its path."""
     at = _AT.search(text)
     path = at[1].lstrip(".") if at else ""
     what = _AT.sub("", text)

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from tidegate.core.accounts import Scope
 from tidegate.core.credentials import ServerKeys, digest
 from tidegate.core.identifiers import Fingerprint
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Exchange
 from tidegate.http.refusals import Refusal
+from tidegate.http.routes import Route
 from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
 from tidegate.services.keyring import Keyring
 
@@ -30,12 +30,14 @@ class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
     later: Callable[[Coroutine[Any, Any, None]], None]
 
-    async def __call__(self, request: Request, scope: Scope) -> None:
+    async def __call__(self, request: Request, route: Route[Any]) -> None:
         """Let the caller through or raise a Refusal."""
+        if route.scope is None:
+            return
         word, _, text = request.headers.get("authorization", "").partition(" ")
         if word.lower() != "bearer" or not text:
             raise Refusal(Reason.INVALID_API_KEY, "An API key is needed: send it as 'Authorization: Bearer YOUR_KEY'.")
-        found = await authenticate(text.strip(), scope, self.keyring, self.server_keys)
+        found = await authenticate(text.strip(), route.scope, self.keyring, self.server_keys)
         match found:
             case Unknown():
                 # One sentence for all: whether a key was ever real is nobody's business.
@@ -56,6 +58,6 @@ class KeyDoor(msgspec.Struct, frozen=True, kw_only=True):
         exchange.key = self.fingerprint(caller.key.id)
 
 
-async def open_door(request: Request, scope: Scope) -> None:
-    """Let everybody through: for rooms that only the machine itself can reach."""
-    del request, scope
+async def open_door(request: Request, route: Route[Any]) -> None:
+    """Let everybody through: for rooms that only the machine itself can reach, and for what everybody may know."""
+    del request, route

@@ -1,10 +1,6 @@
-"""The request in hand: what is known of it, and whether the service takes it."""
+"""The request in hand: what is known of it."""
 
 from __future__ import annotations
-
-import asyncio
-import contextlib
-from collections.abc import Iterator
 
 import msgspec
 
@@ -21,6 +17,9 @@ class Exchange(msgspec.Struct, kw_only=True):
     route: RouteKind = RouteKind.OTHER
     account: Fingerprint | None = None
     key: Fingerprint | None = None
+    session: Fingerprint | None = None
+    source: Fingerprint | None = None
+    network: Fingerprint | None = None
     is_stream: bool | None = None
     max_tokens: int | None = None
     timing: Timing | None = None
@@ -29,31 +28,6 @@ class Exchange(msgspec.Struct, kw_only=True):
     is_body_read: bool = False
     bytes_out: int = 0
     status: int = 0
-
-
-class Lifecycle:
-    """Whether the service takes requests, and how many are running."""
-
-    def __init__(self) -> None:
-        """Open."""
-        self.is_draining = False
-        self.drain_s = 0.0
-        self.running = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self.expired = asyncio.Event()
-
-    @contextlib.contextmanager
-    def request(self) -> Iterator[None]:
-        """Count one request as running."""
-        self.running += 1
-        self.idle.clear()
-        try:
-            yield
-        finally:
-            self.running -= 1
-            if not self.running:
-                self.idle.set()
 
 
 class ClientLeftError(Exception):

@@ -18,7 +18,6 @@ from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.ports.journal import Journal
-from tidegate.services.generate import Timing
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +41,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
             return
         exchange = Exchange(id=RequestId.of(secrets.token_bytes(12)))
         scope.setdefault("state", {})["exchange"] = exchange
+        exchange.source, exchange.network = self._source(scope)
         began_at = self.ticks()
 
         async def send_counted(message: Message) -> None:
@@ -62,41 +62,37 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
             if self.is_counted:
                 self._record(exchange, scope, self.ticks() - began_at)
 
-    def _record(self, exchange: Exchange, scope: Scope, total_s: float) -> None:
-        timing = exchange.timing or Timing()
-        usage = timing.usage
+    def _source(self, scope: Scope) -> tuple[Fingerprint | None, Fingerprint | None]:
         client = scope.get("client")
         source, network = _source(client[0]) if client else (None, None)
-        left = exchange.reason is Reason.CLIENT_LEFT
-        self.journal.record(
-            RequestFinished(
-                t=self.clock(),
-                level=Level.ERROR if exchange.reason is Reason.INTERNAL_ERROR else Level.INFO,
-                id=exchange.id,
-                route=exchange.route,
-                status=499 if left else exchange.status,
-                total_s=total_s,
-                bytes_in=exchange.bytes_in,
-                bytes_out=exchange.bytes_out,
-                reason=exchange.reason,
-                src=None if source is None else self.fingerprint(source),
-                net=None if network is None else self.fingerprint(network),
-                acct=exchange.account,
-                key=exchange.key,
-                stream=exchange.is_stream,
-                in_tok=usage.prompt_tokens if usage else None,
-                cached_tok=usage.cached_tokens if usage else None,
-                out_tok=usage.completion_tokens if usage else timing.deltas or None,
-                max_tok=exchange.max_tokens,
-                queue_s=timing.queue_s if exchange.timing else None,
-                ttft_s=timing.ttft_s,
-                service_s=timing.service_s if exchange.timing else None,
-                gap_s=timing.gap_s,
-                finish=timing.finish,
-                abandoned=left or None,
-                retry=_retry_count(scope),
-            )
+        return (
+            None if source is None else self.fingerprint(source),
+            None if network is None else self.fingerprint(network),
         )
+
+    def _record(self, exchange: Exchange, scope: Scope, total_s: float) -> None:
+        left = exchange.reason is Reason.CLIENT_LEFT
+        finished = RequestFinished(
+            t=self.clock(),
+            level=Level.ERROR if exchange.reason is Reason.INTERNAL_ERROR else Level.INFO,
+            id=exchange.id,
+            route=exchange.route,
+            status=499 if left else exchange.status,
+            total_s=total_s,
+            bytes_in=exchange.bytes_in,
+            bytes_out=exchange.bytes_out,
+            reason=exchange.reason,
+            src=exchange.source,
+            net=exchange.network,
+            acct=exchange.account,
+            sess=exchange.session,
+            key=exchange.key,
+            stream=exchange.is_stream,
+            max_tok=exchange.max_tokens,
+            abandoned=left or None,
+            retry=_retry_count(scope),
+        )
+        self.journal.record(exchange.timing.written_into(finished) if exchange.timing else finished)
 
 
 def _source(address: str) -> tuple[str | None, str | None]:

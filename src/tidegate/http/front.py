@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-import html
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tidegate.core.events import RouteKind
+from tidegate.http import cookies
 from tidegate.http.openapi import document
-from tidegate.http.pages import page, style_sheet, verdict_box
+from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
-from tidegate.http.status.verdict import Status, verdict
+from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import Engine
 
 
 class FrontRoom(msgspec.Struct, frozen=True):
-    """Tells how the engine is, and names the model in the example."""
+    """Tells how the engine is, names the model in the example, and says whether strangers may make an account.
+
+    `status_url` is where the status page is, `local_status_url` where browsers on this machine find it.
+    """
 
     engine: Engine
+    is_sign_up_open: bool = True
+    status_url: str | None = None
+    local_status_url: str = ""
 
 
 async def front_page(room: FrontRoom, request: Request) -> Response:
-    """Say what this is, how it is and how to use it."""
-    base = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-    # While the service drains, the public port refuses before a page is asked for.
-    status = verdict(room.engine.report().state, is_draining=False)
-    body = _BODY.format(state=_state(status), base=html.escape(base[:200]), model=html.escape(room.engine.card.id))
-    return page("Tidegate", body)
-
-
-def _state(status: Status) -> str:
-    if status.indicator == "none":
-        return f"<p>{html.escape(status.description)}.</p>"
-    return verdict_box(status.indicator, status.description)
-
-
-async def front_style(room: FrontRoom, request: Request) -> Response:
-    """The page's style sheet."""
-    del room, request
-    return style_sheet()
+    """Say what this is, how it is and how to use it; whoever is signed in goes on to the chat."""
+    visitor = getattr(request.state, "visitor", None)
+    if visitor is not None and visitor.signed_in is not None:
+        return RedirectResponse("/chat", 303, HEADERS)
+    return render(
+        request,
+        "front.html",
+        # While the service drains, the public port refuses before a page is asked for.
+        verdict=verdict(room.engine.report().state, is_draining=False),
+        base=f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')[:200]}",
+        model=room.engine.card.id,
+        is_sign_up_open=room.is_sign_up_open,
+        status_url=room.status_url or (room.local_status_url if cookies.is_local(request) else ""),
+    )
 
 
 async def openapi(room: FrontRoom, request: Request) -> Response:
@@ -49,21 +51,6 @@ async def openapi(room: FrontRoom, request: Request) -> Response:
     del room, request
     return Response(document(), media_type="application/json")
 
-
-_BODY = """{state}
-<p>An AI-assistant service with an OpenAI-compatible API. Programs reach it at <code>{base}/v1</code> with a key from
-its operator.</p>
-<pre><code>curl {base}/v1/chat/completions \\
-  -H "Authorization: Bearer $API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{{
-  "model": "{model}",
-  "messages": [
-    {{"role": "user",
-     "content": "Hello"}}
-  ]
-}}'</code></pre>
-<p class="quiet"><a href="/openapi.json">API description</a> &middot; <a href="/readyz">Readiness</a></p>"""
 
 TABLE: Final = (
     Route(
@@ -73,15 +60,13 @@ TABLE: Final = (
         endpoint=front_page,
         kind=RouteKind.PAGE,
         media_type="text/html",
+        statuses=(200, 303),
     ),
-    Route(
-        method="GET",
-        path="/style.css",
-        summary="Its style sheet",
-        endpoint=front_style,
-        kind=RouteKind.PAGE,
-        media_type="text/css",
-    ),
+)
+"""Behind a SessionDoor."""
+
+OPEN_TABLE: Final = (
+    *ASSETS,
     Route(
         method="GET",
         path="/openapi.json",
@@ -90,3 +75,4 @@ TABLE: Final = (
         kind=RouteKind.PAGE,
     ),
 )
+"""For everybody: nothing here depends on who asks."""

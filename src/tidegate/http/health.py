@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import RouteKind
-from tidegate.http.exchange import Lifecycle
 from tidegate.http.routes import Route
 from tidegate.ports.engine import Engine
+from tidegate.services.lifecycle import Lifecycle
 
 
 class Health(msgspec.Struct, frozen=True):

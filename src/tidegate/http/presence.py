@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 from tidegate.core.reasons import Reason
-from tidegate.http.exchange import ClientLeftError, Lifecycle
+from tidegate.http.exchange import ClientLeftError
 from tidegate.http.refusals import Refusal
+from tidegate.services.lifecycle import Lifecycle
 
 T = TypeVar("T")
 

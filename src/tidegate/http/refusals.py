@@ -38,6 +38,26 @@ WIRE: dict[Reason, Wire] = {
     Reason.METHOD_NOT_ALLOWED: Wire(405, "invalid_request_error", "This address does not take this method."),
     Reason.INVALID_API_KEY: Wire(401, "invalid_request_error", "The key is missing, not ours, or was revoked."),
     Reason.MISSING_SCOPE: Wire(403, "invalid_request_error", "The key is good but may not do this."),
+    Reason.NOT_SIGNED_IN: Wire(401, "invalid_request_error", "No session, or one that ended or expired."),
+    Reason.OPERATORS_ONLY: Wire(403, "invalid_request_error", "Signed in, but not as an operator."),
+    Reason.CROSS_SITE_REQUEST: Wire(
+        403, "invalid_request_error", "Sent from another site's page, or without saying where."
+    ),
+    Reason.INVALID_CSRF_TOKEN: Wire(403, "invalid_request_error", "The form or call carries no token of this session."),
+    Reason.WRONG_CREDENTIALS: Wire(401, "invalid_request_error", "The address or the password is wrong."),
+    Reason.SIGN_UP_CLOSED: Wire(403, "invalid_request_error", "The operator has closed registration."),
+    Reason.EMAIL_TAKEN: Wire(409, "invalid_request_error", "Another account already uses this address."),
+    Reason.CONVERSATION_NOT_FOUND: Wire(404, "invalid_request_error", "The caller has no such conversation."),
+    Reason.MESSAGE_NOT_FOUND: Wire(404, "invalid_request_error", "The conversation has no such message."),
+    Reason.REPLY_IS_RUNNING: Wire(409, "invalid_request_error", "One reply is written in a conversation at a time."),
+    Reason.STORAGE_FULL: Wire(403, "invalid_request_error", "The account's conversations take up accounts.storage_mb."),
+    Reason.CONTENT_UNREADABLE: Wire(410, "invalid_request_error", "The key to this is gone, or it was altered."),
+    Reason.CONCURRENCY_LIMIT_EXCEEDED: Wire(
+        429, "rate_limit_error", "The account has engine.max_per_account requests running or waiting."
+    ),
+    Reason.SIGN_IN_BUSY: Wire(429, "rate_limit_error", "Too many passwords are being checked at this moment."),
+    Reason.SEARCH_BUSY: Wire(429, "rate_limit_error", "Too many searches are running at this moment."),
+    Reason.TOO_MANY_STREAMS: Wire(429, "rate_limit_error", "The account has too many event streams open."),
     Reason.SERVER_IS_OVERLOADED: Wire(503, "service_unavailable_error", "Every place and the queue are taken."),
     Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
     Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),
@@ -73,13 +93,15 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         param: str | None = None,
         retry_after_s: float | None = None,
         headers: dict[str, str] | None = None,
+        page: str | None = None,
     ) -> None:
-        """`message` is for the caller: what is wrong and what to do."""
+        """`message` is for the caller: what is wrong and what to do. `page` is where a person is sent instead."""
         super().__init__(reason)
         self.reason = reason
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+        self.page = page
         self._headers = headers or {}
 
     @property

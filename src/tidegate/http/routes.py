@@ -17,7 +17,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from tidegate.core.accounts import Scope
+from tidegate.core.accounts import Role, Scope
 from tidegate.core.events import RouteKind
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Exchange
@@ -25,14 +25,13 @@ from tidegate.http.refusals import Refusal
 
 R = TypeVar("R")
 
-Door = Callable[[Request, Scope], Awaitable[None]]
-"""Lets a caller with the scope through, or raises a Refusal."""
-
 
 class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """One method at one path; `endpoint` gets the room it belongs to and the request.
 
-    `statuses` are those under which `response` comes; every other answer is one of `reasons`.
+    `scope` is what an API key must be good for, `role` what a signed-in person must at least be; None asks
+    nothing. A route with `is_form` takes a form, which its door reads. `query` is what may stand behind the
+    question mark. `statuses` are those under which `response` comes; every other answer is one of `reasons`.
     """
 
     method: str
@@ -41,6 +40,9 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     endpoint: Callable[[R, Request], Awaitable[Response]]
     kind: RouteKind = RouteKind.OTHER
     scope: Scope | None = None
+    role: Role | None = None
+    is_form: bool = False
+    query: Any = None
     request: Any = None
     response: Any = None
     chunk: Any = None
@@ -56,9 +58,26 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     @property
     def every_reason(self) -> tuple[Reason, ...]:
         """Its own reasons, and those that its door and the frame give."""
-        door = (Reason.INVALID_API_KEY, Reason.MISSING_SCOPE) if self.scope is not None else ()
-        frame = (Reason.SERVER_IS_DRAINING, Reason.INTERNAL_ERROR) if self.scope is not None else ()
-        return (*self.reasons, *door, *frame)
+        if self.scope is None and self.role is None:
+            return self.reasons
+        by_key = (Reason.INVALID_API_KEY, Reason.MISSING_SCOPE) if self.scope is not None else ()
+        by_session = (Reason.NOT_SIGNED_IN,) if self.role is not None else ()
+        for_operators = (Reason.OPERATORS_ONLY,) if self.role is Role.OPERATOR else ()
+        by_page = (Reason.CROSS_SITE_REQUEST, Reason.INVALID_CSRF_TOKEN)
+        is_changing = self.role is not None and self.method != "GET"
+        return (
+            *self.reasons,
+            *by_key,
+            *by_session,
+            *for_operators,
+            *(by_page if is_changing else ()),
+            Reason.SERVER_IS_DRAINING,
+            Reason.INTERNAL_ERROR,
+        )
+
+
+Door = Callable[[Request, Route[Any]], Awaitable[None]]
+"""Lets a caller through to a route, or raises a Refusal. It is asked for every route, also for open ones."""
 
 
 def bind(table: Iterable[Route[R]], room: R, door: Door, prefixes: Iterable[str] = ("",)) -> list[StarletteRoute]:
@@ -95,8 +114,7 @@ class _Resource(Generic[R]):
             raise Refusal(Reason.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"allow": allowed})
         exchange: Exchange = request.state.exchange
         exchange.route = route.kind
-        if route.scope is not None:
-            await self._door(request, route.scope)
+        await self._door(request, route)
         response = await route.endpoint(self._room, request)
         await response(scope, receive, send)
 

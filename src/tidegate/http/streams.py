@@ -12,25 +12,42 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from tidegate.http.exchange import ClientLeftError, Exchange, Lifecycle
+from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.http.presence import until_gone
 from tidegate.http.refusals import Refusal
+from tidegate.services.lifecycle import Lifecycle
 
 UNREAD_LIMIT_S = 8.0
 """A caller that takes nothing for this long has left. Shorter than the engine's stall, which it must not look like."""
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
+    (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+def event(payload: bytes) -> bytes:
+    """One event of one line."""
+    return b"data: " + payload + b"\n\n"
+
+
+def comment(text: str) -> bytes:
+    """A line that every client ignores: it keeps proxies from giving up."""
+    return f": {text}\n\n".encode()
+
+
+def error_event(refusal: Refusal) -> bytes:
+    """An error in the middle of a stream."""
+    return event(refusal.body())
 
 
 class EventStream(Response):
     """Sends pieces as they come.
 
-    A Refusal from the source becomes an error event, which clients raise as an
-    error and keep the text so far. When the caller leaves, the source is closed.
+    A Refusal from the source ends it with `last_words`: by default an error
+    event, which clients raise as an error and keep the text so far. When the
+    caller leaves, the source is closed.
     """
 
     def __init__(
@@ -39,12 +56,14 @@ class EventStream(Response):
         lifecycle: Lifecycle,
         exchange: Exchange,
         close: Callable[[], Awaitable[None]],
+        last_words: Callable[[Refusal], bytes] | None = error_event,
     ) -> None:
         """`pieces` are whole server-sent events; `close` frees what they come from, whatever happens."""
         self._pieces = pieces
         self._lifecycle = lifecycle
         self._exchange = exchange
         self._close = close
+        self._last_words = last_words
         self._sending_since: float | None = None
         self.background = None
 
@@ -57,7 +76,7 @@ class EventStream(Response):
             await until_gone(self._send_all(send), receive, self._lifecycle, self._unread())
         except Refusal as refusal:
             self._exchange.reason = refusal.reason
-            last = error_event(refusal)
+            last = self._last_words(refusal) if self._last_words else b""
         finally:
             # A generator that never began runs no `finally` of its own when it is closed.
             await self._close()
@@ -90,18 +109,3 @@ async def _send_soon(send: Send, message: Message) -> None:
             await send(message)
     except TimeoutError:
         raise ClientLeftError from None
-
-
-def event(payload: bytes) -> bytes:
-    """One event of one line."""
-    return b"data: " + payload + b"\n\n"
-
-
-def comment(text: str) -> bytes:
-    """A line that every client ignores: it keeps proxies from giving up."""
-    return f": {text}\n\n".encode()
-
-
-def error_event(refusal: Refusal) -> bytes:
-    """An error in the middle of a stream."""
-    return event(refusal.body())

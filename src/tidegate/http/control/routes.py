@@ -17,6 +17,7 @@ from tidegate.http.refusals import Refusal
 from tidegate.http.routes import Route
 from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.accounts import Act, Clerk, NotFoundError
+from tidegate.services.passwords import PasswordsBusyError
 
 _BODY_BYTES = 65536
 _ANY_ACT: Any = Act  # A union is a type to msgspec, but not to a type checker.
@@ -31,6 +32,9 @@ async def perform(room: Clerk, request: Request) -> Response:
         return _not_so(409, "email: another account already uses this address")
     except NotFoundError as error:
         return _not_so(404, str(error))
+    except PasswordsBusyError as error:
+        sentence = "Too many passwords are being checked at this moment. Please try again in a few seconds."
+        raise Refusal(Reason.SIGN_IN_BUSY, sentence, retry_after_s=error.retry_after_s) from error
     except ValueError as error:
         raise Refusal(Reason.INVALID_VALUE, str(error)) from None
     return _json(200, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -14,9 +14,11 @@ from starlette.responses import Response
 from tidegate.core.accounts import Scope
 from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Call, Progress
+from tidegate.core.generation.window import LONGEST_TOKEN_BYTES
 from tidegate.core.reasons import Reason
 from tidegate.http import bodies
-from tidegate.http.exchange import Exchange, Lifecycle
+from tidegate.http.exchange import Exchange
+from tidegate.http.failing import refusing
 from tidegate.http.openai.answers import ChatChunk, ChatCompletion, ModelBody, ModelList, TextCompletion
 from tidegate.http.openai.dialect import ChatDialect, Dialect, Head, TextDialect
 from tidegate.http.openai.requests import ChatRequest, TextRequest
@@ -24,21 +26,15 @@ from tidegate.http.presence import until_gone
 from tidegate.http.refusals import Refusal
 from tidegate.http.routes import Route
 from tidegate.http.streams import EventStream, comment, event
-from tidegate.ports.engine import (
-    CallRejectedError,
-    ContextExceededError,
-    Engine,
-    EngineError,
-    EngineUnavailableError,
-)
+from tidegate.ports.engine import CallRejectedError, ContextExceededError, Engine
 from tidegate.services.authenticate import Caller
 from tidegate.services.generate import Generation
-from tidegate.services.lane import Lane, OverloadedError
+from tidegate.services.lane import Lane
+from tidegate.services.lifecycle import Lifecycle
 
 W = TypeVar("W", ChatRequest, TextRequest)
 
 _REPORT_EVERY_S = 1.0
-_TOKEN_BYTES = 32  # Far above the mean of any text; only runs of blanks have longer tokens.
 _ENVELOPE_BYTES = 65536  # For everything in a request that is not prompt.
 
 
@@ -105,7 +101,7 @@ async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
     """
     body = await bodies.read(request, room.max_body_bytes)
     wanted = bodies.decode(body, kind)
-    most_bytes = room.engine.card.context_tokens * _TOKEN_BYTES + _ENVELOPE_BYTES
+    most_bytes = room.engine.card.context_tokens * LONGEST_TOKEN_BYTES + _ENVELOPE_BYTES
     if len(body) > most_bytes:
         raise Refusal(
             Reason.CONTEXT_LENGTH_EXCEEDED,
@@ -121,7 +117,7 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
     call = _call(wanted)
     caller: Caller = request.state.caller
-    with _refusing(wanted):
+    with refusing(_blaming(wanted)):
         begun = Generation.begin(room.engine, room.lane, call, caller.user.id, room.ticks)
         # No status line before the engine has taken the call: until then a refusal can still be a refusal.
         generation = await until_gone(begun, request.receive, room.lifecycle)
@@ -144,7 +140,7 @@ def _call(wanted: ChatRequest | TextRequest) -> Call:
 
 async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) -> AsyncGenerator[bytes, None]:
     reported_at = room.ticks()
-    with _refusing():
+    with refusing():
         async with contextlib.aclosing(generation.events()) as events:
             for chunk in dialect.opening():
                 yield event(msgspec.json.encode(chunk))
@@ -158,7 +154,7 @@ async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) ->
 
 
 async def _collect(generation: Generation, dialect: Dialect) -> Response:
-    with _refusing():
+    with refusing():
         async with contextlib.aclosing(generation.events()) as events:
             async for happened in events:
                 dialect.take(happened)
@@ -166,39 +162,19 @@ async def _collect(generation: Generation, dialect: Dialect) -> Response:
     return _json(dialect.whole(), {"openai-processing-ms": str(served_ms)})
 
 
-@contextlib.contextmanager
-def _refusing(wanted: ChatRequest | TextRequest | None = None) -> Iterator[None]:
-    """Say in the API's words what the engine or the lane could not do, and which field of `wanted` it was."""
-    try:
-        yield
-    except OverloadedError as error:
-        raise Refusal(
-            Reason.SERVER_IS_OVERLOADED,
-            "Too many requests are waiting for the model. Please try again later.",
-            retry_after_s=error.retry_after_s,
-        ) from error
-    except ContextExceededError as error:
-        raise Refusal(
-            Reason.CONTEXT_LENGTH_EXCEEDED,
-            f"The prompt has {error.prompt_tokens} tokens; this model can hold {error.context_tokens}, "
-            "answer included. Please shorten it.",
-            param=wanted.prompt_field if wanted else None,
-        ) from error
-    except CallRejectedError as error:
-        param = error.field or (wanted.blame(error.message) if wanted else None)
-        raise Refusal(
-            Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}", param=param
-        ) from error
-    except EngineUnavailableError as error:
-        raise Refusal(
-            Reason.ENGINE_UNAVAILABLE,
-            "The model is starting. Please try again shortly.",
-            retry_after_s=error.retry_after_s,
-        ) from error
-    except EngineError as error:
-        raise Refusal(
-            Reason.ENGINE_FAILED, "The model broke off while answering. Please try again.", retry_after_s=2.0
-        ) from error
+def _blaming(wanted: ChatRequest | TextRequest) -> Callable[[Exception], str | None]:
+    """Say which field of `wanted` an error is about."""
+
+    def blame(error: Exception) -> str | None:
+        match error:
+            case ContextExceededError():
+                return wanted.prompt_field
+            case CallRejectedError():
+                return error.field or wanted.blame(error.message)
+            case _:
+                return None
+
+    return blame
 
 
 def _head(room: OpenAiRoom, wanted: ChatRequest | TextRequest, prefix: str) -> Head:
@@ -224,6 +200,7 @@ _CALL_REASONS = (
     Reason.CONTEXT_LENGTH_EXCEEDED,
     Reason.MODEL_NOT_FOUND,
     Reason.BODY_TOO_LARGE,
+    Reason.CONCURRENCY_LIMIT_EXCEEDED,
     Reason.SERVER_IS_OVERLOADED,
     Reason.ENGINE_UNAVAILABLE,
     Reason.ENGINE_FAILED,

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
-from tidegate.http.exchange import Lifecycle
-from tidegate.http.pages import page, style_sheet, verdict_box
+from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import Engine, EngineReport
 from tidegate.services.lane import Lane
+from tidegate.services.lifecycle import Lifecycle
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +39,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
-    del request
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    return page("Tidegate operator", verdict_box(status.indicator, status.description) + _BODY)
-
-
-async def operator_style(room: OperatorRoom, request: Request) -> Response:
-    """The page's style sheet."""
-    del room, request
-    return style_sheet()
+    return render(request, "operator.html", verdict=status)
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
@@ -69,13 +62,6 @@ async def metrics(room: OperatorRoom, request: Request) -> Response:
     return Response(room.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-_BODY = """<dl>
-<dt><a href="/metrics">/metrics</a></dt><dd>Figures in Prometheus' text format.</dd>
-<dt><a href="/api/vitals">/api/vitals</a></dt><dd>The engine's state with its cause, and how full the service is.</dd>
-<dt><a href="/readyz">/readyz</a></dt><dd>Would a request be served? 200 or 503.</dd>
-</dl>
-<p class="quiet">Only programs on this machine reach this port.</p>"""
-
 TABLE: Final = (
     Route(
         method="GET",
@@ -85,14 +71,7 @@ TABLE: Final = (
         kind=RouteKind.PAGE,
         media_type="text/html",
     ),
-    Route(
-        method="GET",
-        path="/style.css",
-        summary="Its style sheet",
-        endpoint=operator_style,
-        kind=RouteKind.PAGE,
-        media_type="text/css",
-    ),
+    *ASSETS,
     Route(
         method="GET",
         path="/api/vitals",

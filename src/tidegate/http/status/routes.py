@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
-from tidegate.http.exchange import Lifecycle
-from tidegate.http.pages import HEADERS, page, style_sheet, verdict_box
+from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import Status, verdict
 from tidegate.ports.engine import Engine
+from tidegate.services.lifecycle import Lifecycle
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -61,25 +61,9 @@ async def status_json(room: StatusRoom, request: Request) -> Response:
 
 async def status_page(room: StatusRoom, request: Request) -> Response:
     """The status for people, without JavaScript."""
-    del request
-    status = room.status()
-    body = _BODY.format(
-        verdict=verdict_box(status.indicator, status.description),
-        now=room.now(),
-        shown=room.now(" ").replace("+00:00", " UTC"),
-    )
-    return page("Tidegate status", body, head='<meta http-equiv="refresh" content="30">')
+    shown = room.now(" ").replace("+00:00", " UTC")
+    return render(request, "status.html", verdict=room.status(), now=room.now(), shown=shown)
 
-
-async def style(room: StatusRoom, request: Request) -> Response:
-    """The page's style sheet."""
-    del room, request
-    return style_sheet()
-
-
-_BODY = """{verdict}
-<p class="quiet">Measured at <time datetime="{now}">{shown}</time>. This page renews itself every 30 seconds.
-Programs read <a href="/api/v2/status.json">status.json</a>.</p>"""
 
 TABLE: Final = (
     Route(
@@ -90,14 +74,7 @@ TABLE: Final = (
         kind=RouteKind.STATUS,
         media_type="text/html",
     ),
-    Route(
-        method="GET",
-        path="/style.css",
-        summary="Its style sheet",
-        endpoint=style,
-        kind=RouteKind.STATUS,
-        media_type="text/css",
-    ),
+    *ASSETS,
     Route(
         method="GET",
         path="/api/v2/status.json",

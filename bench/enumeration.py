@@ -1,0 +1,115 @@
+"""Does the time of a failed sign-in tell a stranger who has an account here?
+
+    python bench/enumeration.py [ATTEMPTS]
+
+Against a running service over HTTP: wrong passwords for an address with a
+password, for one whose account has none, and for one that nobody has, taken in
+turns in random order. AUC is how often a guess by the time alone would be right
+(0.5 is a coin), p how likely a difference as large is by chance (two-sided
+Kolmogorov-Smirnov, asymptotic).
+"""
+
+from __future__ import annotations
+
+import bisect
+import http.client
+import json
+import math
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from service import report, running
+
+ADDRESSES = {
+    "known": "known@example.org",
+    "without password": "machine@example.org",
+    "unknown": "nobody@example.org",
+}
+PASSWORD = "a tide waits for nobody"  # noqa: S105 - of an account that lives as long as the measurement
+_WARMING = 5
+
+
+def main() -> None:
+    """Measure and print."""
+    attempts = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    with running() as service:
+        create(service.data_dir, ADDRESSES["known"], "--password-stdin", said=PASSWORD)
+        create(service.data_dir, ADDRESSES["without password"])
+        taken = measure(service.port, attempts)
+    unknown = taken["unknown"]
+    rows: list[tuple[str, ...]] = [("address", "median ms", "p10 ms", "p90 ms", "AUC against unknown", "KS p")]
+    figures = {}
+    for name, times in taken.items():
+        deciles = statistics.quantiles(times, n=10)
+        figures[name] = {
+            "median_ms": round(statistics.median(times) * 1000, 3),
+            "p10_ms": round(deciles[0] * 1000, 3),
+            "p90_ms": round(deciles[-1] * 1000, 3),
+            "auc": round(auc(times, unknown), 4),
+            "ks_p": round(ks_p(times, unknown), 4),
+        }
+        rows.append((name, *(str(figure) for figure in figures[name].values())))
+    report("failed sign-ins", {"attempts": attempts, "addresses": figures}, rows)
+
+
+def create(data_dir: Path, email: str, *options: str, said: str = "") -> None:
+    """Make a user through the running service."""
+    command = [sys.executable, "-m", "tidegate", "users", "create", email, *options, "--data", str(data_dir), "--json"]
+    json.loads(subprocess.run(command, input=said + "\n", check=True, capture_output=True, text=True).stdout)
+
+
+def measure(port: int, attempts: int) -> dict[str, list[float]]:
+    """Seconds of each attempt, by kind of address."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {"sec-fetch-site": "same-origin", "accept": "text/html"}
+    connection.request("GET", "/sign-in", headers=headers)
+    answer = connection.getresponse()
+    found = re.search(r'name="csrf" value="([^"]+)"', answer.read().decode())
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    assert found is not None
+    headers |= {"cookie": cookie, "content-type": "application/x-www-form-urlencoded"}
+    taken: dict[str, list[float]] = {name: [] for name in ADDRESSES}
+    for attempt in range(_WARMING + attempts):
+        for name in random.sample(list(ADDRESSES), len(ADDRESSES)):
+            form = {"csrf": found[1], "email": ADDRESSES[name], "password": f"not the right one {attempt}"}
+            began_at = time.perf_counter()
+            connection.request("POST", "/sign-in", urlencode(form), headers)
+            answer = connection.getresponse()
+            answer.read()
+            passed_s = time.perf_counter() - began_at
+            assert answer.status == 401, answer.status
+            if attempt >= _WARMING:  # The first ones warm up.
+                taken[name].append(passed_s)
+    return taken
+
+
+def auc(some: list[float], others: list[float]) -> float:
+    """The chance that one of `some` took longer than one of `others`, ties half (Mann-Whitney)."""
+    ordered = sorted(others)
+    longer = sum(bisect.bisect_left(ordered, one) + bisect.bisect_right(ordered, one) for one in some) / 2
+    return longer / (len(some) * len(others))
+
+
+def ks_p(some: list[float], others: list[float]) -> float:
+    """Two-sided two-sample Kolmogorov-Smirnov p-value, by the asymptotic series with Stephens' correction."""
+    first, second = sorted(some), sorted(others)
+    gap = max(
+        abs(bisect.bisect_right(first, at) / len(first) - bisect.bisect_right(second, at) / len(second))
+        for at in [*first, *second]
+    )
+    size = math.sqrt(len(first) * len(second) / (len(first) + len(second)))
+    scaled = (size + 0.12 + 0.11 / size) * gap
+    if scaled < 0.2:  # The series does not converge there, and p is 1 to many digits.
+        return 1.0
+    series = sum((-1.0) ** (k - 1) * math.exp(-2 * k * k * scaled * scaled) for k in range(1, 101))
+    return min(1.0, max(0.0, 2 * series))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What a person at the terminal is told while the service starts, runs and stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from tidegate.cli.invocation import command, program
+
+if TYPE_CHECKING:
+    from tidegate.adapters.models import Manifest
+    from tidegate.app import Listeners
+    from tidegate.config import Settings
+
+_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+
+
+class Greeting:
+    """Says it on standard output, and trouble on standard error."""
+
+    def __init__(self, settings: Settings, listeners: Listeners, manifest: Manifest, *, is_first: bool) -> None:
+        self._settings = settings
+        self._urls = listeners.urls(settings.server.host)
+        self._manifest = manifest
+        self._is_first = is_first
+        self._last_words: list[str] = []
+        self._console = Console(highlight=False, soft_wrap=True)
+        # Drawn only on a terminal; a large model takes minutes to load.
+        self._loading = self._console.status(f"Loading {escape(manifest.id)}")
+
+    @contextlib.contextmanager
+    def on_screen(self) -> Iterator[None]:
+        """Show that it is loading, and leave the terminal as it was, however it ends."""
+        self._loading.start()
+        try:
+            yield
+        finally:
+            self._loading.stop()
+
+    def ready(self, start_s: float, setup_path: str | None) -> None:
+        """Say where to go."""
+        self._loading.stop()
+        public, status, operator = self._urls
+        engine = self._settings.engine
+        say = self._console.print
+        say(f"\n[bold]Tidegate is ready[/bold] after {start_s:.1f} s.\n")
+        say(f"  Chat      {public}   (sign up there, or with the link below)")
+        say(f"  API       {public}/v1   (OpenAI-compatible)")
+        say(f"  Status    {status}")
+        say(f"  Operator  {operator}/metrics   (this machine only)")
+        answers = "1 answer at a time" if engine.slots == 1 else f"{engine.slots} answers at once"
+        size = f"{answers}, {engine.context_tokens} tokens each"
+        say(f"  Model     {escape(self._manifest.id)}, {size}")
+        say(f"  Data      {escape(str(self._settings.data_dir))}\n")
+        self._warn()
+        self._warn_of_plain_http()
+        self._advise()
+        if setup_path is not None:
+            say("There is no operator yet. This link makes one, once; give it to nobody else:")
+            say(f"  {public}{setup_path}\n")
+        say("Keys for programs: on your account's page, or")
+        say(f"  {command(self._settings, 'users create you@example.org')}")
+        say(f"  {command(self._settings, 'keys create --user you@example.org')}\n")
+        say("Stop with Ctrl-C.")
+
+    def trouble(self, restarts: int, last_words: list[str]) -> None:
+        """Pass on what the engine said when it could not load, or that it has to be started again."""
+        self._loading.stop()
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        if not last_words:
+            err.print(f"[bold red]The engine stopped[/bold red] and is being started again (restart {restarts}).")
+            return
+        if last_words == self._last_words:
+            return  # It goes on trying; the same words again would tell nothing new.
+        self._last_words = last_words
+        err.print("[bold red]The model could not be loaded[/bold red]; trying again. The engine's last words:")
+        for line in last_words:
+            err.print(f"  {line}", markup=False)
+        err.print("If memory is short, lower engine.slots or engine.context_tokens, or serve a smaller model.")
+
+    def draining(self, running: int, limit_s: float) -> None:
+        """Say what is being waited for, if anything."""
+        self._loading.stop()
+        if running:
+            answers = "1 answer is" if running == 1 else f"{running} answers are"
+            self._console.print(
+                f"Stopping: {answers} still running, up to {limit_s:.0f} s. Ctrl-C again ends them now."
+            )
+
+    def stopped(self, cut: int) -> None:
+        """Say that it is over, and what it cost."""
+        ended = "" if not cut else " 1 answer was ended." if cut == 1 else f" {cut} answers were ended."
+        self._console.print(f"Stopped.{ended}")
+
+    def _warn(self) -> None:
+        from tidegate.core.models.catalogue import CATALOGUE
+
+        made_for = next((entry.context_tokens for entry in CATALOGUE if entry.id == self._manifest.id), None)
+        given = self._settings.engine.context_tokens
+        if made_for is not None and given > made_for:
+            self._console.print(
+                f"[bold yellow]engine.context_tokens = {given} is more than this model was made for[/bold yellow]: "
+                f"beyond {made_for} tokens it loses the thread. Lower the setting, or serve another model.\n"
+            )
+
+    def _warn_of_plain_http(self) -> None:
+        if self._settings.server.host in _LOOPBACK:
+            return
+        self._console.print(
+            "[bold yellow]Tidegate speaks plain HTTP, and other machines can reach it.[/bold yellow] Passwords and "
+            "chats can be read on the way:\nput a proxy with TLS before it (docs/operate.md). People who come without "
+            "are warned on every page.\n"
+        )
+
+    def _advise(self) -> None:
+        from tidegate.cli.models import machine_memory_bytes
+        from tidegate.core.models.catalogue import CATALOGUE, recommend
+
+        if not any(entry.id == self._manifest.id and entry.is_demonstration for entry in CATALOGUE):
+            return
+        say = self._console.print
+        say("[bold yellow]This is a demonstration model[/bold yellow]: it is tiny, and often wrong.")
+        if not self._is_first:
+            say(f"  Better ones: {program()} models list\n")
+            return
+        memory_bytes = machine_memory_bytes()
+        better = recommend(memory_bytes)
+        if better:
+            fits = f"fit this machine's {memory_bytes / 1e9:.0f} GB of memory"
+            say(f"  Better open models that {fits}; how fast they are depends on its cores:")
+        for entry in better:
+            say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
+            say(f"    {command(self._settings, f'serve --model {entry.id}')}")
+        say("")

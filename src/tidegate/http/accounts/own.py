@@ -1,0 +1,131 @@
+"""The page of one's own account: sessions, API keys, the password. And who there is, for operators."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidegate.core.accounts import Scope
+from tidegate.core.identifiers import SessionId
+from tidegate.core.reasons import Reason
+from tidegate.http import forms
+from tidegate.http.accounts.entering import left
+from tidegate.http.accounts.room import FORM_ERRORS, AccountsRoom, problem, see_other, signed_in
+from tidegate.http.pages import render
+from tidegate.http.refusals import Refusal
+from tidegate.services.accounts import NotFoundError
+from tidegate.services.passwords import PASSWORD_LENGTH
+
+_MOST_PEOPLE = 500
+_SCOPES: Final = {Scope.CHAT: "ask the model", Scope.MODELS: "list the models"}
+_DONE: Final = {
+    "password": "Your password is changed, and you are signed out everywhere else.",
+    "session": "The session is ended.",
+    "sessions": "All other sessions are ended.",
+    "key": "The key is revoked. It stopped working at once.",
+}
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """What a key is to be called. Its scopes come as a checkbox each."""
+
+    name: str = ""
+
+
+class NewPassword(msgspec.Struct, frozen=True):
+    """The password now, and the one from now on."""
+
+    current: str
+    password: str
+
+
+async def account_page(room: AccountsRoom, request: Request) -> Response:
+    """Whatever belongs to one's account."""
+    return await _page(room, request, done=_DONE.get(request.query_params.get("done", ""), ""))
+
+
+async def create_key(room: AccountsRoom, request: Request) -> Response:
+    """Make a key and show it, this once."""
+    name = forms.decode(request.state.form, NewKey).name.strip()
+    scopes = frozenset(scope for scope in Scope if f"scope_{scope}" in request.state.form)
+    try:
+        made = await room.sessions.clerk.create_key(signed_in(request).user.email, name, scopes)
+    except ValueError as error:
+        found = problem(request, error, wrong=("", ""))
+        shown = {"errors": found.errors, "status": found.status, "key_name": name, "chosen_scopes": scopes}
+        return await _page(room, request, **shown)
+    return render(request, "new_key.html", key=made.key, text=made.text)
+
+
+async def revoke_key(room: AccountsRoom, request: Request) -> Response:
+    """End one of one's own keys."""
+    try:
+        await room.sessions.clerk.revoke_key(signed_in(request).user.email, request.path_params["key"])
+    except (NotFoundError, ValueError):
+        raise _no_such_key() from None
+    return see_other("/account?done=key#keys")
+
+
+async def end_session(room: AccountsRoom, request: Request) -> Response:
+    """End one of one's own sessions."""
+    here = signed_in(request)
+    try:
+        session_id = SessionId(request.path_params["session"])
+        await room.sessions.end(here, session_id)
+    except (NotFoundError, ValueError):
+        raise _no_such_session() from None
+    return left() if session_id == here.session.id else see_other("/account?done=session#sessions")
+
+
+async def end_other_sessions(room: AccountsRoom, request: Request) -> Response:
+    """End all of one's own sessions but this one."""
+    await room.sessions.end_others(signed_in(request))
+    return see_other("/account?done=sessions#sessions")
+
+
+async def change_password(room: AccountsRoom, request: Request) -> Response:
+    """Replace one's password."""
+    asked = forms.decode(request.state.form, NewPassword)
+    try:
+        await room.sessions.change_password(signed_in(request), asked.current, asked.password)
+    except FORM_ERRORS as error:
+        found = problem(request, error, wrong=("current", "This is not your current password."))
+        return await _page(room, request, errors=found.errors, status=found.status, headers=found.headers)
+    return see_other("/account?done=password#password")
+
+
+async def people_page(room: AccountsRoom, request: Request) -> Response:
+    """The newest accounts, for operators."""
+    people = await room.sessions.clerk.accounts.newest_users(_MOST_PEOPLE)
+    return render(request, "people.html", people=people, most=_MOST_PEOPLE)
+
+
+async def _page(room: AccountsRoom, request: Request, **shown: Any) -> Response:
+    here = signed_in(request)
+    least, most = PASSWORD_LENGTH
+    keys = await room.sessions.clerk.accounts.keys(here.user.id)
+    values = {
+        "sessions": await room.sessions.live(here),
+        # Live ones first, the newest of each first.
+        "keys": sorted(keys, key=lambda key: (key.revoked_at_s is not None, -key.created_at_s)),
+        "scopes": _SCOPES.items(),
+        "chosen_scopes": frozenset(Scope),
+        "key_name": "",
+        "errors": {},
+        "done": "",
+        "least": least,
+        "most": most,
+    }
+    return render(request, "account.html", **{**values, **shown})
+
+
+# One sentence for what never was, what is over and what is another's.
+def _no_such_key() -> Refusal:
+    return Refusal(Reason.ROUTE_NOT_FOUND, "You have no such live key.", page="/account")
+
+
+def _no_such_session() -> Refusal:
+    return Refusal(Reason.ROUTE_NOT_FOUND, "You have no such live session.", page="/account")

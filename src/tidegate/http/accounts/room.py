@@ -1,0 +1,95 @@
+"""What the account pages are made of, and what they share."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import Exchange
+from tidegate.http.pages import HEADERS
+from tidegate.http.refusals import WIRE
+from tidegate.http.visitors import Visitor
+from tidegate.ports.accounts import EmailTakenError
+from tidegate.services.passwords import PasswordsBusyError
+from tidegate.services.sessions import Sessions, SignedIn, Trace, WrongCredentialsError
+from tidegate.services.setup import Setup
+
+CHAT: Final = "/chat"
+
+
+class AccountsRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """The services behind the pages."""
+
+    sessions: Sessions
+    setup: Setup
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a form is shown again: sentences by field, "" for the form as a whole."""
+
+    status: int
+    errors: dict[str, str]
+    headers: dict[str, str]
+
+
+FORM_ERRORS: Final = (ValueError, WrongCredentialsError, EmailTakenError, PasswordsBusyError)
+
+
+def problem(request: Request, error: Exception, *, wrong: tuple[str, str]) -> Problem:
+    """Put one of FORM_ERRORS beside its field; `wrong` is the field and the sentence for wrong credentials."""
+    headers = {}
+    match error:
+        case WrongCredentialsError():
+            reason, errors = Reason.WRONG_CREDENTIALS, dict([wrong])
+        case EmailTakenError():
+            reason, errors = Reason.EMAIL_TAKEN, {"email": "Another account already uses this address."}
+        case PasswordsBusyError(retry_after_s=wait_s):
+            reason = Reason.SIGN_IN_BUSY
+            errors = {"": "Too many passwords are being checked at this moment. Please try again in a few seconds."}
+            headers["retry-after"] = str(math.ceil(wait_s))
+        case _:
+            field, _, sentence = str(error).partition(": ")
+            reason, errors = Reason.INVALID_VALUE, {field: f"{sentence[:1].upper()}{sentence[1:]}."}
+    exchange: Exchange = request.state.exchange
+    exchange.reason = reason  # Shown as a page, but refused all the same: the log and the metrics count it.
+    return Problem(WIRE[reason].status, errors, headers)
+
+
+def visitor(request: Request) -> Visitor:
+    """Who came."""
+    found: Visitor = request.state.visitor
+    return found
+
+
+def signed_in(request: Request) -> SignedIn:
+    """Who came, on a route that only a role may take."""
+    found = visitor(request).signed_in
+    assert found is not None, "the door lets nobody else through"
+    return found
+
+
+def trace(request: Request) -> Trace:
+    """What the log may know of the request."""
+    exchange: Exchange = request.state.exchange
+    return Trace(id=exchange.id, src=exchange.source, net=exchange.network)
+
+
+def see_other(path: str) -> Response:
+    """Go on with a GET there, so that reloading the page does not do it again."""
+    return RedirectResponse(path, 303, HEADERS)
+
+
+def local_path(text: str) -> str:
+    r"""The path itself if it stays on this service, and otherwise the chat's.
+
+    Browsers read `//host` and `/\host` as another host, and leave out tabs and
+    line ends before they look (WHATWG URL, basic URL parser).
+    """
+    is_local = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
+    return quote(text, safe="/?=&%#:@!$'()*+,;~-._") if is_local else CHAT

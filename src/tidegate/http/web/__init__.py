@@ -1,0 +1,1 @@
+"""The built web chat: its page, and the files that the page is made of."""
