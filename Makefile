@@ -1,5 +1,5 @@
 # The front door. `make help` tells what there is; CONTRIBUTING.md tells how to work here.
-# Needs: make, Python >= 3.11 with venv or pip, a package registry. No root, no Node.
+# Needs: make, Python >= 3.11 with venv or pip, the Python and npm registries. No root, no Node.
 
 PYTHON ?= python3
 ARGS ?=
@@ -29,11 +29,11 @@ LOCKED := $(if $(shell command -v flock 2>/dev/null),flock .cache/make.lock,)
 
 BIN := .venv/bin
 TESTED := .venv-test/bin
-PLACES := $(wildcard src tests tools bench)
+PLACES := $(wildcard src tests tools bench) hatch_build.py
 QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test wheel bench reference format lock clean uv
+.PHONY: help run check test wheel bench reference format lock clean uv chromium
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
@@ -42,13 +42,13 @@ help: ## This list
 run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --data DIR")
 	exec $(BIN)/tidegate serve $(ARGS)
 
-check: .venv/.ready-check ## Format, lint, types, floors and the quick tests: about a minute, no services
+check: .venv/.ready-check .cache/web-checked ## Format, lint, types, floors and the quick tests: about a minute, no services
 	$(BIN)/ruff format --check $(PLACES)
 	$(BIN)/ruff check $(PLACES)
 	$(BIN)/mypy $(PLACES)
 	$(BIN)/pytest $(QUICK) -m "not integration and not slow and not browser" $(PYTEST_ARGS)
 
-test: .venv-test/.ready ## Everything, against the wheel: all tests, coverage and its ratchet
+test: .venv-test/.ready chromium ## Everything, against the wheel: all tests, coverage and its ratchet
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/data*
 	@$(TESTED)/python tools/tested_wheel.py
 	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
@@ -75,16 +75,21 @@ lock: $(UV) ## Resolve the dependencies of pyproject.toml anew into uv.lock
 	$(UV) lock --python $(PYTHON)
 
 clean: ## Remove environments, caches and builds; data stays
-	rm -rf .venv .venv-test .cache dist build .hypothesis .coverage
+	rm -rf .venv .venv-test .cache dist build .hypothesis .coverage web/node_modules src/tidegate/http/web/dist
 
 uv: $(UV)
+
+chromium:
+	@sh tools/get_chromium.sh
 
 # ---------------------------------------------------------------- environments
 # A stamp lies in its environment and is newer than what that was made from, so nothing is installed
 # twice. When another make held the lock and did the same work, uv finds it done and answers at once.
 
-INGREDIENTS := uv.lock pyproject.toml Makefile
-SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
+# The web chat is built by hatch_build.py, with a Node of its own, whenever its sources changed.
+WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/build/*' 2>/dev/null) src/tidegate/http/pages/tokens.css
+INGREDIENTS := uv.lock pyproject.toml Makefile hatch_build.py $(WEB)
+SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' -not -path '*/web/dist/*' 2>/dev/null)
 
 # --inexact: what `make check` has put into .venv stays when `make run` comes by.
 .venv/.ready-run: $(INGREDIENTS) | $(UV)
@@ -96,6 +101,13 @@ SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 	@mkdir -p .cache
 	$(LOCKED) $(UV) sync --frozen --inexact --group dev --python $(PYTHON)
 	@touch $@ .venv/.ready-run
+
+# Node beside it for this once, as in the build of the package.
+.cache/web-checked: $(WEB) hatch_build.py tools/check_web.py | $(UV)
+	@mkdir -p .cache
+	$(LOCKED) $(UV) run --quiet --no-project --isolated --python $(PYTHON) --with hatchling \
+	  --with "$$(sed -n 's/^NODE = "\(.*\)"/\1/p' hatch_build.py)" python tools/check_web.py
+	@touch $@
 
 # The lock's packages and the wheel, and nothing of the tree: what is tested is what is shipped.
 .venv-test/.ready: $(INGREDIENTS) $(SHIPPED) | $(UV)

@@ -49,6 +49,8 @@ def test_other_paths_are_left_alone(text: str) -> None:
         (f'registry = "https://{ELSEWHERE}/simple"', [ELSEWHERE]),
         (f'url = "http://name:word@{ELSEWHERE}:8080/a.whl"', [ELSEWHERE]),
         ('url = "https://files.pythonhosted.org/a.whl"', []),
+        ('"funding": {"url": "https://give.example.org"}, "resolved": "https://registry.npmjs.org/a.tgz"', []),
+        (f'"funding": [{{"url": "https://give.example.org"}}], "resolved": "https://{ELSEWHERE}/a.tgz"', [ELSEWHERE]),
     ],
 )
 def test_a_lock_that_points_elsewhere_is_seen(lock: str, seen: list[str]) -> None:

@@ -13,6 +13,7 @@ _SOURCE = re.compile(
     r"\b(?:extra-)?index-url\b|\bfind-links\b|--index\b|\bindex-strategy\b|\[\[?(?:tool\.uv\.)?index\]"
 )
 _URL = re.compile(r"\bhttps?://(?:[^/@\s\"']*@)?([^/:\s\"']+)")
+_FUNDING = re.compile(r'"funding": (?:\{[^}]*\}|\[[^\]]*\])')
 _FILE_URL = re.compile(r"\bfile:/{2,3}\w")
 
 
@@ -23,7 +24,8 @@ def paths(text: str) -> list[str]:
 
 def foreign_hosts(lock: str) -> list[str]:
     """Hosts in a lock file that are not the public registries."""
-    hosts = sorted(set(_URL.findall(lock)) - REGISTRIES)
+    # npm copies from each package where its authors take gifts. Nothing is fetched from there.
+    hosts = sorted(set(_URL.findall(_FUNDING.sub("", lock))) - REGISTRIES)
     return hosts + _FILE_URL.findall(lock)
 
 

@@ -39,11 +39,16 @@ async def front_page(room: FrontRoom, request: Request) -> Response:
         "front.html",
         # While the service drains, the public port refuses before a page is asked for.
         verdict=verdict(room.engine.report().state, is_draining=False),
-        base=f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')[:200]}",
+        base=f"{_scheme(request)}://{request.headers.get('host', '127.0.0.1')[:200]}",
         model=room.engine.card.id,
         is_sign_up_open=room.is_sign_up_open,
         status_url=room.status_url or (room.local_status_url if cookies.is_local(request) else ""),
     )
+
+
+def _scheme(request: Request) -> str:
+    # TLS ends at a proxy: only the browser knows, and it says so by trusting the connection to another machine.
+    return "https" if cookies.is_protected(request) and not cookies.is_local(request) else "http"
 
 
 async def openapi(room: FrontRoom, request: Request) -> Response:
