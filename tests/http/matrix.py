@@ -147,6 +147,7 @@ class Carrier(Enum):
     SESSION_WITH_A_STRANGERS_TOKEN = auto()
     SESSION_FROM_ANOTHER_SITE = auto()
     SESSION_FROM_A_SISTER_SITE = auto()
+    SESSION_FROM_THE_SAME_SITE = auto()
     SESSION_FROM_NOWHERE = auto()
     SESSION_BY_THE_PLAIN_NAME = auto()
     KEY_AS_SESSION = auto()
@@ -191,6 +192,9 @@ class Carrier(Enum):
             case Carrier.SESSION_FROM_A_SISTER_SITE:
                 headers = {**session, "origin": "https://sister.tide.example"}
                 return Shown(headers, world.token(ana))
+            case Carrier.SESSION_FROM_THE_SAME_SITE:
+                given = _page(session, world.token(ana))
+                return given._replace(headers={**given.headers, "sec-fetch-site": "same-site"})
             case Carrier.SESSION_FROM_NOWHERE:
                 return Shown(session, world.token(ana))
             case Carrier.SESSION_BY_THE_PLAIN_NAME:
@@ -211,6 +215,7 @@ class Carrier(Enum):
 _NOT_FROM_OUR_PAGE = {
     Carrier.SESSION_FROM_ANOTHER_SITE,
     Carrier.SESSION_FROM_A_SISTER_SITE,
+    Carrier.SESSION_FROM_THE_SAME_SITE,
     Carrier.SESSION_FROM_NOWHERE,
 }
 _WRONG_TOKEN = {
