@@ -14,6 +14,7 @@ from tidegate.http import front, health
 from tidegate.http.accounts import routes as account_pages
 from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
+from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
 from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
@@ -83,11 +84,11 @@ def build_applications(
     front_room = front.FrontRoom(
         engine, is_sign_up_open=sessions.is_sign_up_open, status_url=status_url, local_status_url=local_status_url
     )
-    chat_room = chat.ChatRoom(
+    chat_room = chat_calls.ChatRoom(
         engine=engine,
         replies=replies,
         conversations=desk.conversations,
-        searches=chat.search_lane(ticks),
+        searches=chat_calls.search_lane(ticks),
         lifecycle=lifecycle,
         clock=clerk.clock,
     )
