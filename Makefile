@@ -39,7 +39,7 @@ help: ## This list
 	@echo "Tidegate. What you can do here:"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --data DIR")
+run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --status-port 9001 --operator-port 9002")
 	exec $(BIN)/tidegate serve $(ARGS)
 
 check: .venv/.ready-check .cache/web-checked ## Format, lint, types, floors and the quick tests: about a minute, no services

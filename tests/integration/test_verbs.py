@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.people import Person
 from tests.integration.running import Instance, run_verb
 
 pytestmark = pytest.mark.integration
@@ -108,3 +109,32 @@ def test_people_get_words_and_a_key_alone_on_standard_output(service: Instance) 
     assert "once" in made.stderr
     assert email in service.verb("users", "list").stdout
     assert "live" in service.verb("keys", "list", "--user", email).stdout
+
+
+def test_a_forgotten_password_is_replaced_and_a_first_one_given(verb: Verb) -> None:
+    email = _email()
+    made = verb("users", "create", email)
+    assert made.returncode == 0
+    assert f"users password {email}" in made.stderr
+
+    given = verb("users", "password", email, "--password-stdin", "--json", stdin="a first one that is long\n")
+    assert _printed(given) == {"email": email, "password": "set"}
+
+    short = verb("users", "password", email, "--password-stdin", stdin="short\n")
+    assert _refused(short, 2).startswith("password: ")
+    nobody = verb("users", "password", _email(), "--password-stdin", stdin="a first one that is long\n")
+    assert "nobody here" in _refused(nobody, 1)
+    assert "--password-stdin" in _refused(verb("users", "password", email), 2)
+
+
+def test_a_password_that_an_operator_sets_opens_the_account(service: Instance) -> None:
+    email = _email()
+    assert service.verb("users", "create", email).returncode == 0
+    ana = Person(service.public, email, "a first one that is long")
+    assert ana.sign_in().status == 401
+
+    given = service.verb("users", "password", email, "--password-stdin", stdin="a first one that is long\n")
+
+    assert given.returncode == 0, given.stderr
+    assert ana.sign_in().status == 303
+    assert ana.session().json["email"] == email

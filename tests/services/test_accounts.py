@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import argon2
+import msgspec
 import pytest
 
-from tidegate.core.accounts import ApiKey, Role, Scope, User
+from tidegate.core.accounts import ApiKey, Role, Scope, Session, User
 from tidegate.core.credentials import Kind, ServerKeys, digest, read
 from tidegate.core.events import AccountChanged, Tag
-from tidegate.core.identifiers import Fingerprint, KeyId, UserId
+from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
 from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.accounts import (
     MOST_LIVE_KEYS,
@@ -24,6 +25,7 @@ from tidegate.services.accounts import (
     ListUsers,
     NotFoundError,
     RevokeKey,
+    SetPassword,
 )
 from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
 from tidegate.services.passwords import PasswordLane
@@ -262,3 +264,43 @@ async def test_an_act_that_fails_is_not_recorded(clerk: Clerk, journal: Recordin
         await clerk.create_key("nobody@example.org")
 
     assert journal.events == []
+
+
+async def test_a_password_that_was_forgotten_is_replaced_and_ends_every_session(
+    clerk: Clerk, store: MemoryAccountStore, journal: RecordingJournal
+) -> None:
+    told: list[SessionId] = []
+    clerk = msgspec.structs.replace(clerk, ended=told.extend)
+    user = await clerk.create_user("ana@example.org", password="the one that was forgotten")
+    session = Session(id=SessionId.of(bytes(8)), owner=user.id, created_at_s=1.0, expires_at_s=9e9, last_seen_at_s=1.0)
+    await store.add_session(session, b"d" * 32, most=9)
+
+    await clerk.perform(SetPassword(email="ANA@example.org", password="another that is kept"))
+
+    found = await store.user_with_password("ana@example.org")
+    assert found is not None
+    assert await clerk.passwords.verify(found[1], "another that is kept")
+    assert not await clerk.passwords.verify(found[1], "the one that was forgotten")
+    assert (told, await store.sessions(user.id, 2.0)) == ([session.id], [])
+    assert journal.of(AccountChanged)[-1].event is Tag.ACCOUNT_PASSWORD_CHANGED
+
+
+async def test_an_account_that_was_made_without_a_password_gets_its_first(
+    clerk: Clerk, store: MemoryAccountStore
+) -> None:
+    await clerk.create_user("ana@example.org")
+
+    await clerk.set_password("ana@example.org", "a first one that is long")
+
+    found = await store.user_with_password("ana@example.org")
+    assert found is not None
+    assert await clerk.passwords.verify(found[1], "a first one that is long")
+
+
+async def test_nobodys_password_is_set_and_none_that_breaks_the_rules(clerk: Clerk) -> None:
+    await clerk.create_user("ana@example.org")
+
+    with pytest.raises(NotFoundError):
+        await clerk.set_password("bo@example.org", "long enough for anybody")
+    with pytest.raises(ValueError, match="password: "):
+        await clerk.set_password("ana@example.org", "short")

@@ -45,27 +45,29 @@ async def wire(
     local_status_url: str,
 ) -> tuple[Applications, Setup]:
     """Make every service of what was opened; answers what to serve, and where the first operator is made."""
-    keyring = Keyring(store.accounts, time.monotonic)
-    clerk = Clerk(
-        accounts=store.accounts,
-        server_keys=secrets.server_keys,
-        journal=journal,
-        fingerprint=fingerprinter(secrets.fingerprint_key),
-        clock=time.time,
-        keyring=keyring,
-        passwords=passwords,
-    )
+    fingerprint = fingerprinter(secrets.fingerprint_key)
     desk = Desk(
         engine=engine,
         lane=Lane(_slots(settings), time.monotonic),
         conversations=store.conversations,
         lifecycle=lifecycle,
         journal=journal,
-        fingerprint=clerk.fingerprint,
+        fingerprint=fingerprint,
         clock=time.time,
         ticks=time.monotonic,
     )
     replies = Replies(desk, encode)
+    keyring = Keyring(store.accounts, time.monotonic)
+    clerk = Clerk(
+        accounts=store.accounts,
+        server_keys=secrets.server_keys,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=time.time,
+        keyring=keyring,
+        passwords=passwords,
+        ended=replies.hang_up,
+    )
     sessions = Sessions(
         clerk=clerk,
         is_sign_up_open=settings.accounts.sign_up == "open",

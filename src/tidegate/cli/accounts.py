@@ -18,9 +18,11 @@ from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, settings_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.accounts import ApiKey, Role, User
-from tidegate.services.accounts import CreatedKey, CreateKey, CreateUser, ListKeys, ListUsers, RevokeKey
+from tidegate.services.accounts import CreatedKey, CreateKey, CreateUser, ListKeys, ListUsers, RevokeKey, SetPassword
 
-users_app = typer.Typer(help="Create and list users.", no_args_is_help=True, rich_markup_mode=None)
+users_app = typer.Typer(
+    help="Create and list users, and set their passwords.", no_args_is_help=True, rich_markup_mode=None
+)
 keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's address.")]
@@ -42,9 +44,9 @@ def create_user(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a user."""
+    """Create a user. Without a password they can hold keys, and cannot sign in."""
     member_since_s = None if since is None else _unix_seconds(since)
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = _password(email) if password_stdin else None
     act = CreateUser(email=email, role=role, password=password, member_since_s=member_since_s)
     settings = settings_of(config, data)
     was_new = is_new(settings)
@@ -55,6 +57,30 @@ def create_user(
         print_json(user)
     else:
         typer.echo(f"Created {user.role} {user.email} ({user.id}).")
+    if password is None:
+        give = command(settings, f"users password {shlex.quote(user.email)}")
+        typer.echo(f"They have no password yet and cannot sign in. To give them one: {give}", err=True)
+
+
+@users_app.command("password")
+def set_password(
+    email: Email,
+    *,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, at least 15 characters.")
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a user another password, or a first one; they are signed out everywhere. Their keys stay."""
+    if not password_stdin and not sys.stdin.isatty():
+        refuse("there is no terminal to ask on: give the password with --password-stdin", WRONG_USAGE)
+    perform(settings_of(config, data), SetPassword(email=email, password=_password(email)), type(None))
+    if as_json:
+        print_json({"email": email, "password": "set"})
+    else:
+        typer.echo(f"The password of {email} is set.")
 
 
 @users_app.command("list")
@@ -123,6 +149,14 @@ def revoke_key(
         print_json({"id": key_id, "revoked": True})
     else:
         typer.echo(f"{key_id} is revoked.")
+
+
+def _password(email: str) -> str:
+    """Asked for twice and unseen at a terminal, read as it is from anything else."""
+    if sys.stdin.isatty():
+        asked: str = typer.prompt(f"Password for {email}", hide_input=True, confirmation_prompt=True)
+        return asked
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _described(key: ApiKey) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Greeting:
         engine = self._settings.engine
         say = self._console.print
         say(f"\n[bold]Tidegate is ready[/bold] after {start_s:.1f} s.\n")
-        say(f"  Chat      {public}   (sign up there, or with the link below)")
+        say(f"  Chat      {public}   ({self._who_may_sign_up(setup_path)})")
         say(f"  API       {public}/v1   (OpenAI-compatible)")
         say(f"  Status    {status}")
         say(f"  Operator  {operator}/metrics   (this machine only)")
@@ -63,8 +63,8 @@ class Greeting:
             say("There is no operator yet. This link makes one, once; give it to nobody else:")
             say(f"  {public}{setup_path}\n")
         say("Keys for programs: on your account's page, or")
-        say(f"  {command(self._settings, 'users create you@example.org')}")
-        say(f"  {command(self._settings, 'keys create --user you@example.org')}\n")
+        say(f"  {command(self._settings, 'users create program@example.org')}")
+        say(f"  {command(self._settings, 'keys create --user program@example.org')}\n")
         say("Stop with Ctrl-C.")
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
@@ -106,6 +106,11 @@ class Greeting:
                 f"[bold yellow]engine.context_tokens = {given} is more than this model was made for[/bold yellow]: "
                 f"beyond {made_for} tokens it loses the thread. Lower the setting, or serve another model.\n"
             )
+
+    def _who_may_sign_up(self, setup_path: str | None) -> str:
+        if setup_path is not None:
+            return "first make yourself the operator, with the link below"
+        return "sign up there" if self._settings.accounts.sign_up == "open" else "registration is closed"
 
     def _warn_of_plain_http(self) -> None:
         if self._settings.server.host in _LOOPBACK:

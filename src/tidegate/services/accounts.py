@@ -16,7 +16,7 @@ from tidegate.core import credentials
 from tidegate.core.accounts import ApiKey, Role, Scope, User, normalise_email
 from tidegate.core.credentials import Kind, ServerKeys
 from tidegate.core.events import AccountChanged, Tag
-from tidegate.core.identifiers import Fingerprint, KeyId, UserId
+from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
 from tidegate.services.keyring import Keyring
@@ -43,6 +43,13 @@ class CreateUser(msgspec.Struct, kw_only=True, tag_field="act", tag="create_user
     member_since_s: float | None = None
 
 
+class SetPassword(msgspec.Struct, kw_only=True, tag_field="act", tag="set_password"):
+    """Give the user with this address another password, or a first one, and sign them out everywhere."""
+
+    email: str
+    password: str
+
+
 class ListUsers(msgspec.Struct, kw_only=True, tag_field="act", tag="list_users"):
     """All users."""
 
@@ -67,7 +74,7 @@ class RevokeKey(msgspec.Struct, kw_only=True, tag_field="act", tag="revoke_key")
     key_id: str
 
 
-Act = CreateUser | ListUsers | CreateKey | ListKeys | RevokeKey
+Act = CreateUser | SetPassword | ListUsers | CreateKey | ListKeys | RevokeKey
 
 
 class CreatedKey(msgspec.Struct, frozen=True):
@@ -77,10 +84,16 @@ class CreatedKey(msgspec.Struct, frozen=True):
     text: str
 
 
+def tell_nobody(ended: list[SessionId]) -> None:
+    """Nobody holds anything open that a session's end must close."""
+    del ended
+
+
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
 
-    `keyring`, where keys are in use, is told of revocations. `passwords` is the one lane of the process.
+    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords` is
+    the one lane of the process.
     """
 
     accounts: AccountStore
@@ -90,6 +103,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
     passwords: PasswordLane
     keyring: Keyring | None = None
+    ended: Callable[[list[SessionId]], None] = tell_nobody
     _making_key: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
     async def perform(self, act: Act) -> User | list[User] | CreatedKey | list[ApiKey] | None:
@@ -99,6 +113,9 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
                 return await self.create_user(
                     act.email, act.role, password=act.password, member_since_s=act.member_since_s
                 )
+            case SetPassword():
+                await self.set_password(act.email, act.password)
+                return None
             case ListUsers():
                 return await self.users()
             case CreateKey():
@@ -129,6 +146,14 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         await self.accounts.add_user(user, password_hash)
         self._tell(Tag.ACCOUNT_CREATED, user.id)
         return user
+
+    async def set_password(self, email: str, password: str) -> None:
+        """Replace a password that was forgotten or never set. Raises ValueError naming the field, or NotFoundError."""
+        owner = await self._owner(email)
+        await self.accounts.set_password_hash(owner.id, await self.passwords.hash(password, owner.email))
+        # Whoever signed in with the old one is out: it may not have been forgotten but known to somebody else.
+        self.ended(await self.accounts.end_sessions(owner.id))
+        self._tell(Tag.ACCOUNT_PASSWORD_CHANGED, owner.id)
 
     async def users(self) -> list[User]:
         """All users, oldest first."""

@@ -1,0 +1,107 @@
+"""How the pages look: pictures for people, and no page that must be scrolled sideways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.chatting import composer, finished, sign_in, sign_up
+from tests.browser.conftest import Visiting
+from tests.browser.scripted import ScriptedService
+from tests.browser.showing import OLDER, SAID, TITLE
+
+SIZES = {"desktop": (1280, 860), "phone": (390, 844), "narrow": (320, 640)}
+# What stands on pictures.
+ADDRESSES = (f"{name}@example.org" for name in ("ada", "grace", "lise", "emmy", "hedy", "rosa", "maud", "ines"))
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
+
+_BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
+_SIDEWAYS = """() => {
+  const page = document.scrollingElement;
+  const wide = [...document.querySelectorAll("body *")].filter((element) => {
+    const { right, width } = element.getBoundingClientRect();
+    return width > 0 && right > innerWidth + 1 && !element.closest(".wide, pre, .scroll, .unseen");
+  });
+  return { by: page.scrollWidth - page.clientWidth, wide: wide.map((element) => element.outerHTML.slice(0, 90)) };
+}"""
+
+
+@pytest.fixture(params=[(size, theme) for size in SIZES for theme in ("light", "dark")], ids="-".join)
+def look(
+    request: pytest.FixtureRequest, visit: Visiting, scripted: ScriptedService, pictures: Path
+) -> tuple[Page, Callable[[str], None]]:
+    """A page of one size and theme, and what takes its picture."""
+    size, theme = request.param
+    width, height = SIZES[size]
+    viewport = {"width": width, "height": height}
+    here = visit(scripted.base, viewport=viewport, color_scheme=theme, has_touch=size != "desktop")
+    page = here.foresee_status(401).page()
+
+    def take(name: str) -> None:
+        page.screenshot(path=pictures / f"{name}-{size}-{theme}.png", full_page=name not in {"chat", "empty", "drawer"})
+        assert page.evaluate(_SIDEWAYS) == {"by": 0, "wide": []}, name
+
+    return page, take
+
+
+def test_no_page_is_wider_than_its_window(look: tuple[Page, Callable[[str], None]], scripted: ScriptedService) -> None:
+    page, take = look
+    page.goto("/")
+    take("front")
+    page.goto("/sign-up")
+    take("sign-up")
+    sign_in(page, "nobody@example.org")
+    expect(page.get_by_role("alert")).to_be_visible()
+    take("sign-in-error")
+    email = sign_up(page, next(ADDRESSES))
+    for title, days_ago in OLDER:
+        scripted.store_conversation(email, title, [(title, "Yes.")], days_ago=days_ago)
+    path = scripted.store_conversation(email, TITLE, SAID)
+    page.goto("/chat")
+    expect(page.get_by_text("answers here")).to_be_visible()
+    take("empty")
+    page.goto(path)
+    finished(page, 2)
+    expect(composer(page)).to_be_visible()
+    take("chat")
+    menu = page.get_by_role("button", name="Conversations", exact=True)
+    if menu.is_visible():
+        menu.click()
+        expect(page.get_by_role("dialog", name="Conversations and account")).to_be_visible()
+        take("drawer")
+    page.goto(scripted.store_conversation(email, LONG_WORD, [(LONG_WORD, f"{LONG_WORD} `{LONG_WORD}`")]))
+    finished(page)
+    take("long-word")
+    page.goto("/account")
+    take("account")
+    page.get_by_label("Name of the new key").fill("Harbour script")
+    page.get_by_role("button", name="Create a key").click()
+    take("new-key")
+
+
+def test_the_drawer_closes_with_escape_and_gives_the_focus_back(visit: Visiting, scripted: ScriptedService) -> None:
+    page = visit(scripted.base, viewport={"width": 390, "height": 844}, has_touch=True).page()
+    sign_up(page)
+    menu = page.get_by_role("button", name="Conversations", exact=True)
+    menu.click()
+    drawer = page.get_by_role("dialog", name="Conversations and account")
+    expect(drawer.get_by_role("link", name="Tidegate")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
+    expect(menu).to_be_focused()
+
+
+def test_the_theme_that_one_chose_stays(visit: Visiting, scripted: ScriptedService) -> None:
+    page = visit(scripted.base, color_scheme="light").page()
+    sign_up(page)
+    light = page.evaluate(_BACKGROUND)
+    page.get_by_role("radio", name="Dark").check()
+    dark = page.evaluate(_BACKGROUND)
+    assert dark != light
+    page.reload()
+    expect(composer(page)).to_be_visible()
+    assert page.evaluate(_BACKGROUND) == dark
+    expect(page.get_by_role("radio", name="Dark")).to_be_checked()
