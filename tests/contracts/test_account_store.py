@@ -11,7 +11,7 @@ import pytest
 from tests.storage import a_key, a_user
 from tidegate.core.accounts import Role, User
 from tidegate.core.identifiers import KeyId, UserId
-from tidegate.ports.accounts import AccountStore, EmailTakenError
+from tidegate.ports.accounts import AccountStore, EmailTakenError, PasswordChangedError
 
 
 async def _added(accounts: AccountStore, **kwargs: float) -> User:
@@ -177,11 +177,15 @@ async def test_the_newest_users_come_first_and_no_more_than_asked_for(accounts: 
     assert await accounts.newest_users(9) == [newest, middle, oldest]
 
 
-async def test_whether_there_is_an_operator_is_known(accounts: AccountStore) -> None:
-    await _added(accounts)
+async def test_whether_there_is_an_operator_who_can_sign_in_is_known(accounts: AccountStore) -> None:
+    await accounts.add_user(a_user(), "$argon2id$hash")
     assert await accounts.has_operator() is False
 
-    await accounts.add_user(msgspec.structs.replace(a_user(), role=Role.OPERATOR), None)
+    operator = msgspec.structs.replace(a_user(), role=Role.OPERATOR)
+    await accounts.add_user(operator, None)
+    assert await accounts.has_operator() is False, "an operator without a password opens no page"
+
+    await accounts.set_password_hash(operator.id, "$argon2id$hash")
     assert await accounts.has_operator() is True
 
 
@@ -198,3 +202,16 @@ async def test_a_password_is_replaced_for_one_user_only(accounts: AccountStore) 
         await accounts.set_password_hash(UserId.of(os.urandom(8)), "$argon2id$new")
     with pytest.raises(ValueError):
         await accounts.set_password_hash(ana.id, "a\0b")
+
+
+async def test_a_password_is_replaced_only_while_it_is_the_one_that_was_verified(accounts: AccountStore) -> None:
+    ana = a_user()
+    await accounts.add_user(ana, "$argon2id$old")
+
+    await accounts.set_password_hash(ana.id, "$argon2id$new", if_password_hash="$argon2id$old")
+    with pytest.raises(PasswordChangedError):
+        await accounts.set_password_hash(ana.id, "$argon2id$late", if_password_hash="$argon2id$old")
+
+    assert await accounts.user_with_password(ana.email) == (ana, "$argon2id$new")
+    with pytest.raises(LookupError):
+        await accounts.set_password_hash(UserId.of(os.urandom(8)), "$argon2id$x", if_password_hash="$argon2id$old")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.conftest import Stores
 from tests.storage import a_conversation, a_message, a_user
-from tidegate.core.conversations import Conversation, Ending
+from tidegate.core.conversations import Conversation, Ending, Message
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.ports.conversations import ConversationStore
 
@@ -100,6 +100,38 @@ async def test_messages_form_a_tree_and_come_oldest_first(conversations: Convers
         await conversations.add_message(owner, message)
 
     assert await conversations.messages(owner, conversation.id) == [question, second, answer]
+
+
+async def test_the_way_to_a_message_leads_from_the_root_past_no_other(
+    conversations: ConversationStore, owner: UserId, stranger: UserId
+) -> None:
+    """Whatever the clock said: a parent may look younger than its child."""
+    conversation, other = await _added(conversations, owner), await _added(conversations, owner, "Other")
+    question = a_message(conversation.id, created_at_s=500.0)
+    answer = a_message(conversation.id, "At noon.", parent=question.id, created_at_s=400.0, reasoning="The moon")
+    beside = a_message(conversation.id, "At one.", parent=question.id, created_at_s=401.0)
+    further = a_message(conversation.id, "And today?", parent=answer.id, created_at_s=300.0)
+    below = a_message(conversation.id, "Later.", parent=further.id)
+    second_root = a_message(conversation.id, "Again")
+    for message in (question, answer, beside, further, below, second_root):
+        await conversations.add_message(owner, message)
+
+    assert await conversations.path(owner, conversation.id, further.id) == [question, answer, further]
+    assert await conversations.path(owner, conversation.id, second_root.id) == [second_root]
+    assert await conversations.path(owner, other.id, further.id) == []
+    assert await conversations.path(stranger, conversation.id, further.id) == []
+    assert await conversations.path(owner, conversation.id, MessageId.of(os.urandom(8))) == []
+
+
+async def test_a_way_may_be_longer_than_a_thousand(conversations: ConversationStore, owner: UserId) -> None:
+    conversation = await _added(conversations, owner)
+    sent: list[Message] = []
+    for number in range(1005):
+        parent = sent[-1].id if sent else None
+        sent.append(a_message(conversation.id, "x", parent=parent, created_at_s=400.0 + number))
+        await conversations.add_message(owner, sent[-1])
+
+    assert await conversations.path(owner, conversation.id, sent[-1].id) == sent
 
 
 @pytest.mark.parametrize("ending", [None, *Ending])

@@ -11,7 +11,7 @@ import pytest
 from tests.storage import a_session, a_user
 from tidegate.core.accounts import Session, User
 from tidegate.core.identifiers import SessionId, UserId
-from tidegate.ports.accounts import AccountStore
+from tidegate.ports.accounts import AccountStore, PasswordChangedError
 
 
 async def _added(accounts: AccountStore) -> User:
@@ -145,3 +145,43 @@ async def test_another_owner_can_neither_find_nor_end_nor_touch_a_session(accoun
     assert await accounts.end_sessions(bo.id) == []
     await accounts.note_session_use(bo.id, session.id, 300.0)
     assert await accounts.sessions(ana.id, 300.0) == [session]
+
+
+async def test_a_session_begins_only_while_the_verified_hash_is_the_stored_one(accounts: AccountStore) -> None:
+    user, nobody = a_user(), a_session(UserId.of(os.urandom(8)))
+    await accounts.add_user(user, "old")
+    first, late, new = (a_session(user.id, at_s) for at_s in (200.0, 210.0, 220.0))
+    await accounts.add_session(first, b"1" * 32, most=1, if_password_hash="old")
+    await accounts.set_password_hash(user.id, "new")
+
+    with pytest.raises(PasswordChangedError):
+        await accounts.add_session(late, b"2" * 32, most=1, if_password_hash="old")
+    assert await accounts.sessions(user.id, 300.0) == [first]
+    with pytest.raises(LookupError):
+        await accounts.add_session(nobody, b"2" * 32, most=1, if_password_hash="old")
+    await accounts.add_session(new, b"3" * 32, most=1, if_password_hash="new")
+    assert await accounts.sessions(user.id, 300.0) == [new]
+
+
+async def test_a_password_changed_amid_sign_ins_leaves_no_session_of_the_old_one(accounts: AccountStore) -> None:
+    """Whoever ends the sessions after the change has ended all that the old password ever began."""
+    user = a_user()
+    await accounts.add_user(user, "old")
+    sessions = [a_session(user.id, 200.0 + number) for number in range(24)]
+
+    async def change() -> None:
+        await accounts.set_password_hash(user.id, "new", if_password_hash="old")
+        await accounts.end_sessions(user.id)
+
+    async def sign_in(session: Session) -> None:
+        digest = session.id.encode().ljust(32)[:32]
+        await accounts.add_session(session, digest, most=50, if_password_hash="old")
+
+    before, after = map(list, (map(sign_in, sessions[:12]), map(sign_in, sessions[12:])))
+    outcomes = await asyncio.gather(*before, change(), *after, return_exceptions=True)
+
+    assert await accounts.sessions(user.id, 300.0) == []
+    assert outcomes[12] is None
+    assert {type(one) for one in outcomes} <= {type(None), PasswordChangedError}
+    with pytest.raises(PasswordChangedError):
+        await sign_in(sessions[-1])

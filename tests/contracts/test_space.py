@@ -10,7 +10,12 @@ import pytest
 from tests.contracts.conftest import Stores
 from tests.storage import a_conversation, a_message, a_user
 from tidegate.core.identifiers import UserId
-from tidegate.ports.conversations import ConversationStore, StorageFullError
+from tidegate.ports.conversations import (
+    MAX_CONVERSATION_BYTES,
+    ConversationFullError,
+    ConversationStore,
+    StorageFullError,
+)
 
 # Each text takes 29 bytes more when it is sealed, and each conversation and message 512 besides.
 CONVERSATION, MESSAGE = 512 + 29, 512 + 2 * 29
@@ -98,6 +103,46 @@ async def test_a_refused_write_takes_no_space(stores: Stores) -> None:
 async def test_what_one_account_keeps_takes_nothing_from_another(stores: Stores) -> None:
     for owner in (await _owner(stores), await _owner(stores)):
         await _fills(stores.conversations, owner)
+
+
+async def test_one_conversation_is_full_while_the_account_is_not(stores: Stores) -> None:
+    """To the last byte, so that a conversation can always be read at once."""
+    owner, store = await _owner(stores), stores.conversations
+    conversation, other = a_conversation(owner, "Ebb"), a_conversation(owner, "Flow")
+    for one in (conversation, other):
+        await store.add_conversation(owner, one)
+    left_bytes = MAX_CONVERSATION_BYTES - CONVERSATION - 3
+    for _ in range(3):
+        await store.add_message(owner, a_message(conversation.id, "x" * 2_000_000, reasoning="yy"))
+        left_bytes -= MESSAGE + 2_000_002
+
+    for content, reasoning in (("x" * (left_bytes - MESSAGE + 1), ""), ("x" * (left_bytes - MESSAGE), "y")):
+        with pytest.raises(ConversationFullError):
+            await store.add_message(
+                owner, a_message(conversation.id, content, reasoning=reasoning, created_at_s=9999.0)
+            )
+    found = await store.conversation(owner, conversation.id)
+    assert found is not None
+    assert found.updated_at_s == 400.0, "a refused message leaves no trace"
+    await store.add_message(owner, a_message(conversation.id, "x" * (left_bytes - MESSAGE)))
+    with pytest.raises(ConversationFullError):
+        await store.add_message(owner, a_message(conversation.id, ""))
+    # It may still be read, renamed and deleted, and another one goes on.
+    assert len(await store.messages(owner, conversation.id)) == 4
+    assert await store.rename_conversation(owner, conversation.id, "A longer title") is True
+    await store.add_message(owner, a_message(other.id))
+    assert await store.delete_conversation(owner, conversation.id) is True
+
+
+async def test_who_is_refused_by_a_full_conversation_takes_none_of_the_account(stores: Stores) -> None:
+    owner, store = await _owner(stores), stores.conversations
+    conversation = a_conversation(owner, "")
+    await store.add_conversation(owner, conversation)
+    too_long = a_message(conversation.id, "x" * MAX_CONVERSATION_BYTES)
+    for _ in range(40):  # Together more than an account may have.
+        with pytest.raises(ConversationFullError):
+            await store.add_message(owner, too_long)
+    await store.add_message(owner, a_message(conversation.id))
 
 
 async def _fills(store: ConversationStore, owner: UserId) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +39,23 @@ def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
 def test_what_is_no_address_is_refused_by_name(typed: str) -> None:
     with pytest.raises(ValueError, match=r"^email: "):
         normalise_email(typed)
+
+
+def test_an_address_of_accents_without_end_is_refused_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Normalising takes the square of a run of accents, and everybody waits meanwhile."""
+    normalised: list[int] = []
+    real = unicodedata.normalize
+
+    def noting(form: Literal["NFC"], text: str) -> str:
+        normalised.append(len(text))
+        return real(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", noting)
+    for accents in (243, 60_000):
+        with pytest.raises(ValueError, match=r"^email: at most 254"):
+            normalise_email("a" + "\u0301\u0323" * accents + "@example.org")
+    normalise_email("ana@example.org")
+    assert normalised == [15]
 
 
 def test_the_longest_address_there_may_be_is_taken() -> None:

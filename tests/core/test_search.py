@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -77,6 +80,63 @@ def test_a_word_as_long_as_a_query_is_shown_whole() -> None:
 
     assert shown is not None
     assert f"a {'x' * 200} b" in shown
+
+
+def _ends_soon(act: Callable[[], object]) -> bool:
+    """What takes the square of its length would take minutes; nothing is waited for that ends in time."""
+    acting = threading.Thread(target=act, daemon=True)
+    began_at = time.monotonic()
+    acting.start()
+    acting.join(60)
+    return not acting.is_alive() and time.monotonic() - began_at < 20
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "\u0301" * 60_000 + "\u0323" * 60_000,
+        "\u0344" * 60_000 + "\u0323" * 60_000,
+        "\u0f73" * 120_000,
+        "\U0001d165" * 60_000 + "\U0001e94a" * 60_000,
+    ],
+    ids=["accents", "double accents", "marks of no class", "beyond the first plane"],
+)
+def test_a_heap_of_marks_takes_no_longer_than_its_length(marks: str) -> None:
+    """Normalising takes the square of a run of marks, and nobody else has the processor meanwhile."""
+    assert _ends_soon(lambda: excerpt(f"a{marks} needle", ("needle",)))
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0f73", "\U0001e94a"])
+def test_a_letter_is_found_under_any_number_of_marks(mark: str) -> None:
+    for count in (29, 30, 31, 59, 60, 61, 199):
+        shown = excerpt(f"before a{mark * count} after", words_of(f"A{mark * count}"))
+        assert shown is not None
+        assert shown.startswith("before ")
+        assert shown.endswith(" after")
+
+
+def test_up_to_thirty_marks_on_a_letter_may_come_in_any_order() -> None:
+    above, below = "\u0301" * 15, "\u0323" * 15
+
+    assert excerpt(f"a{above}{below}", words_of(f"a{below}{above}")) is not None
+
+
+def test_letters_beyond_the_first_plane_are_not_taken_for_marks() -> None:
+    letters = "𝒕𝒊𝒅𝒆" * 20
+
+    assert excerpt(letters, words_of(letters[:4])) == letters
+    assert excerpt(letters, words_of(letters[26:70])) == letters
+
+
+def test_every_mark_of_unicode_counts_into_a_run() -> None:
+    """None that a newer Python knows may be beyond what is looked at."""
+    for letter in map(chr, range(0x110000)):
+        first = unicodedata.normalize("NFD", letter)[0]
+        if not unicodedata.combining(first):
+            continue
+        shown = excerpt(f"x {'a' + letter * 31} x", ("x",))
+        assert shown is not None
+        assert "\u034f" in shown, hex(ord(letter))
 
 
 @given(before=TEXTS, word=st.sampled_from(["tide", "Straße", "ǰ", "море", "漢字"]), after=TEXTS)

@@ -7,6 +7,7 @@ console and the reference. Once published, a word keeps its meaning.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     MESSAGE_NOT_FOUND = "message_not_found"
     REPLY_IS_RUNNING = "reply_is_running"
     STORAGE_FULL = "storage_full"
+    CONVERSATION_FULL = "conversation_full"
     CONTENT_UNREADABLE = "content_unreadable"
 
     # We cannot serve it now.
@@ -47,11 +49,15 @@ class Reason(StrEnum):
     CONCURRENCY_LIMIT_EXCEEDED = "concurrency_limit_exceeded"
     SIGN_IN_BUSY = "sign_in_busy"
     SEARCH_BUSY = "search_busy"
-    TOO_MANY_STREAMS = "too_many_streams"
     SERVER_IS_DRAINING = "server_is_draining"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ENGINE_FAILED = "engine_failed"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
     INTERNAL_ERROR = "internal_error"
 
     # Nobody is left to answer.
     CLIENT_LEFT = "client_left"
+
+
+OUR_FAULTS: Final = frozenset({Reason.INTERNAL_ERROR, Reason.STORAGE_UNAVAILABLE})
+"""What somebody has to look after: an error in the log."""

@@ -16,6 +16,10 @@ class EmailTakenError(Exception):
     """Another account already uses this address."""
 
 
+class PasswordChangedError(Exception):
+    """The stored hash is no longer the one that was verified."""
+
+
 class AccountStore(Protocol):
     """Users, API keys and sessions. Every write is durable when it returns."""
 
@@ -35,7 +39,7 @@ class AccountStore(Protocol):
         """At most `limit` users, newest first."""
 
     async def has_operator(self) -> bool:
-        """Whether any user is an operator."""
+        """Whether any operator can sign in: one without a password makes nobody an operator of the pages."""
 
     async def user_with_password(self, email: str) -> tuple[User, str | None] | None:
         """Find a user by normalised address, with the stored argon2 hash; None in its place without a password.
@@ -44,8 +48,13 @@ class AccountStore(Protocol):
         must take as long for a stranger's address.
         """
 
-    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
-        """Replace the hash. Raises LookupError when there is no such user."""
+    async def set_password_hash(
+        self, user_id: UserId, password_hash: str, *, if_password_hash: str | None = None
+    ) -> None:
+        """Replace the hash; with `if_password_hash`, only while that is still the one.
+
+        Raises LookupError when there is no such user, PasswordChangedError.
+        """
 
     async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
         """Keep a new key of `owner` under the SHA-256 `digest` of its text. Raises LookupError without the owner."""
@@ -62,12 +71,17 @@ class AccountStore(Protocol):
     async def note_key_use(self, owner: UserId, key_id: KeyId, now: float) -> None:
         """Remember when a key was last used; silently nothing for an unknown key."""
 
-    async def add_session(self, session: Session, digest: bytes, *, most: int) -> list[SessionId]:
+    async def add_session(
+        self, session: Session, digest: bytes, *, most: int, if_password_hash: str | None = None
+    ) -> list[SessionId]:
         """Keep a new session under the SHA-256 `digest` of its text.
 
         What its owner has that expired is removed, and the oldest beyond `most`
-        live ones are ended; answers which were. Raises LookupError without the
-        owner, ValueError for an id or digest in use.
+        live ones are ended; answers which were. With `if_password_hash`, only
+        while that is still the owner's hash, and nothing changes it meanwhile:
+        whoever changes it and then ends the sessions leaves none that was begun
+        with the old password. Raises LookupError without the owner,
+        PasswordChangedError, ValueError for an id or digest in use.
         """
 
     async def live_session(self, owner: UserId, digest: bytes, now: float) -> tuple[User, Session] | None:

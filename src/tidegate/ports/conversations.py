@@ -18,6 +18,9 @@ from tidegate.core.identifiers import ConversationId, MessageId, UserId
 ENTRY_BYTES: Final = 512
 """What each conversation and each message takes of an account's space besides its text."""
 
+MAX_CONVERSATION_BYTES: Final = 8_000_000
+"""What one conversation may take up, so that whoever reads one keeps nobody else waiting."""
+
 
 class UnreadableContentError(Exception):
     """Stored content does not open: its key is gone, or the row was tampered with."""
@@ -25,6 +28,10 @@ class UnreadableContentError(Exception):
 
 class StorageFullError(Exception):
     """The owner's conversations take up all the space that an account may have."""
+
+
+class ConversationFullError(Exception):
+    """This conversation takes up MAX_CONVERSATION_BYTES; another one may still be begun."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +46,8 @@ class ConversationStore(Protocol):
     """Conversations and their messages. Every write is durable when it returns.
 
     What an owner keeps here takes up space: all text as it is sealed, and
-    ENTRY_BYTES for each conversation and message. Deleting gives it back.
+    ENTRY_BYTES for each conversation and message. Deleting gives it back. One
+    conversation takes up MAX_CONVERSATION_BYTES at most.
     """
 
     async def add_conversation(self, owner: UserId, conversation: Conversation) -> None:
@@ -63,11 +71,18 @@ class ConversationStore(Protocol):
         """Keep a new message and move `updated_at_s` on.
 
         Raises LookupError when the owner has no such conversation, or the
-        parent is not a message of that same conversation; StorageFullError.
+        parent is not a message of that same conversation; StorageFullError,
+        ConversationFullError.
         """
 
     async def messages(self, owner: UserId, conversation_id: ConversationId) -> list[Message]:
         """All messages of the whole tree, oldest first. Raises UnreadableContentError."""
+
+    async def path(self, owner: UserId, conversation_id: ConversationId, message_id: MessageId) -> list[Message]:
+        """What was said from the root of the tree to this message, and nothing beside it.
+
+        Empty when the conversation has no such message. Raises UnreadableContentError.
+        """
 
     async def search(self, owner: UserId, words: Sequence[str], *, limit: int) -> list[Hit]:
         """Where all of `words` (from `core.search.words_of`) stand together in one title or one message.

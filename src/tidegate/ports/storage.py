@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class StorageUnavailableError(Exception):
-    """A database cannot be reached, opened or written. The text is one sentence with the fix, and never a password."""
+    """A database cannot be reached, opened or written, now or at all.
+
+    Raised when stores are opened, and by every call of them. The text is one
+    sentence with the fix, for the operator, and never a password.
+    """
 
 
 class StorageSettingError(StorageUnavailableError, ValueError):

@@ -8,7 +8,7 @@ import msgspec
 
 from tidegate.core.accounts import ApiKey, Role, Session, User
 from tidegate.core.identifiers import KeyId, SessionId, UserId
-from tidegate.ports.accounts import EmailTakenError
+from tidegate.ports.accounts import EmailTakenError, PasswordChangedError
 
 
 class MemoryAccountStore:
@@ -59,9 +59,10 @@ class MemoryAccountStore:
         return sorted(self._users.values(), key=lambda user: (user.created_at_s, user.id), reverse=True)[:limit]
 
     async def has_operator(self) -> bool:
-        """Whether any user is an operator."""
+        """Whether any operator can sign in."""
         self.calls["has_operator"] += 1
-        return any(user.role is Role.OPERATOR for user in self._users.values())
+        operators = (user.id for user in self._users.values() if user.role is Role.OPERATOR)
+        return any(self._password_hashes[user_id] is not None for user_id in operators)
 
     async def user_with_password(self, email: str) -> tuple[User, str | None] | None:
         """Find a user by normalised address, with the stored argon2 hash; None in its place without a password."""
@@ -69,13 +70,16 @@ class MemoryAccountStore:
         found = next((user for user in self._users.values() if user.email == email), None)
         return None if found is None else (found, self._password_hashes[found.id])
 
-    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
-        """Replace the hash. Raises LookupError when there is no such user; ValueError for unstorable text."""
+    async def set_password_hash(
+        self, user_id: UserId, password_hash: str, *, if_password_hash: str | None = None
+    ) -> None:
+        """Replace the hash. Raises LookupError without the user; PasswordChangedError; ValueError as in SQL."""
         self.calls["set_password_hash"] += 1
         _check_storable(password_hash)
         if user_id not in self._users:
             msg = "user: there is no such user"
             raise LookupError(msg)
+        self._check_hash(user_id, if_password_hash)
         self._password_hashes[user_id] = password_hash
 
     async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
@@ -123,12 +127,15 @@ class MemoryAccountStore:
         if found is not None:
             self._keys[key_id] = (msgspec.structs.replace(found[0], last_used_at_s=now), found[1])
 
-    async def add_session(self, session: Session, digest: bytes, *, most: int) -> list[SessionId]:
+    async def add_session(
+        self, session: Session, digest: bytes, *, most: int, if_password_hash: str | None = None
+    ) -> list[SessionId]:
         """Keep a new session, end the oldest beyond `most`. Raises as in SQL."""
         self.calls["add_session"] += 1
         if session.owner not in self._users:
             msg = "session: there is no such user"
             raise LookupError(msg)
+        self._check_hash(session.owner, if_password_hash)
         ended = [other.id for other in self._sessions_of(session.owner, session.created_at_s)][most - 1 :]
         kept = {
             other.id: (other, known)
@@ -177,6 +184,10 @@ class MemoryAccountStore:
         for session_id in ended:
             del self._sessions[session_id]
         return ended
+
+    def _check_hash(self, user_id: UserId, verified: str | None) -> None:
+        if verified is not None and self._password_hashes[user_id] != verified:
+            raise PasswordChangedError
 
     def _sessions_of(self, owner: UserId, now: float) -> list[Session]:
         live = [found for found, _ in self._sessions.values() if found.owner == owner and found.expires_at_s > now]

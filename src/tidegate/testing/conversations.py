@@ -9,10 +9,17 @@ from typing import Final
 import msgspec
 
 from tidegate.core.conversations import Conversation, Message
+from tidegate.core.generation.window import path
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.core.search import excerpt
 from tidegate.ports.accounts import AccountStore
-from tidegate.ports.conversations import ENTRY_BYTES, Hit, StorageFullError
+from tidegate.ports.conversations import (
+    ENTRY_BYTES,
+    MAX_CONVERSATION_BYTES,
+    ConversationFullError,
+    Hit,
+    StorageFullError,
+)
 
 _SEAL_BYTES: Final = 29
 """What sealing adds to a text. The contract suite sees to it that here and there the same fits."""
@@ -88,11 +95,10 @@ class MemoryConversationStore:
         found = self._owned(owner, conversation_id)
         if found is None:
             return False
+        self._stored_bytes[owner] -= self._taken_by(found)
         del self._conversations[conversation_id]
-        self._stored_bytes[owner] -= _sealed_bytes(found.title) + ENTRY_BYTES
         for message in self._tree(conversation_id):
             del self._messages[message.id]
-            self._stored_bytes[owner] -= _size_bytes(message)
         return True
 
     async def add_message(self, owner: UserId, message: Message) -> None:
@@ -105,6 +111,8 @@ class MemoryConversationStore:
             msg = "message: the owner has no such conversation"
             raise LookupError(msg)
         self._check_room(owner, _size_bytes(message))
+        if self._taken_by(found) + _size_bytes(message) > MAX_CONVERSATION_BYTES:
+            raise ConversationFullError
         parent = None if message.parent is None else self._messages.get(message.parent)
         if message.parent is not None and (parent is None or parent.conversation != message.conversation):
             msg = "message: the parent is not in this conversation"
@@ -121,6 +129,12 @@ class MemoryConversationStore:
         """All messages of the whole tree, oldest first."""
         self.calls["messages"] += 1
         return self._tree(conversation_id) if self._owned(owner, conversation_id) else []
+
+    async def path(self, owner: UserId, conversation_id: ConversationId, message_id: MessageId) -> list[Message]:
+        """What was said from the root of the tree to this message."""
+        self.calls["path"] += 1
+        tree = self._tree(conversation_id) if self._owned(owner, conversation_id) else []
+        return path(tree, message_id) if any(message.id == message_id for message in tree) else []
 
     async def search(self, owner: UserId, words: Sequence[str], *, limit: int) -> list[Hit]:
         """Where all of `words` stand together in one title or one message."""
@@ -148,6 +162,9 @@ class MemoryConversationStore:
     def _check_room(self, owner: UserId, more_bytes: int) -> None:
         if more_bytes > 0 and self._stored_bytes[owner] + more_bytes > self._quota_bytes:
             raise StorageFullError
+
+    def _taken_by(self, conversation: Conversation) -> int:
+        return _sealed_bytes(conversation.title) + ENTRY_BYTES + sum(map(_size_bytes, self._tree(conversation.id)))
 
     def _owned(self, owner: UserId, conversation_id: ConversationId) -> Conversation | None:
         found = self._conversations.get(conversation_id)

@@ -33,15 +33,17 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     await database.close()
 
 
-async def _counted_and_there(database: Database, owner: UserId) -> tuple[int, int]:
+async def _counted_and_there(database: Database, owner: UserId) -> tuple[int, int, int]:
     of_titles = select(func.sum(func.length(conversations.c.title) + 512)).where(conversations.c.owner == owner)
     of_texts = select(
         func.sum(func.length(messages.c.content) + func.length(messages.c.reasoning) + 512),
     ).where(messages.c.owner == owner)
     async with database.reading() as connection:
         counted = await connection.scalar(select(users.c.stored_bytes).where(users.c.id == owner))
+        of_conversations = select(func.sum(conversations.c.stored_bytes)).where(conversations.c.owner == owner)
+        in_conversations = int(await connection.scalar(of_conversations) or 0)
         there = [int(await connection.scalar(query) or 0) for query in (of_titles, of_texts)]
-    return counted or 0, sum(there)
+    return counted or 0, in_conversations, sum(there)
 
 
 async def _act(store: SqlStore, owner: UserId, made: list[Conversation], chosen: random.Random) -> None:
@@ -82,8 +84,8 @@ async def test_the_counter_equals_what_is_stored_after_anything_at_once(
         # Whoever forgot an owner meanwhile took the key of those who were writing.
         assert [one for one in unexpected if type(one).__name__ != "UnreadableContentError"] == []
         refusals += sum(isinstance(one, StorageFullError) for one in outcomes)
-        counted, there = await _counted_and_there(database, user.id)
-        assert counted == there
+        counted, in_conversations, there = await _counted_and_there(database, user.id)
+        assert counted == in_conversations == there
         assert counted <= QUOTA
         made.append(a_conversation(user.id, ""))
         try:

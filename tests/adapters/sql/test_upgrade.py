@@ -13,7 +13,7 @@ from tidegate.adapters.sql import open_store
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.places import text_of, title_of
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
-from tidegate.adapters.sql.tables import users
+from tidegate.adapters.sql.tables import conversations, users
 from tidegate.adapters.sql.vault import UserKeyVault
 
 USER, IDLE = a_user("ana@example.org", 1.0), a_user("idle@example.org", 2.0)
@@ -89,8 +89,10 @@ async def test_what_was_stored_before_is_counted(old: tuple[str, str]) -> None:
     async with database.reading() as connection:
         rows = await connection.execute(select(users.c.email, users.c.stored_bytes))
         counted = {email: stored_bytes for email, stored_bytes in rows}  # noqa: C416 - rows are not pairs to mypy
+        in_conversation = await connection.scalar(select(conversations.c.stored_bytes))
         assert await connection.scalar(text("SELECT count(*) FROM sessions")) == 0
     await database.close()
 
     written = [b"Ebb", b"When?", b"", b"At noon.", b"The moon"]
     assert counted == {"ana@example.org": sum(len(one) + 29 for one in written) + 3 * 512, "idle@example.org": 0}
+    assert in_conversation == counted["ana@example.org"]

@@ -64,7 +64,18 @@ def test_two_questions_in_a_row_become_one() -> None:
     """Between them stood an answer that never came, or that was stopped while it was thought about."""
     said = turns([message(1, None, "One"), message(2, 1, "", Author.ASSISTANT), message(3, 2, "Two")])
 
-    assert said == [Turn(role="user", content="One\n\nTwo")]
+    assert next(windows(said, 4096)) == [Turn(role="user", content="One\n\nTwo")]
+
+
+def test_of_many_questions_in_a_row_no_more_are_given_than_there_is_room_for() -> None:
+    """Otherwise one question could bring along a whole conversation's worth of others, however long."""
+    said = turns([message(number, number - 1 if number > 1 else None, "word " * 20) for number in range(1, 1001)])
+
+    sizes = [size(window) for window in windows(said, 1000)]
+
+    assert sizes[0] <= 500 * 3 * 1.1
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 1 + MOST_HALVINGS
 
 
 def test_what_is_neither_a_question_nor_an_answer_is_left_out() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tidegate.adapters.sql.sessions import SqlSessions
 from tidegate.adapters.sql.tables import api_keys, users
-from tidegate.adapters.sql.users import OWNER_COLUMNS, USER_COLUMNS, user_of
+from tidegate.adapters.sql.users import OWNER_COLUMNS, USER_COLUMNS, hold, require_hash, user_of
 from tidegate.core.accounts import ApiKey, Role, Scope, User
 from tidegate.core.identifiers import KeyId, UserId
 from tidegate.ports.accounts import EmailTakenError
@@ -67,8 +67,9 @@ class SqlAccountStore(SqlSessions):
             return [user_of(row) for row in await connection.execute(query)]
 
     async def has_operator(self) -> bool:
-        """Whether any user is an operator."""
-        query = select(users.c.id).where(users.c.role == Role.OPERATOR.value).limit(1)
+        """Whether any operator can sign in."""
+        can_sign_in = and_(users.c.role == Role.OPERATOR.value, users.c.password_hash.is_not(None))
+        query = select(users.c.id).where(can_sign_in).limit(1)
         async with self._database.reading() as connection:
             return await connection.scalar(query) is not None
 
@@ -82,13 +83,21 @@ class SqlAccountStore(SqlSessions):
             ).one_or_none()
         return None if row is None else (user_of(row), row.password_hash)
 
-    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
-        """Replace the hash. Raises LookupError when there is no such user."""
+    async def set_password_hash(
+        self, user_id: UserId, password_hash: str, *, if_password_hash: str | None = None
+    ) -> None:
+        """Replace the hash; with `if_password_hash`, only while that is still the one.
+
+        Raises LookupError when there is no such user, PasswordChangedError, or
+        ValueError for text that no database keeps alike.
+        """
         changed = update(users).where(users.c.id == user_id).values(password_hash=_storable(password_hash))
         async with self._database.writing() as connection:
-            if (await connection.execute(changed)).rowcount == 0:
+            if not await hold(connection, user_id):
                 msg = "user: there is no such user"
                 raise LookupError(msg)
+            await require_hash(connection, user_id, if_password_hash)
+            await connection.execute(changed)
 
     async def add_key(self, owner: UserId, key: ApiKey, digest: bytes) -> None:
         """Keep a new key of `owner` under `digest`.

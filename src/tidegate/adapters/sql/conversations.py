@@ -11,21 +11,24 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tidegate.adapters.sql.database import Database
 from tidegate.adapters.sql.places import conversation_of, message_of, text_of, title_of
 from tidegate.adapters.sql.searching import Search
-from tidegate.adapters.sql.space import take, taken_by
+from tidegate.adapters.sql.space import no_conversation, put, take
 from tidegate.adapters.sql.tables import conversations, messages, users
+from tidegate.adapters.sql.trees import way_to, whole_tree
 from tidegate.adapters.sql.users import hold
 from tidegate.adapters.sql.vault import UserKeyVault
 from tidegate.core.conversations import Conversation, Message
-from tidegate.core.identifiers import ConversationId, UserId
+from tidegate.core.generation.window import path
+from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.ports.conversations import ENTRY_BYTES, Hit
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -53,16 +56,17 @@ class SqlConversationStore:
         await self._require_user(owner)
         key = await self._vault.key_or_new(owner)
         sealed = key.seal(title, *title_of(owner, conversation.id))
-        row = {
+        row: dict[str, Any] = {
             "id": conversation.id,
             "owner": owner,
             "title": sealed,
             "created_at_s": conversation.created_at_s,
             "updated_at_s": conversation.updated_at_s,
+            "stored_bytes": len(sealed) + ENTRY_BYTES,
         }
         try:
             async with self._database.writing() as connection:
-                await take(connection, owner, len(sealed) + ENTRY_BYTES, self._quota_bytes)
+                await take(connection, owner, row["stored_bytes"], self._quota_bytes)
                 await connection.execute(insert(conversations).values(row))
         except IntegrityError as error:
             await self._require_user(owner)
@@ -111,9 +115,11 @@ class SqlConversationStore:
             old_bytes = await connection.scalar(old_length)
             if old_bytes is None:
                 return False
-            await take(connection, owner, len(sealed) - old_bytes, self._quota_bytes)
+            more_bytes = len(sealed) - old_bytes
+            await take(connection, owner, more_bytes, self._quota_bytes)
+            renamed = update(conversations).where(_is(owner, conversation_id))
             await connection.execute(
-                update(conversations).where(_is(owner, conversation_id)).values(title=sealed),
+                renamed.values(title=sealed, stored_bytes=conversations.c.stored_bytes + more_bytes),
             )
         return True
 
@@ -121,8 +127,10 @@ class SqlConversationStore:
         """Remove a conversation and its messages. False when the owner has none such."""
         async with self._database.writing() as connection:
             await hold(connection, owner)
-            freed_bytes = await taken_by(connection, owner, conversation_id)
-            if freed_bytes == 0:
+            freed_bytes = await connection.scalar(
+                select(conversations.c.stored_bytes).where(_is(owner, conversation_id))
+            )
+            if freed_bytes is None:
                 return False
             await connection.execute(delete(conversations).where(_is(owner, conversation_id)))
             await take(connection, owner, -freed_bytes, self._quota_bytes)
@@ -134,11 +142,11 @@ class SqlConversationStore:
         Raises LookupError when the owner has no such conversation, or the
         parent is not a message of that same conversation; ValueError for an id
         in use or half a surrogate pair in the text; UnreadableContentError when
-        the owner's key is gone; StorageFullError.
+        the owner's key is gone; StorageFullError, ConversationFullError.
         """
         content, reasoning = message.content.encode(), message.reasoning.encode()
         if not await self._has(owner, message.conversation):
-            raise _no_conversation()
+            raise no_conversation()
         key = await self._vault.key(owner)
         row: dict[str, Any] = {
             "id": message.id,
@@ -156,7 +164,7 @@ class SqlConversationStore:
         try:
             async with self._database.writing() as connection:
                 await take(connection, owner, size_bytes, self._quota_bytes)
-                await _touch(connection, owner, message)
+                await put(connection, owner, message.conversation, size_bytes, message.created_at_s)
                 await _require_parent(connection, owner, message)
                 await connection.execute(insert(messages).values(row))
         except IntegrityError as error:
@@ -165,17 +173,12 @@ class SqlConversationStore:
 
     async def messages(self, owner: UserId, conversation_id: ConversationId) -> list[Message]:
         """All messages of the whole tree, oldest first. Raises UnreadableContentError."""
-        query = (
-            select(messages)
-            .where(and_(messages.c.owner == owner, messages.c.conversation == conversation_id))
-            .order_by(messages.c.created_at_s, messages.c.sequence)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).all()
-        if not rows:
-            return []
-        key = await self._vault.key(owner)
-        return [message_of(row, key) for row in rows]
+        return await self._opened(owner, whole_tree(owner, conversation_id))
+
+    async def path(self, owner: UserId, conversation_id: ConversationId, message_id: MessageId) -> list[Message]:
+        """What was said from the root of the tree to this message; empty when the conversation has none such."""
+        found = await self._opened(owner, way_to(owner, conversation_id, message_id))
+        return path(found, message_id) if found else []
 
     async def search(self, owner: UserId, words: Sequence[str], *, limit: int) -> list[Hit]:
         """Where all of `words` stand together in one title or one message. Raises UnreadableContentError.
@@ -199,6 +202,15 @@ class SqlConversationStore:
             await connection.execute(delete(conversations).where(conversations.c.owner == owner))
             await connection.execute(update(users).where(users.c.id == owner).values(stored_bytes=0))
 
+    async def _opened(self, owner: UserId, query: Select[*tuple[Any, ...]]) -> list[Message]:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        if not rows:
+            return []
+        key = await self._vault.key(owner)
+        # Opening a long conversation takes a while: not on the event loop.
+        return await asyncio.to_thread(lambda: [message_of(row, key) for row in rows])
+
     async def _require_user(self, owner: UserId) -> None:
         async with self._database.reading() as connection:
             if await connection.scalar(select(users.c.id).where(users.c.id == owner)) is None:
@@ -208,20 +220,6 @@ class SqlConversationStore:
     async def _has(self, owner: UserId, conversation_id: ConversationId) -> bool:
         async with self._database.reading() as connection:
             return await connection.scalar(select(conversations.c.id).where(_is(owner, conversation_id))) is not None
-
-
-async def _touch(connection: AsyncConnection, owner: UserId, message: Message) -> None:
-    # Also the lock that keeps the conversation from being deleted meanwhile. Never moves
-    # backwards: an imported message or a stepped clock must not reorder the owner's list.
-    moved = case(
-        (conversations.c.updated_at_s < message.created_at_s, message.created_at_s),
-        else_=conversations.c.updated_at_s,
-    )
-    touched = await connection.execute(
-        update(conversations).where(_is(owner, message.conversation)).values(updated_at_s=moved),
-    )
-    if touched.rowcount == 0:
-        raise _no_conversation()
 
 
 async def _require_parent(connection: AsyncConnection, owner: UserId, message: Message) -> None:
@@ -247,7 +245,3 @@ def _check_owner(owner: UserId, conversation: Conversation) -> None:
     if conversation.owner != owner:
         msg = "conversation: it belongs to another owner"
         raise ValueError(msg)
-
-
-def _no_conversation() -> LookupError:
-    return LookupError("message: the owner has no such conversation")

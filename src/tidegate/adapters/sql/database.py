@@ -12,7 +12,8 @@ PostgreSQL has its own answers to all of this; there both ways share one pool.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from tidegate.adapters.sql.faults import told_in_a_sentence
 from tidegate.ports.storage import StorageSettingError
 
 if TYPE_CHECKING:
@@ -53,26 +55,40 @@ class Keeping(Enum):
 
 
 class Database:
-    """An open database. Close it with `close`."""
+    """An open database. Close it with `close`.
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
-        """Use `open_database` instead."""
+    Whatever fails on its side while it is used, now or later (a full disk, a
+    lock, a server that is gone), is raised as StorageUnavailableError.
+    """
+
+    def __init__(self, url: str, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        """Use `open_database` instead. `url` is for telling which one failed."""
+        self._url = url
         self._writer = writer
         self._reader = reader
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Enter a transaction that may write: committed at the end, rolled back on an exception."""
-        return self._writer.begin()
+        return self._using(self._writer.begin())
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Enter one consistent view of what is committed."""
-        return self._reader.connect()
+        return self._using(self._reader.connect())
 
     async def close(self) -> None:
         """Give all connections back; SQLite folds its log into the file."""
         # The writer goes last: only a connection that may write can fold the log.
         await self._reader.dispose()
         await self._writer.dispose()
+
+    @asynccontextmanager
+    async def _using(self, entered: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
+        with told_in_a_sentence(self._url):
+            async with AsyncExitStack() as stack:
+                # While connecting, sockets fail too, and those are nobody else's.
+                with told_in_a_sentence(self._url, while_opening=True):
+                    connection = await stack.enter_async_context(entered)
+                yield connection
 
 
 def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
@@ -84,7 +100,7 @@ def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed, keeping)
+        return _open_sqlite(url, parsed, keeping)
     try:
         engine = create_async_engine(
             parsed,
@@ -98,7 +114,7 @@ def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
     except ModuleNotFoundError as error:
         msg = "database_url: PostgreSQL needs its driver: pip install 'tidegate[postgres]'"
         raise StorageSettingError(msg) from error
-    return Database(engine, engine)
+    return Database(url, engine, engine)
 
 
 def _parse(url: str) -> URL:
@@ -118,18 +134,18 @@ def _parse(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
-def _open_sqlite(url: URL, keeping: Keeping) -> Database:
-    path = Path(url.database or "")
+def _open_sqlite(url: str, parsed: URL, keeping: Keeping) -> Database:
+    path = Path(parsed.database or "")
     # Made here, so that the file (and the log beside it, which copies its mode) is never readable by others.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
-    writer = _sqlite_engine(url, 1)
+    writer = _sqlite_engine(parsed, 1)
     _prepare(writer, _pragmas(keeping), "BEGIN IMMEDIATE")
     if keeping is Keeping.SECRETS:
-        return Database(writer, writer)
-    reader = _sqlite_engine(url, _READERS)
+        return Database(url, writer, writer)
+    reader = _sqlite_engine(parsed, _READERS)
     _prepare(reader, ("PRAGMA query_only=ON",), "BEGIN")
-    return Database(writer, reader)
+    return Database(url, writer, reader)
 
 
 def _pragmas(keeping: Keeping) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tidegate.ports.storage import StorageUnavailableError
@@ -41,7 +41,7 @@ def told_in_a_sentence(url: str, *, while_opening: bool = False) -> Iterator[Non
     except PoolTimeoutError as error:
         raise _unavailable(url, "all its connections are busy") from error
     except DBAPIError as error:
-        if isinstance(error, (IntegrityError, ProgrammingError)) and not while_opening:
+        if isinstance(error, (IntegrityError, ProgrammingError, DataError)) and not while_opening:
             raise
         raise _unavailable(url, _reason(error)) from error
     except OSError as error:

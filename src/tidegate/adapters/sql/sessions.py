@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tidegate.adapters.sql.database import Database
 from tidegate.adapters.sql.tables import sessions, users
-from tidegate.adapters.sql.users import OWNER_COLUMNS, hold, user_of
+from tidegate.adapters.sql.users import OWNER_COLUMNS, hold, require_hash, user_of
 from tidegate.core.accounts import Session, User
 from tidegate.core.identifiers import SessionId, UserId
 
@@ -28,12 +28,15 @@ class SqlSessions:
         """Use `database`, already migrated."""
         self._database = database
 
-    async def add_session(self, session: Session, digest: bytes, *, most: int) -> list[SessionId]:
+    async def add_session(
+        self, session: Session, digest: bytes, *, most: int, if_password_hash: str | None = None
+    ) -> list[SessionId]:
         """Keep a new session under `digest`, end the owner's oldest beyond `most`, and answer which those were.
 
         The new one stays, even when a clock that stepped back makes it the
-        oldest. Raises LookupError without the owner, ValueError for an id or
-        digest in use.
+        oldest. With `if_password_hash`, only while that is still the owner's
+        hash. Raises LookupError without the owner, PasswordChangedError,
+        ValueError for an id or digest in use.
         """
         row = {
             "id": session.id,
@@ -46,10 +49,11 @@ class SqlSessions:
         expired = and_(sessions.c.owner == session.owner, sessions.c.expires_at_s <= session.created_at_s)
         try:
             async with self._database.writing() as connection:
-                # Held, so that two sign-ins at once see each other's session.
+                # Held, so that two sign-ins at once see each other's session, and a new password waits or is seen.
                 if not await hold(connection, session.owner):
                     msg = "session: there is no such user"
                     raise LookupError(msg)
+                await require_hash(connection, session.owner, if_password_hash)
                 await connection.execute(delete(sessions).where(expired))
                 ended = (await _ids(connection, sessions.c.owner == session.owner))[most - 1 :]
                 await connection.execute(delete(sessions).where(sessions.c.id.in_(ended)))

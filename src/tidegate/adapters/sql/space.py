@@ -1,14 +1,14 @@
-"""How much space an owner's conversations take up, counted in the transaction that changes it."""
+"""How much space conversations and their owners take up, counted in the transaction that changes it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, case, select, update
 
-from tidegate.adapters.sql.tables import conversations, messages, users
+from tidegate.adapters.sql.tables import conversations, users
 from tidegate.core.identifiers import ConversationId, UserId
-from tidegate.ports.conversations import ENTRY_BYTES, StorageFullError
+from tidegate.ports.conversations import MAX_CONVERSATION_BYTES, ConversationFullError, StorageFullError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,12 +32,26 @@ async def take(connection: AsyncConnection, owner: UserId, size_bytes: int, quot
     raise StorageFullError
 
 
-async def taken_by(connection: AsyncConnection, owner: UserId, conversation_id: ConversationId) -> int:
-    """What a conversation and its messages take up; 0 when the owner has none such. Asked while the owner is held."""
-    of_title = select(func.length(conversations.c.title) + ENTRY_BYTES).where(
-        and_(conversations.c.owner == owner, conversations.c.id == conversation_id)
-    )
-    of_messages = select(
-        func.coalesce(func.sum(func.length(messages.c.content) + func.length(messages.c.reasoning) + ENTRY_BYTES), 0)
-    ).where(and_(messages.c.owner == owner, messages.c.conversation == conversation_id))
-    return int(await connection.scalar(of_title) or 0) + int(await connection.scalar(of_messages) or 0)
+async def put(
+    connection: AsyncConnection, owner: UserId, conversation_id: ConversationId, size_bytes: int, at_s: float
+) -> None:
+    """Count `size_bytes` more in a conversation, and move its `updated_at_s` on to `at_s`.
+
+    Raises ConversationFullError, or LookupError when the owner has no such
+    conversation. Also the lock that keeps it from being deleted meanwhile.
+    """
+    more = conversations.c.stored_bytes + size_bytes
+    is_it = and_(conversations.c.owner == owner, conversations.c.id == conversation_id)
+    # Never moves backwards: an imported message or a stepped clock must not reorder the owner's list.
+    moved = case((conversations.c.updated_at_s < at_s, at_s), else_=conversations.c.updated_at_s)
+    put_in = update(conversations).where(is_it, more <= MAX_CONVERSATION_BYTES)
+    if (await connection.execute(put_in.values(stored_bytes=more, updated_at_s=moved))).rowcount:
+        return
+    if await connection.scalar(select(conversations.c.id).where(is_it)) is None:
+        raise no_conversation()
+    raise ConversationFullError
+
+
+def no_conversation() -> LookupError:
+    """What is raised for a message of a conversation that its owner does not have."""
+    return LookupError("message: the owner has no such conversation")

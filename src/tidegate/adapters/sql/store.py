@@ -35,7 +35,7 @@ async def open_store(
     Both take sqlite:///PATH or postgresql://…, and on PostgreSQL may be the
     same. `kek` is the key-encryption key, 32 bytes; `quota_bytes` is the space that
     each account's conversations may take up. Raises StorageUnavailableError
-    (also later, for a database that fails while it is used), ValueError for a bad
+    (so does the store, for a database that fails while it is used), ValueError for a bad
     key, DatabaseTooNewError, and UnreadableContentError when `kek` is not the one
     that the stored user keys were wrapped with.
     """
@@ -51,11 +51,10 @@ async def open_store(
             with told_in_a_sentence(keys_url, while_opening=True):
                 await migrate(user_keys, USER_KEYS)
                 await vault.check()
-            with told_in_a_sentence(database_url):
-                yield SqlStore(
-                    accounts=SqlAccountStore(records),
-                    conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
-                )
+            yield SqlStore(
+                accounts=SqlAccountStore(records),
+                conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
+            )
         finally:
             await user_keys.close()
     finally:

@@ -82,6 +82,8 @@ conversations = Table(
     Column("title", LargeBinary, nullable=False),
     Column("created_at_s", Double, nullable=False),
     Column("updated_at_s", Double, nullable=False),
+    # What it takes up with its messages: a part of what its owner's do, and moved together with that.
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("id", "owner"),
     Index("ix_conversations_owner_updated_at_s", "owner", "updated_at_s"),
 )

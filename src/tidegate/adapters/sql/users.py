@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tidegate.adapters.sql.tables import users
 from tidegate.core.accounts import Role, User
 from tidegate.core.identifiers import UserId
+from tidegate.ports.accounts import PasswordChangedError
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -40,3 +41,12 @@ async def hold(connection: AsyncConnection, owner: UserId) -> bool:
     """
     query = select(users.c.id).where(users.c.id == owner).with_for_update(key_share=True)
     return await connection.scalar(query) is not None
+
+
+async def require_hash(connection: AsyncConnection, owner: UserId, verified: str | None) -> None:
+    """Raise PasswordChangedError unless `verified` is None or the hash that `owner` has, who is held already."""
+    if verified is None:
+        return
+    # A statement of its own: it sees what was committed while `hold` waited.
+    if await connection.scalar(select(users.c.password_hash).where(users.c.id == owner)) != verified:
+        raise PasswordChangedError

@@ -106,27 +106,23 @@ class SlotQueue:
         """How many of an owner's tickets hold a place or wait."""
         return self._inside.get(owner, 0)
 
-    def look(self, owner: str, coming: int = 0) -> Shed | Crowded | None:
-        """What a new ticket would be refused with, had `coming` more of the same owner entered before it."""
-        if self.inside(owner) + coming >= self.plan.max_per_owner:
+    def enter(self, ticket: int, owner: str, now: float) -> Admitted | Waiting | Shed | Crowded:
+        """Admit, queue or refuse a new ticket."""
+        if self.inside(owner) >= self.plan.max_per_owner:
             return Crowded(max(_LEAST_S, self._service_s))
         if not self._free and self.waiting >= self.plan.max_waiting:
             return Shed(self.drain_s(self.waiting + 1))
-        return None
-
-    def enter(self, ticket: int, owner: str, now: float) -> Admitted | Waiting | Shed | Crowded:
-        """Admit, queue or refuse a new ticket."""
-        refused = self.look(owner)
-        if refused is not None:
-            return refused
         self._inside[owner] = self.inside(owner) + 1
         if self._free:
             return Admitted(self._take(ticket, owner, now))
         self._waiting[ticket] = owner
         return Waiting(self.waiting)
 
-    def leave(self, ticket: int, now: float) -> Called | None:
-        """End a ticket; answer the one that takes its place, if one does."""
+    def leave(self, ticket: int, now: float, *, is_served: bool = True) -> Called | None:
+        """End a ticket; answer the one that takes its place, if one does.
+
+        How long it held its place tells how long requests take, unless nothing was served there.
+        """
         held = self._held.pop(ticket, None)
         if held is None:
             # Whoever gives up waiting frees nobody else's place.
@@ -137,7 +133,8 @@ class SlotQueue:
         self._forget(self._owners[held.number])
         self._free[held.number] = self._owners[held.number]
         held_s = max(0.0, now - held.since)
-        self._service_s += _EWMA_WEIGHT * (held_s - self._service_s)
+        if is_served:
+            self._service_s += _EWMA_WEIGHT * (held_s - self._service_s)
         if not self._waiting:
             return None
         heir = next(iter(self._waiting))

@@ -8,6 +8,7 @@ budget is in bytes, and is halved when the engine finds it too long.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from tidegate.core.conversations import Author, Message
@@ -41,35 +42,27 @@ def path(messages: Iterable[Message], leaf: MessageId) -> list[Message]:
 
 
 def turns(messages: Sequence[Message]) -> list[Turn]:
-    """What was said, without the thinking.
-
-    Many models' templates demand that the two take turns. An answer that never
-    came, or never got beyond thinking, leaves two questions in a row: they
-    become one.
-    """
-    said: list[Turn] = []
-    for message in messages:
-        role = _ROLES.get(message.author)
-        if role is None or not message.content:
-            continue
-        if said and said[-1].role == role:
-            said[-1] = Turn(role=role, content=f"{said[-1].content}\n\n{message.content}")
-        else:
-            said.append(Turn(role=role, content=message.content))
-    return said
+    """What was said, without the thinking."""
+    return [
+        Turn(role=role, content=message.content)
+        for message in messages
+        if message.content and (role := _ROLES.get(message.author)) is not None
+    ]
 
 
 def windows(said: Sequence[Turn], context_tokens: int) -> Iterator[list[Turn]]:
     """What to give a model: first what probably leaves room for the longest answer, then ever less, four in all.
 
-    The last turn is in each of them.
+    The last turn is in each of them. Many models' templates demand that the two
+    take turns. An answer that never came, or never got beyond thinking, leaves
+    two questions in a row: as many of them as there is room for become one.
     """
     room_bytes = (context_tokens - answer_tokens(context_tokens)) * _TOKEN_BYTES
     # From what there is, not from what there could be: halving must leave something out.
     budget = min(room_bytes, sum(map(_size_bytes, said)))
     for _ in range(1 + MOST_HALVINGS):
         window = newest(said, budget)
-        yield window
+        yield _joined(window)
         if len(window) == 1:
             return
         budget //= 2
@@ -84,6 +77,13 @@ def newest(said: Sequence[Turn], budget: int) -> list[Turn]:
     while start < len(said) - 1 and said[start].role == _ROLES[Author.ASSISTANT]:
         start += 1
     return list(said[start:])
+
+
+def _joined(window: Sequence[Turn]) -> list[Turn]:
+    return [
+        Turn(role=role, content="\n\n".join(turn.content or "" for turn in turns_of_one))
+        for role, turns_of_one in groupby(window, key=lambda turn: turn.role)
+    ]
 
 
 def _size_bytes(turn: Turn) -> int:

@@ -1,4 +1,4 @@
-"""Sessions, how answers ended, and how much space each user's conversations take up."""
+"""Sessions, how answers ended, and how much space conversations and their owners take up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ branch_labels = None
 depends_on = None
 
 # As it was counted when this step was written: sealed text, and 512 bytes for each row.
-# Through the conversations, because messages have no index on their owner.
-_COUNTED = """
-UPDATE users SET stored_bytes =
-  (SELECT coalesce(sum(length(c.title) + 512), 0) FROM conversations AS c WHERE c.owner = users.id)
-  + (SELECT coalesce(sum(length(m.content) + length(m.reasoning) + 512), 0)
-     FROM messages AS m JOIN conversations AS c ON m.conversation = c.id WHERE c.owner = users.id)
-"""
+_COUNTED = (
+    """
+    UPDATE conversations SET stored_bytes = length(title) + 512
+      + (SELECT coalesce(sum(length(m.content) + length(m.reasoning) + 512), 0)
+         FROM messages AS m WHERE m.conversation = conversations.id)
+    """,
+    """
+    UPDATE users SET stored_bytes =
+      (SELECT coalesce(sum(c.stored_bytes), 0) FROM conversations AS c WHERE c.owner = users.id)
+    """,
+)
 
 
 def upgrade(op: Operations) -> None:
@@ -42,5 +46,7 @@ def upgrade(op: Operations) -> None:
         "messages",
         ["conversation", "created_at_s", "sequence"],
     )
-    op.add_column("users", sa.Column("stored_bytes", sa.BigInteger(), nullable=False, server_default="0"))
-    op.execute(_COUNTED)
+    for name in ("conversations", "users"):
+        op.add_column(name, sa.Column("stored_bytes", sa.BigInteger(), nullable=False, server_default="0"))
+    for counted in _COUNTED:
+        op.execute(counted)
