@@ -3,13 +3,12 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
 import { compressed } from "./bundling/compressed.ts";
-import { themes } from "./bundling/themes.ts";
 
 const DIST = "../src/tidegate/http/web/dist";
 
 export default defineConfig({
   base: "/",
-  plugins: [themes(), svelte({ compilerOptions: { runes: true } }), compressed()],
+  plugins: [svelte({ compilerOptions: { runes: true } }), compressed()],
   build: {
     outDir: DIST,
     emptyOutDir: true,

@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.hashing import CHEAP
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.store import SqlStore, open_store
@@ -24,8 +25,9 @@ from tidegate.app.background import Background
 from tidegate.app.listening import bind_port, port_of, server
 from tidegate.app.wiring import wire
 from tidegate.config import Settings
+from tidegate.core.accounts import Role, User
 from tidegate.core.conversations import Author, Conversation, Ending, Message
-from tidegate.core.identifiers import ConversationId, MessageId
+from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.http.web.assets import load
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
@@ -73,6 +75,18 @@ class ScriptedService:
     ) -> str:
         """Keep a conversation of questions and answers; answers its path in the chat."""
         return f"/chat/{self._run(self._keep(email, title, list(said), time.time() - days_ago * 86_400))}"
+
+    def make_operator(self, email: str, password: str) -> None:
+        """Keep an operator's account, of somebody who was a member elsewhere before; the set-up link stays open."""
+        now = time.time()
+        operator = User(
+            id=UserId.of(secrets.token_bytes(8)),
+            email=email,
+            role=Role.OPERATOR,
+            created_at_s=now,
+            member_since_s=now - 400 * 86_400,
+        )
+        self._run(self._store.accounts.add_user(operator, CHEAP.hash(password)))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chatting import composer, finished, sign_in, sign_up
+from tests.browser.chatting import PASSWORD, composer, finished, new_address, sign_in, sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
 from tests.browser.showing import OLDER, SAID, TITLE
@@ -55,6 +55,11 @@ def test_every_page_passes_wcag_2_2_aa(
     check("front")
     page.goto("/nowhere")
     check("refusal")
+    page.goto("/sign-up")
+    check("sign up")
+    page.goto(scripted.setup_path)
+    expect(page.get_by_role("heading", name="Set up this service")).to_be_visible()
+    check("set-up")
     sign_in(page, "nobody@example.org")
     expect(page.get_by_role("alert")).to_be_visible()
     check("sign in, with an error")
@@ -84,4 +89,13 @@ def test_every_page_passes_wcag_2_2_aa(
     check("account")
     page.get_by_role("button", name="Create a key").click()
     check("new key")
+    operator = new_address()
+    scripted.make_operator(operator, PASSWORD)
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, operator)
+    page.wait_for_url("**/chat")
+    page.goto("/people")
+    expect(page.get_by_role("row", name=operator)).to_contain_text("member since")
+    expect(page.get_by_role("row", name=email)).not_to_contain_text("member since")
+    check("people")
     assert {name: wrong for name, wrong in found.items() if wrong} == {}

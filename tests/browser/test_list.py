@@ -67,6 +67,68 @@ def test_a_deleted_conversation_comes_back_when_one_undoes_it(visit: Visiting, s
     expect(listed(page)).to_have_text(["Mackerel", "Herring"])
 
 
+def test_undoing_leads_back_to_the_conversation_that_was_open(visit: Visiting, scripted: ScriptedService) -> None:
+    page = begun(visit, scripted, "Herring", "Mackerel")
+    listed(page).first.click()
+    expect(page).to_have_title("Mackerel · Tidegate")
+    address = page.url
+    act(page, "Delete", "Mackerel")
+    expect(page).to_have_url(scripted.base + "/chat")
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(address)
+    expect(finished(page)).to_contain_text("Yes.")
+    act(page, "Delete", "Mackerel")
+    page.get_by_role("link", name="Herring").click()
+    expect(page).to_have_title("Herring · Tidegate")
+    page.get_by_role("button", name="Undo").click()
+    expect(listed(page)).to_have_text(["Mackerel", "Herring"])
+    expect(page).to_have_title("Herring · Tidegate")
+
+
+def test_there_are_eight_seconds_to_undo_and_the_way_stands_over_the_chat(
+    visit: Visiting, scripted: ScriptedService
+) -> None:
+    page = begun(visit, scripted, "Herring", "Mackerel")
+    page.clock.install()
+    act(page, "Delete", "Mackerel")
+    undo = page.get_by_role("button", name="Undo")
+    notice, chat = page.locator(".notice").bounding_box(), page.get_by_role("main").bounding_box()
+    assert notice is not None
+    assert chat is not None
+    assert abs(notice["x"] + notice["width"] / 2 - chat["x"] - chat["width"] / 2) < 1
+    expect(undo).to_be_focused()
+    page.clock.run_for(8_000)
+    expect(undo).to_be_visible()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as gone:
+        page.clock.run_for(2_000)
+    assert gone.value.status == 204
+    expect(undo).to_have_count(0)
+    assert titles(page) == ["Herring"]
+
+
+def test_on_a_phone_every_conversation_is_renamed_and_deleted(visit: Visiting, scripted: ScriptedService) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = visit(scripted.base, **phone).page()
+    email = sign_up(page)
+    for title in ("Herring", "Mackerel"):
+        scripted.store_conversation(email, title, [(title, "Yes.")])
+    page.reload()
+    expect(page.get_by_text("answers here")).to_be_visible()
+    expect(page.get_by_text("Enter sends")).to_have_count(0)
+    page.get_by_role("button", name="Conversations", exact=True).tap()
+    for title in ("Herring", "Mackerel"):
+        for what in ("Rename", "Delete"):
+            button = page.get_by_role("button", name=f"{what} “{title}”")
+            expect(button).to_be_visible()
+            expect(button).to_have_css("opacity", "1")
+    page.get_by_role("button", name="Rename “Herring”").tap()
+    field = page.get_by_label("New name of the conversation")
+    field.fill("Atlantic herring")
+    field.press("Enter")
+    page.get_by_role("button", name="Delete “Mackerel”").tap()
+    expect(listed(page)).to_have_text(["Atlantic herring"])
+
+
 def test_a_deleted_conversation_is_gone_for_good(visit: Visiting, scripted: ScriptedService) -> None:
     """When the time to undo is over, and also when one leaves before."""
     page = begun(visit, scripted, "Herring", "Mackerel", "Sprat")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chatting import composer, finished, sign_in, sign_up
+from tests.browser.chatting import PASSWORD, composer, finished, new_address, sign_in, sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
 from tests.browser.showing import OLDER, SAID, TITLE
@@ -19,6 +19,7 @@ ADDRESSES = (f"{name}@example.org" for name in ("ada", "grace", "lise", "emmy", 
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
 
 _BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
+_PAPER = "getComputedStyle(document.body).backgroundColor"
 _SIDEWAYS = """() => {
   const page = document.scrollingElement;
   const wide = [...document.querySelectorAll("body *")].filter((element) => {
@@ -37,7 +38,9 @@ def look(
     size, theme = request.param
     width, height = SIZES[size]
     viewport = {"width": width, "height": height}
-    here = visit(scripted.base, viewport=viewport, color_scheme=theme, has_touch=size != "desktop")
+    here = visit(
+        scripted.base, viewport=viewport, color_scheme=theme, has_touch=size != "desktop", is_mobile=size != "desktop"
+    )
     page = here.foresee_status(401).page()
 
     def take(name: str) -> None:
@@ -105,3 +108,36 @@ def test_the_theme_that_one_chose_stays(visit: Visiting, scripted: ScriptedServi
     expect(composer(page)).to_be_visible()
     assert page.evaluate(_BACKGROUND) == dark
     expect(page.get_by_role("radio", name="Dark")).to_be_checked()
+    page.goto("/account")
+    assert page.evaluate(_PAPER) == dark
+    page.goto("/chat")
+    page.get_by_role("radio", name="Auto").check()
+    assert page.evaluate(_BACKGROUND) == light
+    assert "tidegate-theme" not in {cookie.get("name") for cookie in page.context.cookies()}
+    page.goto("/account")
+    assert page.evaluate(_PAPER) == light
+
+
+def test_a_new_key_can_be_read_whole_on_the_narrowest_phone(visit: Visiting, scripted: ScriptedService) -> None:
+    page = visit(scripted.base, viewport={"width": 320, "height": 640}, has_touch=True, is_mobile=True).page()
+    sign_up(page)
+    page.goto("/account")
+    page.get_by_role("button", name="Create a key").click()
+    key = page.get_by_role("textbox", name="Key")
+    expect(key).to_be_visible()
+    assert key.evaluate("(field) => field.scrollHeight - field.clientHeight") <= 0
+    assert key.evaluate("(field) => field.scrollWidth - field.clientWidth") <= 0
+
+
+def test_whoever_is_signed_in_has_a_header_of_one_line_on_a_phone(visit: Visiting, scripted: ScriptedService) -> None:
+    page = visit(scripted.base, viewport={"width": 320, "height": 640}, has_touch=True, is_mobile=True).page()
+    operator = new_address()
+    scripted.make_operator(operator, PASSWORD)
+    sign_in(page, operator)
+    page.wait_for_url("**/chat")
+    page.goto("/people")
+    expect(page.get_by_role("link", name="Tidegate")).to_be_visible()
+    links = page.get_by_role("banner").locator("a:visible, button").all()
+    middles = [box["y"] + box["height"] / 2 for link in links if (box := link.bounding_box()) is not None]
+    assert len(middles) == 5
+    assert max(middles) - min(middles) < 4

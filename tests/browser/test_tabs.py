@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPResponse
+from urllib.parse import urlsplit
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.chatting import answers, ask, finished, listed, running, sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
 from tests.browser.watching import until
+from tidegate.services.watching import MOST_STREAMS
 from tidegate.testing.engine import Hold, Step, saying
 
 EVENTS = "/api/events"
@@ -123,3 +128,38 @@ def test_without_a_trusted_connection_each_tab_listens_and_the_page_warns(
     ask(page, "Do you hear me?")
     expect(finished(page)).to_contain_text("Heard.")
     expect(page.get_by_role("button", name="Copy answer")).to_be_visible()
+
+
+def another_device(page: Page, base: str, closing: ExitStack) -> HTTPResponse:
+    """One more stream of the same account; the answer has begun."""
+    connection = HTTPConnection(urlsplit(base).netloc, timeout=10)
+    closing.callback(connection.close)
+    cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in page.context.cookies())
+    connection.request("GET", EVENTS, headers={"Cookie": cookies})
+    answer = connection.getresponse()
+    assert b"hello" in answer.readline()
+    return answer
+
+
+def test_a_page_that_gave_way_to_newer_ones_comes_back_when_somebody_is_there(
+    visit: Visiting, scripted: ScriptedService
+) -> None:
+    """Not by itself: many pages that all did would chase each other for ever."""
+    here = visit(scripted.base)
+    page = here.page()
+    sign_up(page)
+    until(page, lambda: here.asked(EVENTS) == 1, "the page's stream")
+    page.clock.install()
+    with ExitStack() as closing:
+        others = [another_device(page, scripted.base, closing) for _ in range(MOST_STREAMS)]
+        lost = page.get_by_role("status").filter(has_text="Reconnecting")
+        expect(lost).to_be_visible()
+        page.clock.run_for(120_000)
+        assert here.asked(EVENTS) == 1
+
+        page.keyboard.press("Shift")
+
+        until(page, lambda: here.asked(EVENTS) == 2, "it is back")
+        assert others[0].readline() == b"\n"
+        assert b"replaced" in others[0].readline(), "the oldest of the others is told instead"
+        expect(lost).to_have_count(0)

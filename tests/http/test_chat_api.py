@@ -16,6 +16,7 @@ from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.core.reasons import Reason
 from tidegate.http.chat import routes as chat
 from tidegate.http.chat.reading import MAX_BODY_BYTES as MAX_CALL_BYTES
+from tidegate.http.streams import PIECE_BYTES, WHOLE_BYTES
 from tidegate.ports.conversations import StorageFullError, UnreadableContentError
 from tidegate.testing.clock import until
 from tidegate.testing.engine import Hold, saying
@@ -306,7 +307,7 @@ async def test_a_body_that_is_not_as_described_is_refused_by_the_fields_name(
     assert service.conversations.calls["add_conversation"] == 0
 
 
-@pytest.mark.parametrize("title", ["", "  ", "x" * 201])
+@pytest.mark.parametrize("title", ["", "  ", "x" * 201, "a\x00b", "a\x9bb", "\u202etxt.exe", "a\u2067", "\u200b"])
 async def test_a_title_is_a_short_text(ana: Page, title: str) -> None:
     asked = await ana.talk()
     path = f"/api/conversations/{asked['conversation']['id']}"
@@ -413,3 +414,34 @@ async def test_a_defect_of_ours_is_not_called_a_missing_conversation(
 def test_ids_of_messages_and_conversations_are_not_taken_for_each_other() -> None:
     with pytest.raises(ValueError):
         MessageId(UNKNOWN)
+
+
+async def test_what_the_calls_answer_is_kept_nowhere_and_taken_for_nothing_else(ana: Page) -> None:
+    asked = await ana.talk()
+    here = f"/api/conversations/{asked['conversation']['id']}"
+    for method, path, body in (
+        ("GET", "/api/session", b""),
+        ("GET", "/api/conversations", b""),
+        ("GET", here, b""),
+        ("GET", "/api/search?q=why", b""),
+        ("PATCH", here, {"title": "Sky"}),
+        ("DELETE", f"{here}/reply", b""),
+        ("HEAD", "/api/events", b""),
+        ("DELETE", here, b""),
+    ):
+        visit = await ana.call(method, path, body)
+        assert visit.status in {200, 204}
+        assert visit.headers["cache-control"].startswith("no-store")
+        assert visit.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_long_conversation_is_answered_in_pieces(service: Service, ana: Page) -> None:
+    """Whole, it would lie in the server's memory for as long as its reader likes."""
+    service.engine.script = saying("x" * 2 * WHOLE_BYTES)
+    asked = await ana.talk()
+
+    visit = await ana.call("GET", f"/api/conversations/{asked['conversation']['id']}")
+
+    assert max(map(len, visit.sent)) == PIECE_BYTES
+    assert int(visit.headers["content-length"]) == len(visit.body)
+    assert len(visit.json()["messages"][1]["content"]) == 2 * WHOLE_BYTES

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 
 from tests.http.chatting import Page
 from tests.http.conftest import Service
 from tidegate.core.generation.call import Delta, Progress
+from tidegate.core.identifiers import UserId
 from tidegate.core.reasons import Reason
 from tidegate.http.chat import events
 from tidegate.services.watching import MOST_STREAMS
@@ -106,17 +109,88 @@ async def test_a_quiet_stream_sends_a_comment_now_and_then(
     await watching.leave()
 
 
-async def test_a_ninth_page_is_refused_until_one_is_closed(service: Service, ana: Page) -> None:
-    open_pages = [await ana.watch() for _ in range(MOST_STREAMS)]
+async def test_a_ninth_page_takes_the_place_of_the_oldest_which_learns_why(service: Service, ana: Page) -> None:
+    first, *others = [await ana.watch() for _ in range(MOST_STREAMS)]
 
-    ninth = await ana.call("GET", "/api/events")
+    ninth = await ana.watch()
 
-    assert (ninth.status, ninth.error["code"]) == (429, Reason.TOO_MANY_STREAMS)
-    await open_pages.pop().leave()
-    open_pages.append(await ana.watch())
-    for page in open_pages:
+    await first.ended()
+    assert first.types == ["hello", "replaced"]
+    assert not any(page.visit.is_complete for page in [*others, ninth])
+    for page in [*others, ninth]:
         await page.leave()
     assert service.replies.remembered == 0
+
+
+@pytest.mark.parametrize("ended_after_look", [1, 2])
+async def test_a_session_that_ends_while_its_stream_is_opened_leaves_no_stream(
+    service: Service, ana: Page, monkeypatch: pytest.MonkeyPatch, ended_after_look: int
+) -> None:
+    """It ends while the store's answer, that it is live, is on its way."""
+    looks = 0
+    find = service.accounts.live_session
+
+    async def live_session(owner: UserId, digest: bytes, now: float) -> Any:
+        nonlocal looks
+        looks += 1
+        found = await find(owner, digest, now)
+        if looks == ended_after_look:
+            await service.sessions.sign_out(ana.signed_in)
+        return found
+
+    monkeypatch.setattr(service.accounts, "live_session", live_session)
+
+    visit = await ana.call("GET", "/api/events")
+
+    if ended_after_look == 1:
+        assert (visit.status, visit.error["code"]) == (401, Reason.NOT_SIGNED_IN)
+    else:
+        assert (visit.status, visit.body) == (200, events.HELLO)
+    assert service.replies.remembered == 0
+
+
+async def test_a_stream_whose_session_cannot_be_looked_up_is_not_left_open(
+    service: Service, ana: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    find = service.accounts.live_session
+
+    async def live_session(owner: UserId, digest: bytes, now: float) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise OSError
+        return await find(owner, digest, now)
+
+    monkeypatch.setattr(service.accounts, "live_session", live_session)
+
+    assert (await ana.call("GET", "/api/events")).status == 500
+    assert service.replies.remembered == 0
+
+
+async def test_whoever_asks_hears_of_the_question_on_the_stream_before_the_call_is_answered(
+    service: Service, ana: Page
+) -> None:
+    hold = Hold()
+    service.engine.script = [hold, *saying("Yes")]
+    watching = await ana.watch()
+    visit = ana.visit("POST", "/api/conversations", {"content": "Why?"})
+    seen: list[list[str]] = []
+    take = visit.send
+
+    async def send(message: Any) -> None:
+        (watch,) = service.replies._watchers._by_owner[ana.owner]
+        if message["type"] == "http.response.start":
+            seen.append(watching.types + [json.loads(told[6:])["type"] for told in watch._unread])
+        await take(message)
+
+    visit.send = send
+    await visit.ask()
+
+    assert seen == [["hello", "conversation_changed", "message_added", "reply_began"]]
+    hold.let.set()
+    await watching.seen_type("reply_ended")
+    await watching.leave()
 
 
 async def test_signing_out_ends_the_sessions_streams_at_once(service: Service, ana: Page) -> None:
@@ -170,7 +244,7 @@ async def test_a_stop_of_the_service_ends_quiet_streams_and_lets_the_others_see_
     await asyncio.wait_for(service.lifecycle.idle.wait(), 5)
 
 
-async def test_at_the_end_of_the_time_for_stopping_answers_are_cut_and_streams_just_end(
+async def test_at_the_end_of_the_time_for_stopping_answers_are_cut_and_streams_end_once_they_told_of_it(
     service: Service, ana: Page
 ) -> None:
     """No error is written into the stream: it knows only its own events."""
@@ -184,7 +258,9 @@ async def test_at_the_end_of_the_time_for_stopping_answers_are_cut_and_streams_j
     service.lifecycle.expired.set()
 
     await watching.ended()
-    assert all("type" in event for event in watching.events)
+    ended = next(event for event in watching.events if event["type"] == "reply_ended")
+    assert (ended["message"]["content"], ended["message"]["ending"]) == ("Half", "cut")
+    assert watching.types[-1] == "conversation_changed"
     await asyncio.wait_for(service.lifecycle.idle.wait(), 5)
     messages = await service.conversations.messages(ana.owner, asked["conversation"]["id"])
     assert (messages[-1].content, messages[-1].ending) == ("Half", "cut")

@@ -48,6 +48,24 @@ async def test_a_new_key_is_shown_once_and_opens_what_was_ticked(house: House, a
     assert f"laptop models {key[:8]}...{key[-4:]}" in text(account)
 
 
+async def test_a_page_with_a_new_key_that_is_loaded_anew_makes_no_second_key(house: House, ana: Browser) -> None:
+    account = await ana.get("/account")
+    wish = re.search(r'name="wish" value="([0-9a-f]{16})"', account.body.decode())
+    assert wish is not None
+    form = {"name": "laptop", "scope_chat": "on", "wish": wish.group(1)}
+    await ana.post("/account/keys", form)
+
+    again = await ana.post("/account/keys", form)
+
+    user = (await house.accounts.users())[0]
+    assert len(await house.accounts.keys(user.id)) == 1
+    assert (again.status, again.headers["location"]) == (303, "/account?done=made#keys")
+    assert "shown only once" in text(await ana.get("/account?done=made"))
+    bo = await Browser(house).sign_up("bo@example.org")
+    await bo.get("/account")
+    assert (await bo.post("/account/keys", form)).status == 200, "what another has asked for is no concern of hers"
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

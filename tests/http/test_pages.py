@@ -21,6 +21,7 @@ from tidegate.core.reasons import Reason
 from tidegate.http import front, pages
 from tidegate.http.answering import Answering
 from tidegate.http.frame import Frame
+from tidegate.http.pages.assets import STYLE
 from tidegate.http.refusals import WIRE, Refusal
 from tidegate.http.status.verdict import verdict
 from tidegate.testing.engine import FakeEngine
@@ -72,7 +73,7 @@ async def test_each_line_of_the_example_fits_a_phone_from_the_body_on(service: S
     """A phone shows some 36 columns of code; a line that wraps inside the JSON is hard to copy by eye."""
     page = (await _page(service.apps.public)).body.decode()
 
-    example = re.search(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)
+    example = re.search(r"<pre [^>]*><code>(.*?)</code></pre>", page, re.DOTALL)
     assert example is not None
     _, found, body = example.group(1).partition("  -d '")
     assert found
@@ -160,7 +161,53 @@ async def test_a_form_that_is_not_read_to_its_end_closes_the_connection(house: H
     assert (visit.status, visit.headers["connection"]) == (404, "close")
 
 
+@pytest.mark.parametrize(
+    ("reason", "heading"),
+    [
+        (Reason.SIGN_UP_CLOSED, "Registration is closed"),
+        (Reason.OPERATORS_ONLY, "For operators only"),
+        (Reason.STORAGE_FULL, "This is not possible"),
+        (Reason.INVALID_VALUE, "This did not work"),
+    ],
+)
+async def test_a_refusal_is_headed_by_what_it_is_about(house: House, reason: Reason, heading: str) -> None:
+    visit = await Visit(_refusing(house, Refusal(reason, "So.")), "GET", "/", headers={"accept": HTML}).ask()
+
+    assert f"<h1>{heading}</h1>" in visit.body.decode()
+    assert f"<title>{heading} - Tidegate</title>" in visit.body.decode()
+
+
+async def test_whoever_forgot_their_password_is_told_who_can_help(house: House) -> None:
+    assert "Forgotten your password? The operator of this service" in text(await Browser(house).get("/sign-in"))
+
+
 # The style
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_a_page_is_as_light_as_its_reader_chose_in_the_chat(house: House, theme: str) -> None:
+    for path in ("/", "/sign-in", "/nowhere"):
+        page = (await Browser(house).get(path, cookie=f"tidegate-theme={theme}")).body.decode()
+        assert f'<html lang="en" data-theme="{theme}">' in page
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "tidegate-theme=", "tidegate-theme=auto", "tidegate-theme=DARK", 'tidegate-theme="><script>alert(1)</script>'],
+)
+async def test_a_theme_that_nobody_can_choose_changes_nothing(house: House, cookie: str) -> None:
+    page = (await Browser(house).get("/sign-in", cookie=cookie)).body.decode()
+
+    assert '<html lang="en">' in page
+    assert "script" not in page
+
+
+def test_both_themes_can_be_chosen_by_name() -> None:
+    sheet = STYLE.body.decode()
+
+    for theme in ("light", "dark"):
+        assert f':root[data-theme="{theme}"] {{ color-scheme: {theme}; }}' in sheet
+    assert {"ink", "paper", "card", "accent", "danger-soft"} <= _tokens()["dark"].keys()
 
 
 async def test_the_style_and_the_sign_are_fetched_once_and_asked_for_anew_when_they_change(house: House) -> None:
@@ -189,8 +236,8 @@ async def test_the_front_page_leads_to_the_status_page_where_that_is_known(servi
 
 def _tokens() -> dict[str, dict[str, str]]:
     sheet = (Path(pages.__file__).parent / "tokens.css").read_text()
-    light, dark = (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part)) for part in sheet.split("@media"))
-    return {"light": light, "dark": {**light, **dark}}
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", sheet)
+    return {"light": {name: light for name, light, _ in pairs}, "dark": {name: dark for name, _, dark in pairs}}
 
 
 def _luminance(colour: str) -> float:

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tidegate.http.gate import protocol
 from tidegate.http.gate.protocol import HEAD_LIMIT_BYTES, HEADER_LIMIT, GateProtocol
 
 
@@ -205,3 +206,65 @@ async def test_the_kernel_keeps_little_for_a_caller_who_does_not_read() -> None:
         caller.close()
 
     assert app.sent_bytes < 1 << 20
+
+
+class Endless:
+    """Sends until its caller is gone."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+            leaving = asyncio.ensure_future(receive())
+            await asyncio.wait({leaving}, timeout=0)
+            if leaving.done() and leaving.result()["type"] == "http.disconnect":
+                self.left.set()
+                return
+            leaving.cancel()
+
+
+async def test_a_caller_who_takes_nothing_is_dropped_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose kernel answers every probe: what was written for it would lie here for as long as it likes."""
+    assert protocol.UNTAKEN_LIMIT_S == 30
+    monkeypatch.setattr(protocol, "UNTAKEN_LIMIT_S", 0.5)
+    app = Endless()
+    async with serving(app) as port:
+        caller = socket.socket()
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        caller.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(caller, ("127.0.0.1", port))
+        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\n\r\n")
+
+        await asyncio.wait_for(app.left.wait(), 20)
+
+        caller.close()
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6, socket.AF_UNIX])
+async def test_a_line_that_vanished_without_a_word_is_noticed(family: socket.AddressFamily) -> None:
+    """Half a minute after its last sign of life, and not in two hours. Unix sockets cannot vanish."""
+    settings = uvicorn.Config(Echo(), ws="none", lifespan="off", log_config=None)
+    settings.load()
+    with socket.socket(family) as accepted:
+
+        class Transport(asyncio.Transport):
+            def get_extra_info(self, name: str, default: object = None) -> object:
+                return accepted if name == "socket" else default
+
+        GateProtocol(settings, uvicorn.server.ServerState(), {}).connection_made(Transport())
+
+        is_tcp = family is not socket.AF_UNIX
+        assert bool(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is is_tcp
+        if is_tcp:
+            set_to = {
+                option: accepted.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (
+                    *(socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL),
+                    *(socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT),
+                )
+            }
+            assert list(set_to.values()) == [15, 5, 3, 30_000]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from hashlib import sha256
 
 from tidegate.core.accounts import Role, User
 from tidegate.core.admission.slots import SlotPlan
-from tidegate.core.conversations import Message
+from tidegate.core.conversations import Author, Conversation, Message
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import ConversationId, Fingerprint, MessageId, SessionId, UserId
 from tidegate.ports.conversations import StorageFullError
@@ -23,7 +24,13 @@ from tidegate.testing.conversations import MemoryConversationStore
 from tidegate.testing.engine import FakeEngine
 from tidegate.testing.journal import RecordingJournal
 
-ANA, BO = (Asker(UserId.of(name * 2), SessionId.of(name * 2)) for name in (b"ana-", b"bo--"))
+
+def asker_of(name: str) -> Asker:
+    entropy = name.encode().ljust(4, b"-") * 2
+    return Asker(UserId.of(entropy), SessionId.of(entropy))
+
+
+ANA, BO = asker_of("ana"), asker_of("bo")
 
 
 def fingerprint(text: str) -> Fingerprint:
@@ -54,11 +61,19 @@ class HandSleep:
 
 
 class FailingStore(MemoryConversationStore):
-    """Keeps no message while `error` is set; waits for a gate before each message or deletion, when there is one."""
+    """Keeps no message while `error` is set; waits for a gate, where there is one, before each message or
+    deletion, and after it has found a conversation."""
 
     error: Exception | None = None
     gate: asyncio.Event | None = None
     deletion_gate: asyncio.Event | None = None
+    found_gate: asyncio.Event | None = None
+
+    async def conversation(self, owner: UserId, conversation_id: ConversationId) -> Conversation | None:
+        found = await super().conversation(owner, conversation_id)
+        if self.found_gate is not None:
+            await self.found_gate.wait()
+        return found
 
     async def add_message(self, owner: UserId, message: Message) -> None:
         if self.gate is not None:
@@ -96,12 +111,16 @@ class Scene:
         self.replies = Replies(self.desk, self._encode, self.sleep)
 
     async def open(self) -> Scene:
-        for asker, name in ((ANA, "ana"), (BO, "bo")):
-            user = User(
-                id=asker.owner, email=f"{name}@example.org", role=Role.USER, created_at_s=1.0, member_since_s=1.0
-            )
-            await self.accounts.add_user(user, None)
+        for name in ("ana-", "bo--"):
+            await self.come(name)
         return self
+
+    async def come(self, name: str) -> Asker:
+        """One more person; `name` has up to four letters."""
+        asker = asker_of(name)
+        user = User(id=asker.owner, email=f"{name}@example.org", role=Role.USER, created_at_s=1.0, member_since_s=1.0)
+        await self.accounts.add_user(user, None)
+        return asker
 
     def _encode(self, happening: Happening) -> bytes:
         if isinstance(happening, Ended) and happening.message is not None:
@@ -118,6 +137,19 @@ class Scene:
 
     async def ask(self, content: str = "Why?", asker: Asker = ANA) -> Asked:
         return await self.replies.ask(asker, None, content)
+
+    async def say(self, conversation: ConversationId, parent: MessageId, author: Author) -> MessageId:
+        """Keep one more message after another."""
+        said = Message(
+            id=MessageId.of(secrets.token_bytes(12)),
+            conversation=conversation,
+            parent=parent,
+            author=author,
+            content="word " * 5,
+            created_at_s=2.0,
+        )
+        await self.store.add_message(ANA.owner, said)
+        return said.id
 
     async def over(self, asked: Asked, asker: Asker = ANA) -> Message | None:
         """The answer, once it has ended, as it was kept."""
@@ -145,6 +177,7 @@ class Scene:
         assert (self.lifecycle.running, self.lane.queue.owners) == (0, 0)
         assert self.replies.remembered == 0
         assert self.sleep.asked_s == []
+        assert self.lane.remembered == 0
 
 
 FULL = StorageFullError()

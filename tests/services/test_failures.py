@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tidegate.core.reasons import Reason
-from tidegate.ports.conversations import StorageFullError, UnreadableContentError
+from tidegate.ports.conversations import ConversationFullError, StorageFullError, UnreadableContentError
 from tidegate.ports.engine import CallRejectedError, ContextExceededError, EngineError, EngineUnavailableError
+from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.failures import failure_of, origin
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.writing import STATUSES
@@ -22,6 +23,8 @@ from tidegate.services.writing import STATUSES
         (EngineUnavailableError("private words", 2.5), Reason.ENGINE_UNAVAILABLE, 2.5, "starting"),
         (EngineError("private words"), Reason.ENGINE_FAILED, 2.0, "broke off"),
         (StorageFullError(), Reason.STORAGE_FULL, None, "space"),
+        (ConversationFullError(), Reason.CONVERSATION_FULL, None, "new one"),
+        (StorageUnavailableError("private words"), Reason.STORAGE_UNAVAILABLE, 5.0, "moment"),
         (UnreadableContentError("private words"), Reason.CONTENT_UNREADABLE, None, "read"),
     ],
 )

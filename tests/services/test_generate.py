@@ -42,9 +42,9 @@ class CountingLane(Lane):
         super().__init__(SlotPlan(slots, max_waiting), HandClock())
         self.left: list[int] = []
 
-    def leave(self, ticket: int) -> None:
+    def leave(self, ticket: int, *, is_served: bool = True) -> None:
         self.left.append(ticket)
-        super().leave(ticket)
+        super().leave(ticket, is_served=is_served)
 
 
 @pytest.fixture

@@ -72,22 +72,32 @@ async def test_one_account_with_too_many_is_told_so_at_once_and_others_are_let_i
     await lane.enter("ana")
 
 
-async def test_checking_raises_what_entering_would_and_takes_nothing() -> None:
-    lane = lane_of(1, 1, max_per_owner=2)
-    lane.check("ana", coming=1)
-    with pytest.raises(TooManyInFlightError):
-        lane.check("ana", coming=2)
-    await lane.enter("ana")
-    waiting = waiter(lane, "bo")
-    await settled()
-
-    with pytest.raises(OverloadedError) as refused:
-        lane.check("ana")
-
-    assert refused.value.retry_after_s == lane.queue.drain_s(2)
+async def test_a_ticket_is_taken_at_once_and_its_place_waited_for_later() -> None:
+    lane = lane_of(1, 1)
+    first, second = lane.take("ana"), lane.take("bo")
     assert (lane.queue.running, lane.queue.waiting) == (1, 1)
-    waiting.cancel()
-    await settled()
+    with pytest.raises(OverloadedError) as refused:
+        lane.take("cy")
+    assert refused.value.retry_after_s == lane.queue.drain_s(2)
+    assert (await lane.place(first)).number == 0
+
+    lane.leave(first)
+
+    assert (await lane.place(second)).number == 0, "it was called before anybody waited for it"
+    lane.leave(second)
+    assert (lane.queue.running, lane.queue.waiting, lane.queue.owners, lane.remembered) == (0, 0, 0, 0)
+
+
+async def test_a_ticket_that_is_given_back_unused_leaves_the_place_to_the_next() -> None:
+    lane = lane_of(1, 2)
+    first, gone, next_one = (lane.take(owner) for owner in ("ana", "bo", "cy"))
+
+    lane.leave(gone)
+    lane.leave(first)
+
+    assert (await lane.place(next_one)).number == 0
+    lane.leave(next_one)
+    assert lane.remembered == 0
 
 
 async def test_a_waiter_that_gives_up_no_longer_counts_for_its_account() -> None:
@@ -96,12 +106,12 @@ async def test_a_waiter_that_gives_up_no_longer_counts_for_its_account() -> None
     gone = waiter(lane, "ana")
     await settled()
     with pytest.raises(TooManyInFlightError):
-        lane.check("ana")
+        lane.take("ana")
 
     gone.cancel()
     await settled()
 
-    lane.check("ana")
+    lane.leave(lane.take("ana"))
     lane.leave(held)
     assert lane.queue.owners == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import unicodedata
 from collections.abc import Iterator
 
 import argon2
@@ -72,6 +73,23 @@ async def test_beyond_the_queue_a_password_is_turned_away_at_once_with_a_time(
     await asyncio.gather(*hashing)
     lane.require_room()
     assert await lane.hash(PASSWORD)
+
+
+async def test_a_full_lane_does_not_even_look_at_a_password(
+    lane: PasswordLane, hasher: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand accents take milliseconds to compose, and nobody else has the event loop meanwhile."""
+    marks = "a" + "\u0301\u0323" * 500
+    waiting = [asyncio.create_task(lane.hash(PASSWORD)) for _ in range(3)]
+    await until(lambda: hasher.begun == 1)
+    for turned_away in (lane.hash(marks), lane.verify(None, marks)):
+        with monkeypatch.context() as patched:
+            patched.setattr(unicodedata, "normalize", None)
+            with pytest.raises(PasswordsBusyError):
+                await turned_away
+
+    hasher.let.set()
+    await asyncio.gather(*waiting)
 
 
 async def test_callers_who_leave_give_their_places_back(lane: PasswordLane, hasher: Gated) -> None:

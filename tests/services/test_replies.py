@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
+import pstats
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.services.answering import ANA, BO, FULL, Scene
 from tidegate.core.capacity.health import EngineState
@@ -13,12 +18,12 @@ from tidegate.core.conversations import Author, Ending
 from tidegate.core.generation.call import ChatCall, Delta, Progress, Turn
 from tidegate.core.generation.reply import Grew, Moved, ReplyState
 from tidegate.core.identifiers import ConversationId, MessageId
-from tidegate.ports.conversations import StorageFullError
+from tidegate.ports.conversations import ConversationFullError, StorageFullError
 from tidegate.ports.engine import EngineUnavailableError
-from tidegate.services.happenings import Added, Began, Changed, Ended, Removed
+from tidegate.services.happenings import Added, Began, Changed, Ended
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.questions import ConversationMissingError, MessageMissingError
-from tidegate.services.replies import QuestionTooLongError, ReplyRunningError
+from tidegate.services.replies import Asked, QuestionTooLongError, ReplyRunningError
 from tidegate.testing.clock import until
 from tidegate.testing.engine import CARD, FakeEngine, Hold, saying
 
@@ -185,6 +190,33 @@ async def test_nobody_can_keep_others_from_asking_in_their_own_conversation(scen
     await scene.ended(asked.conversation.id, BO)
 
 
+@pytest.mark.parametrize("author", [Author.USER, Author.ASSISTANT])
+async def test_a_question_at_the_end_of_a_long_line_costs_in_proportion_to_its_length(
+    scene: Scene, author: Author
+) -> None:
+    """Also where no question in it ever had an answer."""
+
+    async def calls_for(length: int) -> int:
+        asked = await scene.ask("One")
+        await scene.over(asked)
+        parent = asked.message.id
+        for number in range(length):
+            parent = await scene.say(asked.conversation.id, parent, author if number % 2 else Author.USER)
+        profile = cProfile.Profile()
+        profile.enable()
+        await scene.replies.ask(ANA, asked.conversation.id, "And?", parent)
+        await scene.ended(asked.conversation.id)
+        profile.disable()
+        return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined] # typeshed has it not
+
+    short, long = await calls_for(200), await calls_for(2000)
+
+    assert long < 12 * short
+    call = scene.engine.calls[-1]
+    assert isinstance(call, ChatCall)
+    assert (call.messages[-1].content or "").endswith("And?")
+
+
 # ---------------------------------------------------------------- refusing
 
 
@@ -238,6 +270,90 @@ async def test_an_accounts_answers_and_requests_together_have_a_bound(scene: Sce
     assert await scene.over(running[3], BO) is not None
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    slots=st.integers(1, 3),
+    max_waiting=st.integers(0, 6),
+    max_per_owner=st.integers(1, 8),
+    asks=st.lists(st.sampled_from("abc"), max_size=20),
+    yields=st.lists(st.integers(0, 4), min_size=20, max_size=20),
+)
+async def test_of_questions_at_once_as_many_are_kept_as_there_is_room_for_and_each_of_those_is_answered(
+    slots: int, max_waiting: int, max_per_owner: int, asks: list[str], yields: list[int]
+) -> None:
+    """Whoever is refused is refused before anything is kept, and nobody is kept and then refused."""
+    scene = await Scene(slots, max_waiting, max_per_owner).open()
+    crowd = {name: await scene.come(name) for name in "abc"}
+    hold = Hold()
+    scene.engine.script = [hold, *saying("Yes")]
+    taken: Counter[str] = Counter()
+    for name in asks:
+        if taken.total() < slots + max_waiting and taken[name] < max_per_owner:
+            taken[name] += 1
+
+    async def ask(name: str, turns: int) -> Asked:
+        asking = asyncio.create_task(scene.ask(asker=crowd[name]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await asking
+
+    tries = [asyncio.create_task(ask(name, turns)) for name, turns in zip(asks, yields, strict=False)]
+    outcomes = await asyncio.gather(*tries, return_exceptions=True)
+
+    kept = [(name, one) for name, one in zip(asks, outcomes, strict=True) if isinstance(one, Asked)]
+    assert Counter(name for name, _ in kept) == taken
+    assert {type(one) for one in outcomes} <= {Asked, OverloadedError, TooManyInFlightError}
+    assert scene.kept == 2 * len(kept)
+    hold.let.set()
+    for name, asked in kept:
+        assert await scene.over(asked, crowd[name]) is not None
+    await until(lambda: scene.lifecycle.running == 0)
+    await until(lambda: scene.sleep.asked_s == [])
+    scene.assert_all_free()
+
+
+async def test_a_question_that_cannot_be_kept_gives_its_place_back(scene: Scene) -> None:
+    hold = Hold()
+    scene.engine.script = [hold, *saying("One")]
+    asked = await scene.ask()
+    for refused, act in (
+        (ReplyRunningError, lambda: scene.replies.ask(ANA, asked.conversation.id, "And?")),
+        (ConversationMissingError, lambda: scene.replies.ask(ANA, UNKNOWN, "And?")),
+        (MessageMissingError, lambda: scene.replies.ask(ANA, None, "And?", asked.message.id)),
+        (QuestionTooLongError, lambda: scene.ask("é" * (CARD.context_tokens * 16 + 1))),
+        (ConversationMissingError, lambda: scene.replies.answer(ANA, UNKNOWN, asked.message.id)),
+    ):
+        with pytest.raises(refused):
+            await act()
+        assert (scene.lane.queue.running, scene.lane.queue.waiting, scene.lane.remembered) == (1, 0, 1)
+    scene.store.gate = asyncio.Event()
+    asking = asyncio.create_task(scene.ask())
+    await until(lambda: scene.lane.queue.running == 2)
+
+    asking.cancel()
+
+    await asyncio.wait({asking})
+    assert scene.lane.queue.running == 1
+    hold.let.set()
+    scene.store.gate = None
+    await scene.over(asked)
+    await until(lambda: scene.lane.remembered == 0)
+
+
+async def test_whoever_asks_is_told_of_the_question_before_the_call_is_answered(scene: Scene) -> None:
+    watch = scene.watch()
+
+    asked = await scene.ask()
+
+    assert scene.unread(watch) == [
+        Changed(asked.conversation),
+        Added(asked.conversation, asked.message),
+        Began(asked.reply),
+    ]
+    watch.close()
+    await scene.over(asked)
+
+
 async def test_one_answer_is_written_in_a_conversation_at_a_time(scene: Scene) -> None:
     hold = Hold()
     scene.engine.script = [hold, *saying("One")]
@@ -284,52 +400,19 @@ async def test_a_question_that_there_is_no_room_for_leaves_nothing_behind(scene:
     await scene.over(await scene.ask())
 
 
-# ---------------------------------------------------------------- changing and deleting
-
-
-async def test_renaming_is_told_to_every_page(scene: Scene) -> None:
+async def test_a_full_conversation_refuses_before_anything_is_kept_or_told(scene: Scene) -> None:
     asked = await scene.ask()
     await scene.over(asked)
-    here, there, strange = scene.watch(), scene.watch(), scene.watch(BO)
-
-    renamed = await scene.replies.rename(ANA.owner, asked.conversation.id, "Sky")
-
-    assert renamed.title == "Sky"
-    assert scene.unread(here) == scene.unread(there) == [Changed(renamed)]
-    assert scene.unread(strange) == []
-    for watch in (here, there, strange):
-        watch.close()
-
-
-async def test_deleting_ends_the_answer_and_keeps_nothing_of_it(scene: Scene) -> None:
-    hold = Hold()
-    scene.engine.script = [Delta(content="Half"), hold, *saying("whole")]
+    kept, calls = await scene.path_ids(asked), len(scene.engine.calls)
     watch = scene.watch()
-    asked = await scene.ask()
-    await hold.reached.wait()
+    scene.store.error = ConversationFullError()
 
-    await scene.replies.delete(ANA.owner, asked.conversation.id)
+    with pytest.raises(ConversationFullError):
+        await scene.replies.ask(ANA, asked.conversation.id, "And?", asked.message.id)
 
-    assert (scene.engine.running, scene.store.calls["add_message"]) == (0, 1)
-    assert await scene.store.conversation(ANA.owner, asked.conversation.id) is None
-    ended, removed = scene.unread(watch)[-2:]
-    assert isinstance(ended, Ended)
-    assert (ended.message, ended.failure) == (None, None)
-    assert removed == Removed(asked.conversation.id)
+    assert (await scene.path_ids(asked), len(scene.engine.calls)) == (kept, calls)
+    assert scene.unread(watch) == []
     watch.close()
 
 
-async def test_nothing_can_be_asked_where_is_being_deleted(scene: Scene) -> None:
-    asked = await scene.ask()
-    await scene.over(asked)
-    let = scene.store.deletion_gate = asyncio.Event()
-    deleting = asyncio.create_task(scene.replies.delete(ANA.owner, asked.conversation.id))
-    await until(lambda: scene.replies.remembered > 0)
-
-    with pytest.raises(ConversationMissingError):
-        await scene.replies.ask(ANA, asked.conversation.id, "And?")
-    with pytest.raises(ConversationMissingError):
-        await scene.replies.delete(ANA.owner, asked.conversation.id)
-
-    let.set()
-    await deleting
+# ---------------------------------------------------------------- changing and deleting

@@ -16,9 +16,11 @@ from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished
 from tidegate.core.identifiers import ConversationId
 from tidegate.core.reasons import Reason
 from tidegate.http.refusals import WIRE
+from tidegate.ports.conversations import ConversationFullError
 from tidegate.ports.engine import ContextExceededError, EngineBrokeError, EngineUnavailableError
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.happenings import Ended
+from tidegate.services.lane import OverloadedError
 from tidegate.services.writing import STATUSES
 from tidegate.testing.clock import until
 from tidegate.testing.engine import CARD, FakeEngine, Hold, Step, saying
@@ -184,34 +186,43 @@ async def test_an_answer_without_a_word_is_not_kept_and_says_why(
     watch.close()
 
 
-async def test_a_place_that_is_gone_by_the_time_is_said_like_any_other_failure(scene: Scene) -> None:
-    """The queue may fill up between looking and entering."""
+async def test_an_answer_that_fails_before_the_engine_is_asked_gives_its_place_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("tidegate.services.writing.windows", broken)
+    asked = await scene.ask()
+    await scene.ended(asked.conversation.id)
+
+    assert (scene.lane.queue.running, scene.lane.remembered) == (0, 0)
+    assert scene.line().reason is Reason.INTERNAL_ERROR
+
+
+async def test_a_place_is_kept_for_a_question_while_it_is_stored(scene: Scene) -> None:
+    """Whoever comes meanwhile is behind it: what was kept is answered."""
     scene.store.gate = asyncio.Event()
-    watch = scene.watch()
     asking = asyncio.create_task(scene.ask())
     await until(lambda: scene.replies.remembered > 0)
-    waiting = [asyncio.create_task(scene.lane.enter(f"w{number}")) for number in range(6)]
-    await until(lambda: scene.lane.queue.waiting == 4)
-    scene.store.gate.set()
-    await scene.over(await asking)
+    entered = scene.lane.take("somebody")
+    waiting = [scene.lane.take(f"w{number}") for number in range(4)]
+    with pytest.raises(OverloadedError):
+        scene.lane.take("late")
 
-    ended = next(one for one in scene.unread(watch) if isinstance(one, Ended))
-    assert ended.failure is not None
-    assert ended.failure.reason is Reason.SERVER_IS_OVERLOADED
-    assert scene.line().status == 503
-    watch.close()
-    for task in waiting[2:]:
-        task.cancel()
-    await asyncio.gather(*waiting[2:], return_exceptions=True)
-    for task in waiting[:2]:
-        scene.lane.leave((await task)[0])
+    scene.store.gate.set()
+
+    assert await scene.over(await asking) is not None
+    for ticket in [entered, *waiting]:
+        scene.lane.leave(ticket)
 
 
 @pytest.mark.parametrize(
     ("error", "reason", "crashes"),
     [
         (FULL, Reason.STORAGE_FULL, 0),
-        (StorageUnavailableError("the disk is full"), Reason.INTERNAL_ERROR, 1),
+        (ConversationFullError(), Reason.CONVERSATION_FULL, 0),
+        (StorageUnavailableError("the disk is full"), Reason.STORAGE_UNAVAILABLE, 0),
         (LookupError("deleted by somebody"), Reason.INTERNAL_ERROR, 1),
     ],
 )

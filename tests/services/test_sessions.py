@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from hashlib import sha256
 from typing import Any
 
 import argon2
 import pytest
 
-from tests.hashing import CHEAP
+from tests.hashing import CHEAP, Gated
 from tidegate.core.accounts import Role, User
 from tidegate.core.credentials import Kind, ServerKeys, issue
 from tidegate.core.events import (
@@ -75,11 +75,11 @@ class CountingLane(PasswordLane):
 class Gate:
     """Sessions over fakes."""
 
-    def __init__(self, *, is_sign_up_open: bool = True) -> None:
+    def __init__(self, *, is_sign_up_open: bool = True, hasher: argon2.PasswordHasher = CHEAP) -> None:
         self.clock = HandClock(1_000_000.0)
         self.journal = RecordingJournal()
         self.store = MemoryAccountStore()
-        self.lane = CountingLane(CHEAP)
+        self.lane = CountingLane(hasher)
         self.ended: list[SessionId] = []
         self.later: list[Coroutine[Any, Any, None]] = []
         self.clerk = Clerk(
@@ -271,6 +271,79 @@ async def test_an_old_hash_stays_when_there_is_no_room_to_renew_it(gate: Gate) -
     await gate.finish_later()
 
     assert (await gate.store.user_with_password(ANA) or (None, None))[1] == old
+
+
+async def test_a_renewed_hash_does_not_bring_the_old_password_back(gate: Gate) -> None:
+    user = await gate.ana()
+    old = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(PASSWORD)
+    await gate.store.set_password_hash(user.id, old)
+    here, _ = await gate.sessions.sign_in(ANA, PASSWORD, TRACE)
+
+    await gate.sessions.change_password(here, PASSWORD, "another tide, another time")
+    await gate.finish_later()
+
+    with pytest.raises(WrongCredentialsError):
+        await gate.sessions.sign_in(ANA, PASSWORD, TRACE)
+    await gate.sessions.sign_in(ANA, "another tide, another time", TRACE)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - a thread tells nobody
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def slow() -> Iterator[tuple[Gate, Gated]]:
+    """Passwords are hashed and verified when they are let."""
+    hasher = Gated()
+    hasher.let.set()
+    made = Gate(hasher=hasher)
+    yield made, hasher
+    hasher.let.set()
+    made.lane.close()
+
+
+async def test_an_old_password_that_is_being_verified_while_it_is_changed_begins_no_session(
+    slow: tuple[Gate, Gated],
+) -> None:
+    """It was right when it was asked for, and is not when the session would begin."""
+    gate, hasher = slow
+    user, new_hash = await gate.ana(), CHEAP.hash("another tide, another time")
+    hasher.let.clear()
+    begun = hasher.begun
+    signing_in = asyncio.create_task(gate.sessions.sign_in(ANA, PASSWORD, TRACE))
+    await _until(lambda: hasher.begun > begun)
+
+    await gate.store.set_password_hash(user.id, new_hash)
+    await gate.store.end_sessions(user.id)
+    hasher.let.set()
+
+    with pytest.raises(WrongCredentialsError):
+        await signing_in
+    assert await gate.store.sessions(user.id, gate.clock()) == []
+    assert [(tried.outcome, tried.reason, tried.sess) for tried in gate.logins()] == [
+        (LoginOutcome.BAD_PASSWORD, Reason.WRONG_CREDENTIALS, None)
+    ]
+
+
+async def test_of_two_changes_at_once_the_one_that_knew_the_old_password_last_does_not_win(
+    slow: tuple[Gate, Gated],
+) -> None:
+    gate, hasher = slow
+    here, _ = await gate.sessions.sign_up(ANA, PASSWORD, TRACE)
+    new_hash = CHEAP.hash("another tide, another time")
+    hasher.let.clear()
+    begun = hasher.begun
+    changing = asyncio.create_task(gate.sessions.change_password(here, PASSWORD, "what somebody else would like"))
+    await _until(lambda: hasher.begun > begun)
+
+    await gate.store.set_password_hash(here.user.id, new_hash)
+    hasher.let.set()
+
+    with pytest.raises(WrongCredentialsError):
+        await changing
+    assert (await gate.store.user_with_password(ANA) or (None, None))[1] == new_hash
 
 
 async def test_what_this_service_did_not_issue_never_reaches_the_store(gate: Gate) -> None:

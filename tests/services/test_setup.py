@@ -80,7 +80,7 @@ async def test_a_code_is_128_random_bits(gate: Gate) -> None:
 
 
 async def test_with_an_operator_there_is_no_code(gate: Gate) -> None:
-    await gate.clerk.create_user(ANA, Role.OPERATOR)
+    await gate.clerk.create_user(ANA, Role.OPERATOR, password=PASSWORD)
 
     setup = await Setup.prepare(gate.sessions)
 
@@ -97,7 +97,7 @@ async def test_a_user_is_no_operator(gate: Gate) -> None:
 async def test_an_operator_made_meanwhile_ends_it(gate: Gate) -> None:
     """By `tidegate users create --role operator`, for one."""
     setup, code = await _prepared(gate)
-    await gate.clerk.create_user(ANA, Role.OPERATOR)
+    await gate.clerk.create_user(ANA, Role.OPERATOR, password=PASSWORD)
 
     with pytest.raises(SetupClosedError):
         await setup.make_operator(code, "eve@example.org", PASSWORD, TRACE)
@@ -122,3 +122,10 @@ async def test_a_mistake_in_the_form_does_not_use_the_code_up(gate: Gate) -> Non
 
     signed_in, _ = await setup.make_operator(code, ANA, PASSWORD, TRACE)
     assert signed_in.user.role is Role.OPERATOR
+
+
+async def test_an_operator_without_a_password_is_none_who_could_come_in(gate: Gate) -> None:
+    """As made by versions in which nobody could sign in."""
+    await gate.clerk.create_user(ANA, Role.OPERATOR)
+
+    assert (await Setup.prepare(gate.sessions)).is_open()

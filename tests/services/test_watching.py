@@ -10,12 +10,12 @@ import pytest
 from tests.services.answering import ANA, BO, HandSleep, Scene
 from tidegate.core.conversations import Ending
 from tidegate.core.generation.call import Delta
-from tidegate.core.identifiers import SessionId, UserId
+from tidegate.core.identifiers import SessionId
 from tidegate.core.reasons import Reason
 from tidegate.services.absence import UNATTENDED_S, Absences
-from tidegate.services.happenings import Changed, Ended
+from tidegate.services.happenings import Changed, Ended, Superseded
 from tidegate.services.replies import Asked
-from tidegate.services.watching import MOST_STREAMS, MOST_UNREAD, TooManyStreamsError, Watch
+from tidegate.services.watching import MOST_STREAMS, MOST_UNREAD, MOST_UNREAD_BYTES, Watch, Watchers
 from tidegate.services.writing import Asker
 from tidegate.testing.clock import until
 from tidegate.testing.engine import Hold, saying
@@ -106,17 +106,22 @@ async def test_a_page_that_gives_up_waiting_for_a_moment_misses_nothing(scene: S
     watch.close()
 
 
-async def test_an_account_has_a_bounded_number_of_pages(scene: Scene) -> None:
+async def test_one_page_too_many_takes_the_place_of_the_oldest_which_is_told_so(scene: Scene) -> None:
+    """Lines that vanished without a word must not lock their owner out."""
     watches = [scene.watch() for _ in range(MOST_STREAMS)]
-    with pytest.raises(TooManyStreamsError):
-        scene.watch()
     other = scene.watch(BO)
-
-    watches.pop().close()
+    asked = await scene.ask()
+    await scene.over(asked)
 
     watches.append(scene.watch())
+
+    assert [scene.told[int(one)] for one in await read(watches[0])] == [Superseded()], "and nothing of what waited"
+    assert [is_over(watch) for watch in [*watches[1:], other]] == [False] * (MOST_STREAMS + 1)
+    watches.append(scene.watch())
+    assert [is_over(watch) for watch in watches[:3]] == [True, True, False]
     for watch in [*watches, other]:
         watch.close()
+    assert scene.replies.remembered == 0
 
 
 async def test_a_page_that_falls_behind_is_let_go_and_the_others_are_not(scene: Scene) -> None:
@@ -133,6 +138,31 @@ async def test_a_page_that_falls_behind_is_let_go_and_the_others_are_not(scene: 
     assert await read(slow) == []
     assert len(scene.unread(quick)) == 1
     quick.close()
+
+
+async def test_a_page_that_leaves_much_unread_is_let_go_however_few_the_pieces(scene: Scene) -> None:
+    watchers = Watchers(lambda told: b"x" * (MOST_UNREAD_BYTES // 4), lambda owner: None)
+    slow, quick = (watchers.open(ANA.owner, ANA.session) for _ in range(2))
+    for _ in range(4):
+        watchers.tell(ANA.owner, Superseded())
+        await anext(quick)
+    assert not is_over(slow)
+
+    watchers.tell(ANA.owner, Superseded())
+
+    assert await read(slow) == []
+    assert not is_over(quick)
+    quick.close()
+
+
+async def test_a_page_that_has_read_everything_is_told_however_much_it_is(scene: Scene) -> None:
+    """It would come back only to be let go again."""
+    watchers = Watchers(lambda told: b"x" * (MOST_UNREAD_BYTES + 1), lambda owner: None)
+    watch = watchers.open(ANA.owner, ANA.session)
+    for _ in range(3):
+        watchers.tell(ANA.owner, Superseded())
+        assert len(await anext(watch)) == MOST_UNREAD_BYTES + 1
+    watch.close()
 
 
 async def test_the_pages_of_an_ended_session_end_at_once_and_only_those(scene: Scene) -> None:
@@ -254,19 +284,44 @@ async def test_the_pages_of_others_keep_no_answer_going(scene: Scene) -> None:
     other.close()
 
 
-async def test_asking_shows_that_somebody_is_there(scene: Scene) -> None:
-    """The time begins anew with each question, and there is one timer for an account."""
+async def test_asking_without_a_page_keeps_no_other_answer_going(scene: Scene) -> None:
+    """Each answer that nobody watches has its own time, from its own beginning."""
     half = Half(scene)
     first = await half.begin()
     await until(lambda: scene.sleep.asked_s == [UNATTENDED_S])
     timer = next(iter(scene.sleep._sleepers))
+    half.hold = Hold()
     second = await half.begin()
+    await until(lambda: scene.sleep.asked_s == [UNATTENDED_S] * 2)
 
-    await until(timer.cancelled)
-    await until(lambda: scene.sleep.asked_s == [UNATTENDED_S])
+    assert not timer.done()
+    timer.set_result(None)
+
+    answer = await scene.over(first)
+    assert answer is not None
+    assert answer.ending is Ending.UNATTENDED
+    assert scene.replies.running(ANA.owner, second.conversation.id) is not None
     half.hold.let.set()
-    await scene.over(first)
-    await scene.over(second)
+    answer = await scene.over(second)
+    assert answer is not None
+    assert answer.ending is Ending.COMPLETE
+
+
+async def test_the_time_of_every_answer_begins_when_the_last_page_leaves(scene: Scene) -> None:
+    half = Half(scene)
+    watch = scene.watch()
+    asked = [await half.begin()]
+    half.hold = Hold()
+    asked.append(await half.begin())
+
+    watch.close()
+
+    await until(lambda: scene.sleep.asked_s == [UNATTENDED_S] * 2)
+    scene.sleep.pass_by()
+    for one in asked:
+        answer = await scene.over(one)
+        assert answer is not None
+        assert answer.ending is Ending.UNATTENDED
 
 
 async def test_a_question_that_is_being_kept_when_the_time_is_over_is_answered(scene: Scene) -> None:
@@ -321,13 +376,13 @@ async def test_closing_a_page_twice_counts_once(scene: Scene) -> None:
     second.close()
 
 
-async def test_an_account_is_forgotten_once_it_was_found_to_be_away() -> None:
-    sleep, over = HandSleep(), list[UserId]()
+async def test_an_answer_is_forgotten_once_nobody_came_back_to_it() -> None:
+    sleep, over = HandSleep(), list[str]()
     absences = Absences(over.append, sleep)
-    absences.begin(ANA.owner)
+    absences.begin("answer")
     await until(lambda: sleep.asked_s == [UNATTENDED_S])
 
     sleep.pass_by()
 
-    await until(lambda: over == [ANA.owner])
-    assert absences.owners == []
+    await until(lambda: over == ["answer"])
+    assert absences.remembered == 0

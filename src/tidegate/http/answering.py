@@ -1,6 +1,7 @@
 """A decent end to every request: refusals and our own defects become error objects, or pages for people.
 
 While the service drains, requests are refused here, all but those that watch it go.
+So are those whose store fails, wherever that shows: nobody is let through for want of it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidegate.core.events import Level, RequestCrashed
 from tidegate.core.reasons import Reason
+from tidegate.http import cookies
 from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.http.pages import HEADERS, render
 from tidegate.http.refusals import Refusal
 from tidegate.ports.journal import Journal
-from tidegate.services.failures import origin
+from tidegate.ports.storage import StorageUnavailableError
+from tidegate.services.failures import failure_of, origin
 from tidegate.services.lifecycle import Lifecycle
 
 
@@ -54,6 +57,8 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
             await self._refuse(refusal, exchange, scope, receive, send)
         except ClientLeftError:
             exchange.reason = Reason.CLIENT_LEFT
+        except StorageUnavailableError as error:
+            await self._refuse(_unavailable(error), exchange, scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last line of defence: recorded, and answered cleanly
             kind, place = origin(error)
             self.journal.record(
@@ -74,7 +79,11 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
         if "text/html" in request.headers.get("accept", ""):
             response = _page(refusal, exchange, request, headers)
         else:
+            headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
             response = Response(refusal.body(), refusal.status, headers, media_type="application/json")
+        if refusal.reason is Reason.STORAGE_UNAVAILABLE and _is_leaving(request):
+            # The session could not be ended. That is no reason for this browser to keep it.
+            cookies.clear(response, cookies.SESSION)
         await response(scope, receive, send)
 
 
@@ -87,7 +96,7 @@ def _page(refusal: Refusal, exchange: Exchange, request: Request, headers: dict[
         "refusal.html",
         status=refusal.status,
         headers=headers,
-        title=_TITLES.get(refusal.status, "This did not work"),
+        title=_TITLES.get(refusal.reason) or _TITLES_BY_STATUS.get(refusal.status, "This did not work"),
         message=refusal.message,
         reason=refusal.reason,
         request_id=exchange.id,
@@ -99,6 +108,12 @@ def _page(refusal: Refusal, exchange: Exchange, request: Request, headers: dict[
 
 _PLACES: Final = {"/": "To the front page", "/sign-in": "Sign in", "/account": "To your account"}
 _TITLES: Final = {
+    Reason.SIGN_UP_CLOSED: "Registration is closed",
+    Reason.OPERATORS_ONLY: "For operators only",
+    Reason.INVALID_CSRF_TOKEN: "This page is out of date",
+    Reason.CROSS_SITE_REQUEST: "This came from another site",
+}
+_TITLES_BY_STATUS: Final = {
     401: "Please sign in",
     403: "This is not possible",
     404: "There is nothing here",
@@ -106,6 +121,17 @@ _TITLES: Final = {
     500: "Something broke",
     503: "Not right now",
 }
+
+
+def _is_leaving(request: Request) -> bool:
+    """Whether somebody signs out, and nobody else's page does it to them: a store that fails can ask for no token."""
+    return request.method == "POST" and request.url.path == "/sign-out" and cookies.is_same_origin(request)
+
+
+def _unavailable(error: StorageUnavailableError) -> Refusal:
+    failure = failure_of(error)
+    assert failure is not None, "a known failure"
+    return Refusal(failure.reason, failure.sentence, retry_after_s=failure.retry_after_s)
 
 
 def _draining(lifecycle: Lifecycle) -> Refusal:

@@ -87,6 +87,7 @@ def build_applications(
     chat_room = chat_calls.ChatRoom(
         engine=engine,
         replies=replies,
+        sessions=sessions,
         conversations=desk.conversations,
         searches=chat_calls.search_lane(ticks),
         lifecycle=lifecycle,

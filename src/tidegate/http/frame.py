@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate.core.events import Level, RequestFinished
 from tidegate.core.identifiers import Fingerprint, RequestId
-from tidegate.core.reasons import Reason
+from tidegate.core.reasons import OUR_FAULTS, Reason
 from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.ports.journal import Journal
 
@@ -74,7 +74,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         left = exchange.reason is Reason.CLIENT_LEFT
         finished = RequestFinished(
             t=self.clock(),
-            level=Level.ERROR if exchange.reason is Reason.INTERNAL_ERROR else Level.INFO,
+            level=Level.ERROR if exchange.reason in OUR_FAULTS else Level.INFO,
             id=exchange.id,
             route=exchange.route,
             status=499 if left else exchange.status,

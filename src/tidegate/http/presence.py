@@ -23,21 +23,22 @@ T = TypeVar("T")
 async def until_gone(
     work: Coroutine[Any, Any, T],
     receive: Receive,
-    lifecycle: Lifecycle,
+    lifecycle: Lifecycle | None,
     given_up: Coroutine[Any, Any, None] | None = None,
 ) -> T:
     """Do `work`, but stop it when the caller leaves or the drain limit passes.
 
-    The caller has left, too, once `given_up` comes to its end.
+    The caller has left, too, once `given_up` comes to its end. Without a
+    `lifecycle` the drain limit is for the work itself to keep.
 
     The request's body must have been read already. Raises ClientLeftError or a
     Refusal; in both cases the work has been cancelled and has cleaned up.
     """
     doing = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(receive))
-    expiring = asyncio.ensure_future(lifecycle.expired.wait())
+    expiring = None if lifecycle is None else asyncio.ensure_future(lifecycle.expired.wait())
     giving_up = None if given_up is None else asyncio.ensure_future(given_up)
-    tasks: list[asyncio.Future[Any]] = [doing, leaving, expiring, *([giving_up] if giving_up else [])]
+    tasks: list[asyncio.Future[Any]] = [task for task in (doing, leaving, expiring, giving_up) if task is not None]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if doing.done():

@@ -51,17 +51,22 @@ WIRE: dict[Reason, Wire] = {
     Reason.MESSAGE_NOT_FOUND: Wire(404, "invalid_request_error", "The conversation has no such message."),
     Reason.REPLY_IS_RUNNING: Wire(409, "invalid_request_error", "One reply is written in a conversation at a time."),
     Reason.STORAGE_FULL: Wire(403, "invalid_request_error", "The account's conversations take up accounts.storage_mb."),
+    Reason.CONVERSATION_FULL: Wire(
+        403, "invalid_request_error", "This one conversation takes up 8 MB; another one can be begun."
+    ),
     Reason.CONTENT_UNREADABLE: Wire(410, "invalid_request_error", "The key to this is gone, or it was altered."),
     Reason.CONCURRENCY_LIMIT_EXCEEDED: Wire(
         429, "rate_limit_error", "The account has engine.max_per_account requests running or waiting."
     ),
     Reason.SIGN_IN_BUSY: Wire(429, "rate_limit_error", "Too many passwords are being checked at this moment."),
     Reason.SEARCH_BUSY: Wire(429, "rate_limit_error", "Too many searches are running at this moment."),
-    Reason.TOO_MANY_STREAMS: Wire(429, "rate_limit_error", "The account has too many event streams open."),
     Reason.SERVER_IS_OVERLOADED: Wire(503, "service_unavailable_error", "Every place and the queue are taken."),
     Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
     Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),
     Reason.ENGINE_FAILED: Wire(502, "server_error", "The model broke off in the middle of this answer."),
+    Reason.STORAGE_UNAVAILABLE: Wire(
+        503, "service_unavailable_error", "The database cannot be reached or written: full, locked or gone."
+    ),
     Reason.INTERNAL_ERROR: Wire(500, "server_error", "A defect of ours; the request id finds it in the log."),
     Reason.CLIENT_LEFT: Wire(499, "server_error", "The caller closed the connection first; only seen in logs."),
 }

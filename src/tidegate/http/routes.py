@@ -72,6 +72,7 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
             *for_operators,
             *(by_page if is_changing else ()),
             Reason.SERVER_IS_DRAINING,
+            Reason.STORAGE_UNAVAILABLE,
             Reason.INTERNAL_ERROR,
         )
 

@@ -1,5 +1,6 @@
-"""Server-sent events: a response that ends cleanly whatever becomes of its source.
+"""Responses in pieces: no more of them waits in this process than the caller takes.
 
+Server-sent events end cleanly whatever becomes of their source:
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -20,10 +22,16 @@ from tidegate.services.lifecycle import Lifecycle
 UNREAD_LIMIT_S = 8.0
 """A caller that takes nothing for this long has left. Shorter than the engine's stall, which it must not look like."""
 
+WHOLE_BYTES: Final = 256 << 10
+"""An answer that is larger is sent in pieces."""
+
+PIECE_BYTES: Final = 64 << 10
+
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
 )
 
 
@@ -45,25 +53,24 @@ def error_event(refusal: Refusal) -> bytes:
 class EventStream(Response):
     """Sends pieces as they come.
 
-    A Refusal from the source ends it with `last_words`: by default an error
-    event, which clients raise as an error and keep the text so far. When the
-    caller leaves, the source is closed.
+    A Refusal from the source ends it with an error event, which clients raise
+    as an error and keep the text so far. When the caller leaves, the source is
+    closed. At the drain limit of the `lifecycle` it is refused; without one the
+    source ends by itself.
     """
 
     def __init__(
         self,
         pieces: AsyncGenerator[bytes, None],
-        lifecycle: Lifecycle,
+        lifecycle: Lifecycle | None,
         exchange: Exchange,
         close: Callable[[], Awaitable[None]],
-        last_words: Callable[[Refusal], bytes] | None = error_event,
     ) -> None:
         """`pieces` are whole server-sent events; `close` frees what they come from, whatever happens."""
         self._pieces = pieces
         self._lifecycle = lifecycle
         self._exchange = exchange
         self._close = close
-        self._last_words = last_words
         self._sending_since: float | None = None
         self.background = None
 
@@ -76,7 +83,7 @@ class EventStream(Response):
             await until_gone(self._send_all(send), receive, self._lifecycle, self._unread())
         except Refusal as refusal:
             self._exchange.reason = refusal.reason
-            last = self._last_words(refusal) if self._last_words else b""
+            last = error_event(refusal)
         finally:
             # A generator that never began runs no `finally` of its own when it is closed.
             await self._close()
@@ -96,6 +103,21 @@ class EventStream(Response):
         clock = asyncio.get_running_loop().time
         while self._sending_since is None or clock() - self._sending_since < UNREAD_LIMIT_S:  # noqa: ASYNC110 - on purpose
             await asyncio.sleep(UNREAD_LIMIT_S / 8)
+
+
+class PacedResponse(Response):
+    """A response that, when it is large, is sent in pieces, each within the time that a stream's piece has."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raises ClientLeftError when the caller takes nothing for too long."""
+        size_bytes = len(self.body)
+        if size_bytes <= WHOLE_BYTES:
+            await super().__call__(scope, receive, send)
+            return
+        await _send_soon(send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for end in range(PIECE_BYTES, size_bytes + PIECE_BYTES, PIECE_BYTES):
+            piece = bytes(self.body[end - PIECE_BYTES : end])
+            await _send_soon(send, {"type": "http.response.body", "body": piece, "more_body": end < size_bytes})
 
 
 async def _send_soon(send: Send, message: Message) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from hashlib import sha256
 
 import msgspec
 
@@ -32,6 +33,10 @@ MOST_KEYS = 1000
 
 class NotFoundError(Exception):
     """There is no such user or key. The message says which."""
+
+
+class KeyMadeError(Exception):
+    """This very wish for a key was fulfilled before; the key cannot be shown again."""
 
 
 class CreateUser(msgspec.Struct, kw_only=True, tag_field="act", tag="create_user"):
@@ -159,10 +164,13 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         """All users, oldest first."""
         return await self.accounts.users()
 
-    async def create_key(self, email: str, name: str = "", scopes: frozenset[Scope] = ALL_SCOPES) -> CreatedKey:
+    async def create_key(
+        self, email: str, name: str = "", scopes: frozenset[Scope] = ALL_SCOPES, wish: str | None = None
+    ) -> CreatedKey:
         """Make a key for the user with this address; the text is shown once and never kept.
 
-        Raises NotFoundError, or ValueError naming the field.
+        `wish` names this very asking: asked again under the same name, as by a page that is loaded anew, no second
+        key is made. Raises NotFoundError, KeyMadeError, or ValueError naming the field.
         """
         owner = await self._owner(email)
         if not scopes:
@@ -176,7 +184,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             Kind.API_KEY, owner.id, self.server_keys, now=now, entropy=secrets.token_bytes(credentials.RANDOM_BYTES)
         )
         key = ApiKey(
-            id=KeyId.of(secrets.token_bytes(8)),
+            id=KeyId.of(secrets.token_bytes(8) if wish is None else _named_by(owner.id, wish)),
             owner=owner.id,
             name=name,
             label=credentials.label(text),
@@ -186,6 +194,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         # One at a time: keys asked for all at once would each be counted as the last.
         async with self._making_key:
             kept = await self.accounts.keys(owner.id)
+            if any(one.id == key.id for one in kept):
+                raise KeyMadeError
             if len(kept) >= MOST_KEYS:
                 msg = f"key: an account makes at most {MOST_KEYS} keys in its life"
                 raise ValueError(msg)
@@ -222,6 +232,11 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     def _tell(self, tag: Tag, user_id: UserId, key_id: KeyId | None = None) -> None:
         key = None if key_id is None else self.fingerprint(key_id)
         self.journal.record(AccountChanged(t=self.clock(), event=tag, acct=self.fingerprint(user_id), key=key))
+
+
+def _named_by(owner: UserId, wish: str) -> bytes:
+    # The owner is within, so that nobody can take the name of another's key.
+    return sha256(f"{owner} {wish}".encode("utf-8", "surrogatepass")).digest()[:8]
 
 
 def _key_id(text: str) -> KeyId:

@@ -6,13 +6,14 @@ import msgspec
 
 from tidegate.core.events import Site
 from tidegate.core.reasons import Reason
-from tidegate.ports.conversations import StorageFullError, UnreadableContentError
+from tidegate.ports.conversations import ConversationFullError, StorageFullError, UnreadableContentError
 from tidegate.ports.engine import (
     CallRejectedError,
     ContextExceededError,
     EngineError,
     EngineUnavailableError,
 )
+from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 
 
@@ -24,7 +25,7 @@ class Failure(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
 
 
-def failure_of(error: Exception) -> Failure | None:  # noqa: PLR0911 - a table of kinds
+def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a table of kinds
     """Say what the engine, the lane or the store could not do; None for what should not have happened."""
     match error:
         case TooManyInFlightError():
@@ -58,8 +59,16 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: PLR0911 - a table o
                 Reason.STORAGE_FULL,
                 "Your conversations take up all the space that an account may have. Please delete some of them.",
             )
+        case ConversationFullError():
+            return Failure(Reason.CONVERSATION_FULL, "This conversation is full; begin a new one.")
         case UnreadableContentError():
             return Failure(Reason.CONTENT_UNREADABLE, "This conversation can no longer be read.")
+        case StorageUnavailableError():
+            return Failure(
+                Reason.STORAGE_UNAVAILABLE,
+                "What is kept here can neither be read nor written at this moment. Please try again shortly.",
+                5.0,
+            )
         case _:
             return None
 

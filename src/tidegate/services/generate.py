@@ -74,16 +74,19 @@ class Generation:
         owner: str,
         clock: Callable[[], float],
         shorter: Iterable[Call] = (),
+        ticket: int | None = None,
     ) -> Self:
         """Wait for a place and for the engine to take the call of `owner`.
 
         When its prompt is too long, the `shorter` ones are tried in its stead,
-        one after the other, in the same place. Raises OverloadedError,
-        TooManyInFlightError, or the port's errors for a call that the engine
-        did not begin. Cancelling it gives everything back.
+        one after the other, in the same place. With a `ticket` the owner is in
+        the lane already; it is given back as one that was taken here. Raises
+        OverloadedError, TooManyInFlightError, or the port's errors for a call
+        that the engine did not begin. Cancelling it gives everything back.
         """
         asked_at = clock()
-        ticket, place = await lane.enter(owner)
+        ticket = lane.take(owner) if ticket is None else ticket
+        place = await lane.place(ticket)
         generation = cls(lane, ticket, engine.generate(call, place), call, clock)
         generation.timing.queue_s = clock() - asked_at
         try:

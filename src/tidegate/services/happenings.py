@@ -44,4 +44,8 @@ class Removed(msgspec.Struct, frozen=True):
     id: ConversationId
 
 
-Happening = Added | Began | Moved | Grew | Ended | Changed | Removed
+class Superseded(msgspec.Struct, frozen=True):
+    """The page that is told this is told nothing more: the account opened more pages than are told at a time."""
+
+
+Happening = Added | Began | Moved | Grew | Ended | Changed | Removed | Superseded

@@ -38,37 +38,47 @@ class Lane:
         self._tickets = count(1)
         self._turns: dict[int, asyncio.Future[Place]] = {}
 
-    async def enter(self, owner: str) -> tuple[int, Place]:
-        """Wait for a place; answer it and the ticket to `leave` with.
+    @property
+    def remembered(self) -> int:
+        """How many tickets are out: 0 when nobody is in."""
+        return len(self._turns)
 
-        Raises at once OverloadedError when the queue is full, and
-        TooManyInFlightError when the owner has too many in it.
+    def take(self, owner: str) -> int:
+        """Enter now; answer the ticket whose `place` to wait for, and to `leave` with in any case.
+
+        Raises OverloadedError when the queue is full, and TooManyInFlightError
+        when the owner has too many in it.
         """
         ticket = next(self._tickets)
-        match self.queue.enter(ticket, owner, self._clock()):
-            case Admitted(place=place):
-                return ticket, place
-            case Shed() | Crowded() as refused:
-                raise self._error(refused)
+        entered = self.queue.enter(ticket, owner, self._clock())
+        if isinstance(entered, Shed | Crowded):
+            raise self._error(entered)
         turn = self._turns[ticket] = asyncio.get_running_loop().create_future()
+        if isinstance(entered, Admitted):
+            turn.set_result(entered.place)
+        return ticket
+
+    async def place(self, ticket: int) -> Place:
+        """Wait for the place of a ticket that is in. Cancelling it leaves."""
         try:
-            return ticket, await turn
+            return await self._turns[ticket]
         except asyncio.CancelledError:
             # Also when the turn came in the same moment: the place then goes to the next.
             self.leave(ticket)
             raise
-        finally:
-            del self._turns[ticket]
 
-    def check(self, owner: str, coming: int = 0) -> None:
-        """Raise what `enter` would raise now, if `coming` more of the owner's had entered before."""
-        refused = self.queue.look(owner, coming)
-        if refused is not None:
-            raise self._error(refused)
+    async def enter(self, owner: str) -> tuple[int, Place]:
+        """Take a ticket and wait for its place; answers both. Raises as `take` does, at once."""
+        ticket = self.take(owner)
+        return ticket, await self.place(ticket)
 
-    def leave(self, ticket: int) -> None:
-        """Give the place back; more than once does no harm."""
-        called = self.queue.leave(ticket, self._clock())
+    def leave(self, ticket: int, *, is_served: bool = True) -> None:
+        """Give the place back, or the wait for it up; more than once does no harm.
+
+        A place where nothing was served tells nothing of how long requests take.
+        """
+        self._turns.pop(ticket, None)
+        called = self.queue.leave(ticket, self._clock(), is_served=is_served)
         if called is None:
             return
         turn = self._turns[called.ticket]

@@ -54,10 +54,12 @@ class PasswordLane:
 
     async def hash(self, password: str, email: str = "") -> str:
         """Hash a new password. Raises ValueError naming the field, or PasswordsBusyError."""
+        self.require_room()  # Even looking at a password costs something.
         return await self._run(self._hasher.hash, checked(password, email))
 
     async def verify(self, stored_hash: str | None, password: str) -> bool:
         """Whether it is the password; for None it is not, after as long a time. Raises PasswordsBusyError."""
+        self.require_room()
         normal = _normal(password)
         if stored_hash is None or normal is None:
             stored_hash, normal = self._nobodys, normal or ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tidegate.core.conversations import Conversation, Message
-from tidegate.core.generation.window import path
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.ports.conversations import ConversationStore
 
@@ -28,10 +27,10 @@ async def path_to(
     store: ConversationStore, owner: UserId, conversation_id: ConversationId, leaf: MessageId
 ) -> list[Message]:
     """What was said from the root to `leaf`. Raises MessageMissingError when it is not of this conversation."""
-    try:
-        return path(await store.messages(owner, conversation_id), leaf)
-    except LookupError:
-        raise MessageMissingError from None
+    found = await store.path(owner, conversation_id, leaf)
+    if not found:
+        raise MessageMissingError
+    return found
 
 
 async def keep(store: ConversationStore, owner: UserId, new: Conversation | None, question: Message) -> None:

@@ -5,6 +5,9 @@ any page of the account sees it grow. One at a time is written in a
 conversation. It ends by itself, when it is stopped, when nobody of the account
 has had a page open for a while, or when the service stops; what it says until
 then is kept before anybody is told of its end.
+
+A place in the lane is taken before a question is kept: what was kept is
+answered, and what there is no room for is refused before.
 """
 
 from __future__ import annotations
@@ -26,10 +29,13 @@ from tidegate.core.titles import title_of
 from tidegate.ports.engine import EngineUnavailableError
 from tidegate.services import questions
 from tidegate.services.absence import Absences
+from tidegate.services.exclusion import Exclusion
 from tidegate.services.happenings import Added, Began, Changed, Happening, Removed
 from tidegate.services.questions import ConversationMissingError, MessageMissingError
 from tidegate.services.watching import Watch, Watchers
 from tidegate.services.writing import Asker, Desk, Wish, Writing
+
+_Key = tuple[UserId, ConversationId]
 
 
 class ReplyRunningError(Exception):
@@ -56,7 +62,8 @@ class Asked(msgspec.Struct, frozen=True):
 class _Seat:
     """One conversation in which an answer is written, or soon will be (then `writing` is None)."""
 
-    def __init__(self) -> None:
+    def __init__(self, ticket: int) -> None:
+        self.ticket = ticket
         self.wish = Wish()
         self.writing: Writing | None = None
         self.task: asyncio.Task[None] | None = None
@@ -75,15 +82,17 @@ class Replies:
         """`encode` writes what pages are told; `sleep` waits for seconds."""
         self._desk = desk
         self._seats: dict[UserId, dict[ConversationId, _Seat]] = {}
-        self._removing: set[tuple[UserId, ConversationId]] = set()
+        self._removing: set[_Key] = set()
+        self._changing: Exclusion[_Key] = Exclusion()
         self._watchers = Watchers(encode, self._left)
-        self._absences = Absences(self._unattended, sleep)
+        self._absences: Absences[_Key] = Absences(self._unattended, sleep)
         desk.lifecycle.when_draining(self._let_go)
 
     @property
     def remembered(self) -> int:
         """How many accounts, pages, answers and timers it holds: 0 when nothing goes on."""
-        return len(self._seats) + len(self._removing) + len(self._watchers.owners) + len(self._absences.owners)
+        going_on = len(self._seats) + len(self._removing) + self._changing.remembered
+        return going_on + len(self._watchers.owners) + self._absences.remembered
 
     # ------------------------------------------------------------ asking
 
@@ -94,7 +103,9 @@ class Replies:
 
         Before anything is kept it raises EngineUnavailableError,
         OverloadedError, TooManyInFlightError, ReplyRunningError,
-        QuestionTooLongError or a LookupError; while it is kept, the port's errors.
+        QuestionTooLongError or a LookupError; while it is kept, the port's
+        errors, and then nothing is kept. Pages are told of the question and of
+        the answer's beginning before this returns.
         """
         owner, now, store = asker.owner, self._desk.clock(), self._desk.conversations
         is_new = conversation_id is None
@@ -144,14 +155,13 @@ class Replies:
             raise ConversationMissingError
         if conversation_id in seats:
             raise ReplyRunningError
-        coming = sum(other.writing is None or not other.writing.has_entered for other in seats.values())
-        self._desk.lane.check(owner, coming)
-        seat = seats[conversation_id] = _Seat()
+        seat = seats[conversation_id] = _Seat(self._desk.lane.take(owner))
         self._seats[owner] = seats
         try:
             yield seat
         finally:
             if seat.writing is None:
+                self._desk.lane.leave(seat.ticket, is_served=False)
                 self._free(owner, conversation_id, seat)
                 self._let_go_of(owner)
 
@@ -162,13 +172,13 @@ class Replies:
 
     def _begin(self, asker: Asker, seat: _Seat, conversation: Conversation, messages: list[Message]) -> Reply:
         draft = Draft(MessageId.of(secrets.token_bytes(12)), conversation.id, messages[-1].id)
-        seat.writing = Writing(self._desk, asker, conversation, draft, turns(messages), seat.wish)
+        seat.writing = Writing(self._desk, asker, conversation, draft, turns(messages), seat.wish, seat.ticket)
         # Counted from this moment: a service that is being stopped must not look idle before the task runs.
         counted = contextlib.ExitStack()
         counted.enter_context(self._desk.lifecycle.request())
         seat.task = asyncio.create_task(self._write(seat, seat.writing, counted))
         if not self._watchers.is_watched(asker.owner):
-            self._absences.begin(asker.owner)
+            self._absences.begin((asker.owner, conversation.id))
         reply = draft.read()
         self._watchers.tell(asker.owner, Began(reply))
         return reply
@@ -189,9 +199,9 @@ class Replies:
     def _free(self, owner: UserId, conversation_id: ConversationId, seat: _Seat) -> None:
         seats = self._seats[owner]
         del seats[conversation_id]
+        self._absences.end((owner, conversation_id))
         if not seats:
             del self._seats[owner]
-            self._absences.end(owner)
         seat.is_over.set()
 
     # ------------------------------------------------------------ what becomes of conversations
@@ -215,14 +225,19 @@ class Replies:
 
     async def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> Conversation:
         """Change a title. Raises ConversationMissingError."""
-        if not await self._desk.conversations.rename_conversation(owner, conversation_id, title):
+        key = (owner, conversation_id)
+        if key in self._removing:
             raise ConversationMissingError
-        renamed = await questions.find(self._desk.conversations, owner, conversation_id)
-        seat = self._seats.get(owner, {}).get(conversation_id)
-        if seat is not None and seat.writing is not None:
-            seat.writing.conversation = renamed
-        self._watchers.tell(owner, Changed(renamed))
-        return renamed
+        # In turn: nobody is told of a title that is no longer there, or of a conversation.
+        async with self._changing.of(key):
+            if not await self._desk.conversations.rename_conversation(owner, conversation_id, title):
+                raise ConversationMissingError
+            renamed = await questions.find(self._desk.conversations, owner, conversation_id)
+            seat = self._seats.get(owner, {}).get(conversation_id)
+            if seat is not None and seat.writing is not None:
+                seat.writing.conversation = renamed
+            self._watchers.tell(owner, Changed(renamed))
+            return renamed
 
     async def delete(self, owner: UserId, conversation_id: ConversationId) -> None:
         """Remove a conversation, and the answer that is being written in it. Raises ConversationMissingError."""
@@ -235,18 +250,24 @@ class Replies:
             if seat is not None:
                 seat.wish.discard()
                 await seat.is_over.wait()
-            if not await self._desk.conversations.delete_conversation(owner, conversation_id):
-                raise ConversationMissingError
+            async with self._changing.of(key):
+                if not await self._desk.conversations.delete_conversation(owner, conversation_id):
+                    raise ConversationMissingError
+                self._watchers.tell(owner, Removed(conversation_id))
         finally:
             self._removing.discard(key)
-        self._watchers.tell(owner, Removed(conversation_id))
 
     # ------------------------------------------------------------ watching
 
     def watch(self, owner: UserId, session: SessionId) -> Watch:
-        """Tell one more page what happens in the account, from now on. Raises TooManyStreamsError."""
+        """Tell one more page what happens in the account, from now on; one too many takes the oldest one's place.
+
+        A session that ends from here on takes the page with it: whoever looks
+        the session up after this leaves no page open that outlives it.
+        """
         watch = self._watchers.open(owner, session)
-        self._absences.end(owner)
+        for conversation_id in self._seats.get(owner, ()):
+            self._absences.end((owner, conversation_id))
         self._let_go_of(owner)
         return watch
 
@@ -255,14 +276,14 @@ class Replies:
         self._watchers.hang_up(sessions)
 
     def _left(self, owner: UserId) -> None:
-        if owner in self._seats:
-            self._absences.begin(owner)
-
-    def _unattended(self, owner: UserId) -> None:
-        for seat in self._seats.get(owner, {}).values():
-            # A question that is being kept at this moment shows that somebody is there.
+        for conversation_id, seat in self._seats.get(owner, {}).items():
+            # The time of an answer begins with the answer, not while its question is being kept.
             if seat.writing is not None:
-                seat.wish.end(Ending.UNATTENDED)
+                self._absences.begin((owner, conversation_id))
+
+    def _unattended(self, key: _Key) -> None:
+        owner, conversation_id = key
+        self._seats[owner][conversation_id].wish.end(Ending.UNATTENDED)
 
     def _let_go(self) -> None:
         for owner in self._watchers.owners:

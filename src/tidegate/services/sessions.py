@@ -7,6 +7,7 @@ the time it takes would tell a stranger who has an account.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -19,7 +20,7 @@ from tidegate.core.credentials import Kind
 from tidegate.core.events import AccountChanged, LoginOutcome, LoginTried, SignUpOutcome, SignUpTried, Tag
 from tidegate.core.identifiers import Fingerprint, RequestId, SessionId
 from tidegate.core.reasons import Reason
-from tidegate.ports.accounts import EmailTakenError
+from tidegate.ports.accounts import EmailTakenError, PasswordChangedError
 from tidegate.services.accounts import Clerk, NotFoundError
 from tidegate.services.passwords import PasswordsBusyError, checked
 
@@ -85,8 +86,11 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
             self.later(self.clerk.accounts.note_session_use(user.id, session.id, now))
         return SignedIn(user, session, genuine.digest)
 
-    async def begin(self, user: User) -> tuple[SignedIn, str]:
-        """Sign somebody in who has just shown who they are; answers the session's text for their cookie too."""
+    async def begin(self, user: User, *, verified_hash: str | None = None) -> tuple[SignedIn, str]:
+        """Sign somebody in who has just shown who they are; answers the session's text for their cookie too.
+
+        Raises PasswordChangedError when `verified_hash` is theirs no longer.
+        """
         now = self.clerk.clock()
         entropy = secrets.token_bytes(credentials.RANDOM_BYTES)
         text = credentials.issue(Kind.SESSION, user.id, self.clerk.server_keys, now=now, entropy=entropy)
@@ -98,7 +102,8 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
             last_seen_at_s=now,
         )
         digest = credentials.digest(text)
-        self._over(await self.clerk.accounts.add_session(session, digest, most=MOST_SESSIONS))
+        accounts = self.clerk.accounts
+        self._over(await accounts.add_session(session, digest, most=MOST_SESSIONS, if_password_hash=verified_hash))
         return SignedIn(user, session, digest), text
 
     async def sign_up(self, email: str, password: str, trace: Trace) -> tuple[SignedIn, str]:
@@ -139,10 +144,15 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
             outcome = LoginOutcome.UNKNOWN_USER if user is None else LoginOutcome.BAD_PASSWORD
             self._tell_login(trace, address, outcome, reason=Reason.WRONG_CREDENTIALS)
             raise WrongCredentialsError
-        if self.clerk.passwords.is_outdated(stored_hash):
-            self.later(self._renew_hash(user, password))
-        signed_in, text = await self.begin(user)
+        try:
+            signed_in, text = await self.begin(user, verified_hash=stored_hash)
+        except PasswordChangedError:
+            # Changed while the old one was being verified: who changed it wants nobody in who knew only that.
+            self._tell_login(trace, address, LoginOutcome.BAD_PASSWORD, reason=Reason.WRONG_CREDENTIALS)
+            raise WrongCredentialsError from None
         self._tell_login(trace, address, LoginOutcome.OK, signed_in)
+        if self.clerk.passwords.is_outdated(stored_hash):
+            self.later(self._renew_hash(user, password, stored_hash))
         return signed_in, text
 
     async def change_password(self, signed_in: SignedIn, current: str, new: str) -> None:
@@ -155,7 +165,11 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
         _, stored_hash = await accounts.user_with_password(user.email) or (None, None)
         if not await self.clerk.passwords.verify(stored_hash, current):
             raise WrongCredentialsError
-        await accounts.set_password_hash(user.id, await self.clerk.passwords.hash(new, user.email))
+        new_hash = await self.clerk.passwords.hash(new, user.email)
+        try:
+            await accounts.set_password_hash(user.id, new_hash, if_password_hash=stored_hash)
+        except PasswordChangedError:
+            raise WrongCredentialsError from None
         self._tell_change(Tag.ACCOUNT_PASSWORD_CHANGED, signed_in)
         await self.end_others(signed_in)
 
@@ -179,12 +193,13 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
         """End all sessions of the same person but this one."""
         self._end(signed_in, await self.clerk.accounts.end_sessions(signed_in.user.id, keep=signed_in.session.id))
 
-    async def _renew_hash(self, user: User, password: str) -> None:
+    async def _renew_hash(self, user: User, password: str, stored_hash: str) -> None:
         try:
             renewed = await self.clerk.passwords.hash(password, user.email)
         except (PasswordsBusyError, ValueError):
             return  # There will be another sign-in; and a password from before today's rules keeps its old hash.
-        await self.clerk.accounts.set_password_hash(user.id, renewed)
+        with contextlib.suppress(PasswordChangedError):  # The new password has a hash of its own.
+            await self.clerk.accounts.set_password_hash(user.id, renewed, if_password_hash=stored_hash)
 
     def _end(self, signed_in: SignedIn, ended: list[SessionId]) -> None:
         if ended:

@@ -1,7 +1,9 @@
 """Tells an account's open pages what happens in it.
 
 Each page has a queue with a bound: one that does not keep up is let go, and
-loads anew what it missed. What is told is encoded once, for all pages.
+loads anew what it missed. What is told is encoded once, for all pages. A page
+too many takes the place of the oldest: lines that vanished without a word
+would otherwise lock their owner out.
 """
 
 from __future__ import annotations
@@ -12,17 +14,16 @@ from collections.abc import Callable, Collection
 from typing import Final, Self
 
 from tidegate.core.identifiers import SessionId, UserId
-from tidegate.services.happenings import Happening
+from tidegate.services.happenings import Happening, Superseded
 
 MOST_STREAMS: Final = 8
-"""Open pages of one account."""
+"""Pages of one account that are told at a time."""
 
 MOST_UNREAD: Final = 1024
-"""What a page may be behind: at a hundred pieces a second, ten seconds."""
+"""Pieces that a page may be behind: at a hundred a second, ten seconds."""
 
-
-class TooManyStreamsError(Exception):
-    """The account has all the streams open that it may have."""
+MOST_UNREAD_BYTES: Final = 1 << 20
+"""Bytes that a page may be behind; one that has read all before is told the next whatever its size."""
 
 
 class Watch:
@@ -34,6 +35,7 @@ class Watch:
         self.session = session
         self._on_close = on_close
         self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
         self._is_over = False
         self._news = asyncio.Event()
 
@@ -47,14 +49,18 @@ class Watch:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
-        return self._unread.popleft()
+        told = self._unread.popleft()
+        self._unread_bytes -= len(told)
+        return told
 
     def put(self, told: bytes) -> None:
         """Tell it, or let go of a page that is too far behind."""
-        if len(self._unread) >= MOST_UNREAD:
+        is_too_much = self._unread_bytes + len(told) > MOST_UNREAD_BYTES
+        if len(self._unread) >= MOST_UNREAD or (self._unread and is_too_much):
             self.close()
             return
         self._unread.append(told)
+        self._unread_bytes += len(told)
         self._news.set()
 
     def finish(self) -> None:
@@ -63,9 +69,12 @@ class Watch:
         self._news.set()
         self._on_close(self)
 
-    def close(self) -> None:
-        """End it at once. More than once does no harm."""
+    def close(self, last: bytes = b"") -> None:
+        """End it at once, without what was not read yet, but for the `last` thing. More than once does no harm."""
         self._unread.clear()
+        self._unread_bytes = 0
+        if last:
+            self.put(last)
         self.finish()
 
 
@@ -76,7 +85,8 @@ class Watchers:
         """`on_last_left` is told of an account whose last page was closed."""
         self._encode = encode
         self._on_last_left = on_last_left
-        self._by_owner: dict[UserId, set[Watch]] = {}
+        # The oldest first; a dict, as a set keeps no order.
+        self._by_owner: dict[UserId, dict[Watch, None]] = {}
 
     @property
     def owners(self) -> list[UserId]:
@@ -88,13 +98,12 @@ class Watchers:
         return owner in self._by_owner
 
     def open(self, owner: UserId, session: SessionId) -> Watch:
-        """Begin to tell one more page. Raises TooManyStreamsError."""
-        pages = self._by_owner.get(owner, set())
-        if len(pages) >= MOST_STREAMS:
-            raise TooManyStreamsError
+        """Begin to tell one more page. One too many is told instead of the oldest."""
         watch = Watch(owner, session, self._forget)
-        self._by_owner[owner] = pages
-        pages.add(watch)
+        pages = self._by_owner.setdefault(owner, {})
+        pages[watch] = None
+        if len(pages) > MOST_STREAMS:
+            next(iter(pages)).close(self._encode(Superseded()))
         return watch
 
     def tell(self, owner: UserId, happening: Happening) -> None:
@@ -121,7 +130,7 @@ class Watchers:
         pages = self._by_owner.get(watch.owner)
         if pages is None or watch not in pages:
             return
-        pages.remove(watch)
+        del pages[watch]
         if not pages:
             del self._by_owner[watch.owner]
             self._on_last_left(watch.owner)

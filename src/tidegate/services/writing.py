@@ -16,7 +16,7 @@ from tidegate.core.generation.call import ChatCall, FinishReason, Sampling, Turn
 from tidegate.core.generation.reply import Draft
 from tidegate.core.generation.window import answer_tokens, windows
 from tidegate.core.identifiers import Fingerprint, RequestId, SessionId, UserId
-from tidegate.core.reasons import Reason
+from tidegate.core.reasons import OUR_FAULTS, Reason
 from tidegate.ports.conversations import ConversationStore
 from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
@@ -50,6 +50,7 @@ STATUSES: Final = {
     Reason.CONTEXT_LENGTH_EXCEEDED: 400,
     Reason.UNSUPPORTED_VALUE: 400,
     Reason.STORAGE_FULL: 403,
+    Reason.CONVERSATION_FULL: 403,
     Reason.CONTENT_UNREADABLE: 410,
     Reason.CONCURRENCY_LIMIT_EXCEEDED: 429,
     Reason.CLIENT_LEFT: 499,
@@ -58,6 +59,7 @@ STATUSES: Final = {
     Reason.SERVER_IS_OVERLOADED: 503,
     Reason.SERVER_IS_DRAINING: 503,
     Reason.ENGINE_UNAVAILABLE: 503,
+    Reason.STORAGE_UNAVAILABLE: 503,
 }
 """What the log calls an answer without any text: the same as where a request waits for its answer."""
 
@@ -102,24 +104,34 @@ class Wish:
 
 
 class Writing:
-    """One answer that is being written. `draft` is what it says so far; `has_entered`: the lane counts it."""
+    """One answer that is being written. `draft` is what it says so far."""
 
     def __init__(
-        self, desk: Desk, asker: Asker, conversation: Conversation, draft: Draft, said: Sequence[Turn], wish: Wish
+        self,
+        desk: Desk,
+        asker: Asker,
+        conversation: Conversation,
+        draft: Draft,
+        said: Sequence[Turn],
+        wish: Wish,
+        ticket: int,
     ) -> None:
-        """`said` is the conversation up to the question. Nothing happens before `run`."""
+        """`said` is the conversation up to the question, `ticket` of the desk's lane. Nothing happens before `run`."""
         self.asker = asker
         self.conversation = conversation
         self.draft = draft
-        self.has_entered = False
         self._desk = desk
         self._said = said
         self._wish = wish
+        self._ticket = ticket
         self._request = RequestId.of(secrets.token_bytes(12))
         self._timing: Timing | None = None
 
     async def run(self, tell: Callable[[Happening], None]) -> Ended:
-        """Write it to its end, however that comes, and keep it. Never raises but when it is cancelled."""
+        """Write it to its end, however that comes, and keep it; the ticket is given back before.
+
+        Never raises but when it is cancelled.
+        """
         began_at = self._desk.ticks()
         ending, failure = await self._written(tell)
         message: Message | None = None
@@ -149,6 +161,7 @@ class Writing:
             expiring.cancel()
             # Until the engine and the place are free: whoever is told of the end may ask again at once.
             await asyncio.gather(generating, expiring, return_exceptions=True)
+            self._desk.lane.leave(self._ticket)  # For one that was ended before it began.
         try:
             return generating.result(), None
         except Exception as error:  # noqa: BLE001 - said to the asker, and recorded where it is a defect
@@ -160,9 +173,8 @@ class Writing:
         first, *shorter = (
             ChatCall(messages=window, sampling=sampling) for window in windows(self._said, context_tokens)
         )
-        self.has_entered = True
         generation = await Generation.begin(
-            desk.engine, desk.lane, first, self.asker.owner, desk.ticks, shorter=shorter
+            desk.engine, desk.lane, first, self.asker.owner, desk.ticks, shorter, self._ticket
         )
         self._timing = generation.timing
         async with contextlib.aclosing(generation.events()) as events:
@@ -185,7 +197,7 @@ class Writing:
         reason = failure.reason if failure else _REASONS.get(ending)
         finished = RequestFinished(
             t=self._desk.clock(),
-            level=Level.ERROR if reason is Reason.INTERNAL_ERROR else Level.INFO,
+            level=Level.ERROR if reason in OUR_FAULTS else Level.INFO,
             id=self._request,
             route=RouteKind.CHAT,
             status=200 if reason is None or self.draft.has_text else STATUSES[reason],

@@ -18,11 +18,17 @@ type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 let token = "";
 let renewToken: () => Promise<unknown> = async () => undefined;
+let keepDrafts: () => void = () => undefined;
 
 /** Tell the token that calls carry, and how to get another when the server says that it is out of date. */
 export function useToken(text: string, renew: () => Promise<unknown>): void {
   token = text;
   renewToken = renew;
+}
+
+/** Tell what is to be done just before the page leaves for the sign-in page. */
+export function useLeaving(keep: () => void): void {
+  keepDrafts = keep;
 }
 
 export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
@@ -74,5 +80,6 @@ async function failure(response: Response): Promise<CallFailed> {
 
 /** Leave for the sign-in page, which leads back here. */
 export function goToSignIn(): void {
+  keepDrafts();
   location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
 }

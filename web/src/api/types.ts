@@ -23,4 +23,5 @@ export type AccountEvent =
   | Schemas["ReplyGrew"]
   | Schemas["ReplyEnded"]
   | Schemas["ConversationChanged"]
-  | Schemas["ConversationRemoved"];
+  | Schemas["ConversationRemoved"]
+  | Schemas["Replaced"];

@@ -27,10 +27,10 @@ class Chat {
   isAsking = $state(false);
   /** Why the text in the composer was not taken. */
   refusal = $state<Trouble | null>(null);
-  readonly drafts = new SvelteMap<string, string>();
 
   #id: string | null = null;
   #turn = 0;
+  #loads = 0;
   // What is told while a state is on its way is kept, and applied to that state when it is here.
   #awaited = 0;
   #early: AccountEvent[] = [];
@@ -75,6 +75,7 @@ class Chat {
 
   /** Ask the server for the whole state: at first, after every (re)connect, and when a piece is missing. */
   async load(): Promise<void> {
+    this.#loads += 1;
     const id = this.#id;
     if (id === null) return;
     const turn = ++this.#turn;
@@ -100,9 +101,8 @@ class Chat {
   async ask(text: string): Promise<boolean> {
     const id = this.#id;
     const parent = this.entries.findLast((entry) => entry.message !== null)?.id ?? null;
-    this.isAsking = true;
     this.refusal = null;
-    return this.#awaiting(async () => {
+    return this.#asking(async () => {
       try {
         const asked = await (id === null ? calls.begin(text) : calls.ask(id, text, parent));
         list.put(asked.conversation);
@@ -111,8 +111,6 @@ class Chat {
       } catch (error) {
         if (this.#id === id) this.refusal = refused(error);
         return false;
-      } finally {
-        this.isAsking = false;
       }
     });
   }
@@ -121,8 +119,7 @@ class Chat {
   async answer(question: string): Promise<void> {
     const open = this.open;
     if (open === null || this.isAsking) return;
-    this.isAsking = true;
-    await this.#awaiting(async () => {
+    await this.#asking(async () => {
       try {
         const reply = await calls.answer(open.conversation.id, question);
         this.leaf = null;
@@ -131,8 +128,6 @@ class Chat {
         const problem = refused(error);
         open.troubles.set(question, problem);
         notices.say(problem.message);
-      } finally {
-        this.isAsking = false;
       }
     });
   }
@@ -177,6 +172,18 @@ class Chat {
     if (apply(open, event, Date.now()) === "stale") void this.load();
     if (event.type === "reply_ended" && event.conversation === open.conversation.id) {
       notices.say(event.error?.message ?? endingNote(event.message?.ending ?? null) ?? "Answer ready.");
+    }
+  }
+
+  async #asking<T>(what: () => Promise<T>): Promise<T> {
+    const loads = this.#loads;
+    this.isAsking = true;
+    try {
+      return await this.#awaiting(what);
+    } finally {
+      this.isAsking = false;
+      // The stream began while this was asked: what it did not tell is in neither of the two answers for certain.
+      if (loads !== this.#loads) void this.load();
     }
   }
 

@@ -6,8 +6,9 @@ import { CallFailed } from "../api/client.ts";
 import type { Conversation } from "../api/types.ts";
 import { extend, renew, upsert } from "../chat/days.ts";
 import { notices, sentence } from "./notices.svelte.ts";
+import { pathOf, router } from "./router.svelte.ts";
 
-const UNDO_MS = 6_000;
+const UNDO_MS = 9_000;
 
 class List {
   known = $state.raw<Conversation[]>([]);
@@ -72,13 +73,15 @@ class List {
     }
   }
 
-  /** Hide at once, delete when the time to undo is over. */
+  /** Hide at once, and leave it when it is open; delete when the time to undo is over. */
   remove(conversation: Conversation): void {
     const { id } = conversation;
+    const was_open = router.id === id;
     this.#leaving.add(id);
+    if (was_open) router.go("/chat");
     const close = notices.show(
       `“${conversation.title}” was deleted.`,
-      { label: "Undo", run: () => this.#keep(id) },
+      { label: "Undo", run: () => this.#keep(id, was_open) },
       UNDO_MS + 1_000,
     );
     this.#timers.set(
@@ -94,11 +97,13 @@ class List {
     return this.#leaving.has(id);
   }
 
-  #keep(id: string): void {
+  #keep(id: string, was_open: boolean): void {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     this.#leaving.delete(id);
     notices.say("The conversation is back.");
+    // Whoever went elsewhere in the meantime stays there.
+    if (was_open && router.id === null) router.go(pathOf(id));
   }
 
   async #delete(id: string): Promise<void> {

@@ -1,7 +1,9 @@
 // What the server tells, to whom it concerns; and what is asked for anew when something may have been missed.
+import { useLeaving } from "../api/client.ts";
 import type { AccountEvent } from "../api/types.ts";
 import { Share } from "../stream/share.ts";
 import { chat } from "./chat.svelte.ts";
+import { drafts } from "./drafts.svelte.ts";
 import { list } from "./list.svelte.ts";
 import { session } from "./session.svelte.ts";
 
@@ -20,6 +22,8 @@ class Live {
 
   async start(): Promise<void> {
     this.#email = (await session.load()).email;
+    drafts.belongTo(this.#email);
+    useLeaving(() => drafts.keep());
     this.#share = new Share(this.#email, {
       receive: (event) => this.#receive(event),
       isUp: (is_up) => (this.isUp = is_up),
@@ -32,6 +36,7 @@ class Live {
   }
 
   leave(): void {
+    drafts.leave();
     this.#share?.leave();
   }
 
@@ -56,6 +61,7 @@ class Live {
   }
 
   #lookSoon(): void {
+    drafts.leave();
     // A stream of somebody else's may tell us a hundred times a second that it is not ours.
     if (this.#isLooking) return;
     this.#isLooking = true;

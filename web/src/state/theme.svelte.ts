@@ -1,8 +1,9 @@
-// Light, dark, or as the system has it. The only thing that the page keeps in the browser.
+// Light, dark, or as the system has it. The choice is a cookie, so that the server's own pages follow it too.
 
 export type Theme = "auto" | "light" | "dark";
 
-const KEY = "theme";
+const NAME = "tidegate-theme";
+const YEAR_S = 31_536_000;
 
 class Themes {
   chosen = $state<Theme>(remembered());
@@ -13,12 +14,9 @@ class Themes {
 
   choose(theme: Theme): void {
     this.chosen = theme;
-    try {
-      if (theme === "auto") localStorage.removeItem(KEY);
-      else localStorage.setItem(KEY, theme);
-    } catch {
-      // A browser that keeps nothing: the choice holds until the page is closed.
-    }
+    const [value, lasts_s] = theme === "auto" ? ["", 0] : [theme, YEAR_S];
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `${NAME}=${value}; Path=/; Max-Age=${lasts_s}; SameSite=Lax${secure}`;
     this.#show();
   }
 
@@ -29,12 +27,8 @@ class Themes {
 }
 
 function remembered(): Theme {
-  try {
-    const theme = localStorage.getItem(KEY);
-    return theme === "light" || theme === "dark" ? theme : "auto";
-  } catch {
-    return "auto";
-  }
+  const [, theme] = /(?:^|; )tidegate-theme=(light|dark)(?:;|$)/.exec(document.cookie) ?? [];
+  return (theme as Theme | undefined) ?? "auto";
 }
 
 export const theme = new Themes();

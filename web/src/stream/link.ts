@@ -1,5 +1,7 @@
 // The one connection on which the server tells what happens. Opens it, and opens it again: after a pause that grows,
-// when the network is back, and when the machine was asleep (the connection is dead then, and nobody says so).
+// when the network is back, and when the machine was asleep (the connection is dead then, and nobody says so). One that
+// had to give way to newer pages of the account comes back when somebody looks here: two dozen pages that all came back
+// by themselves would chase each other.
 import type { AccountEvent } from "../api/types.ts";
 import { pause } from "./backoff.ts";
 
@@ -20,6 +22,7 @@ export class Link {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #attempt = 0;
+  #gaveWay = false;
 
   constructor(ears: Ears) {
     this.#ears = ears;
@@ -32,6 +35,11 @@ export class Link {
     this.#connect();
   }
 
+  /** Somebody looks: come back, if this one gave way. */
+  wake(): void {
+    if (this.#gaveWay && this.#source !== null) this.#again();
+  }
+
   close(): void {
     removeEventListener("online", this.#again);
     clearInterval(this.#watch);
@@ -42,6 +50,7 @@ export class Link {
 
   #connect(): void {
     this.#source?.close();
+    this.#gaveWay = false;
     const source = new EventSource("/api/events");
     this.#source = source;
     source.onmessage = (message: MessageEvent<string>) => {
@@ -51,12 +60,19 @@ export class Link {
         this.#ears.isUp(true);
       }
       this.#ears.receive(event);
+      if (event.type === "replaced" && source === this.#source) this.#giveWay(source);
     };
     source.onerror = () => {
       // The browser's own way to come back has no jitter, and none after a refusal.
       source.close();
       if (source === this.#source) this.#later();
     };
+  }
+
+  #giveWay(source: EventSource): void {
+    source.close();
+    this.#gaveWay = true;
+    this.#ears.isUp(false);
   }
 
   #later(): void {

@@ -9,6 +9,7 @@ import { type Ears, Link } from "./link.ts";
 type Told =
   | { kind: "event"; account: string; event: AccountEvent }
   | { kind: "link"; account: string; is_up: boolean }
+  | { kind: "looked"; account: string }
   | { kind: "left" };
 
 export interface Listener extends Ears {
@@ -24,6 +25,7 @@ export class Share {
   readonly #channel = new BroadcastChannel("tidegate");
   readonly #link: Link;
   readonly #lock: string;
+  #is_up = true;
 
   constructor(account: string, listener: Listener) {
     this.#account = account;
@@ -38,13 +40,16 @@ export class Share {
       },
       isUp: (is_up) => {
         this.#channel.postMessage({ kind: "link", account, is_up } satisfies Told);
-        listener.isUp(is_up);
+        this.#turned(is_up);
       },
       isSignedIn: listener.isSignedIn,
     });
   }
 
   start(): void {
+    // The tab that has the stream may be one that nobody looks at.
+    for (const act of ["focus", "pointerdown", "keydown"]) addEventListener(act, this.#looked, { passive: true });
+    document.addEventListener("visibilitychange", this.#looked);
     if ("locks" in navigator) void this.#lead();
     else this.#onMyOwn();
   }
@@ -73,6 +78,17 @@ export class Share {
     if (document.visibilityState === "visible") this.#listener.missed();
   };
 
+  #looked = (): void => {
+    if (this.#is_up || document.visibilityState !== "visible") return;
+    this.#link.wake();
+    this.#channel.postMessage({ kind: "looked", account: this.#account } satisfies Told);
+  };
+
+  #turned(is_up: boolean): void {
+    this.#is_up = is_up;
+    this.#listener.isUp(is_up);
+  }
+
   #onMyOwn(): void {
     const look = () => (document.visibilityState === "visible" ? this.#link.open() : this.#link.close());
     document.addEventListener("visibilitychange", look);
@@ -83,6 +99,7 @@ export class Share {
     if (told.kind === "left" || told.account !== this.#account) this.#listener.left();
     else if (!("locks" in navigator)) return;
     else if (told.kind === "event") this.#listener.receive(told.event);
-    else this.#listener.isUp(told.is_up);
+    else if (told.kind === "looked") this.#link.wake();
+    else this.#turned(told.is_up);
   }
 }

@@ -151,5 +151,7 @@ def _closed() -> Refusal:
 def _nothing_to_set_up() -> Refusal:
     return Refusal(
         Reason.ROUTE_NOT_FOUND,
-        "This link is not valid, or no longer: the service is set up once. Start it without an operator for a new one.",
+        "This link was used or is not valid: there is an operator already, or the service was started anew and printed "
+        "another one. If you have an account, sign in.",
+        page="/sign-in",
     )

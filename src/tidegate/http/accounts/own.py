@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from tidegate.http.accounts.entering import left
 from tidegate.http.accounts.room import FORM_ERRORS, AccountsRoom, problem, see_other, signed_in
 from tidegate.http.pages import render
 from tidegate.http.refusals import Refusal
-from tidegate.services.accounts import NotFoundError
+from tidegate.services.accounts import KeyMadeError, NotFoundError
 from tidegate.services.passwords import PASSWORD_LENGTH
 
 _MOST_PEOPLE = 500
@@ -25,14 +26,16 @@ _DONE: Final = {
     "password": "Your password is changed, and you are signed out everywhere else.",
     "session": "The session is ended.",
     "sessions": "All other sessions are ended.",
+    "made": "This key was made already, and is shown only once. If you did not copy it, revoke it and make another.",
     "key": "The key is revoked. It stopped working at once.",
 }
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """What a key is to be called. Its scopes come as a checkbox each."""
+    """What a key is to be called. Its scopes come as a checkbox each; `wish` is this very form's name."""
 
     name: str = ""
+    wish: str | None = None
 
 
 class NewPassword(msgspec.Struct, frozen=True):
@@ -49,10 +52,14 @@ async def account_page(room: AccountsRoom, request: Request) -> Response:
 
 async def create_key(room: AccountsRoom, request: Request) -> Response:
     """Make a key and show it, this once."""
-    name = forms.decode(request.state.form, NewKey).name.strip()
+    asked = forms.decode(request.state.form, NewKey)
+    name = asked.name.strip()
     scopes = frozenset(scope for scope in Scope if f"scope_{scope}" in request.state.form)
     try:
-        made = await room.sessions.clerk.create_key(signed_in(request).user.email, name, scopes)
+        made = await room.sessions.clerk.create_key(signed_in(request).user.email, name, scopes, asked.wish)
+    except KeyMadeError:
+        # The answering page was loaded anew, or the button pressed twice.
+        return see_other("/account?done=made#keys")
     except ValueError as error:
         found = problem(request, error, wrong=("", ""))
         shown = {"errors": found.errors, "status": found.status, "key_name": name, "chosen_scopes": scopes}
@@ -113,6 +120,7 @@ async def _page(room: AccountsRoom, request: Request, **shown: Any) -> Response:
         "keys": sorted(keys, key=lambda key: (key.revoked_at_s is not None, -key.created_at_s)),
         "scopes": _SCOPES.items(),
         "chosen_scopes": frozenset(Scope),
+        "wish": secrets.token_hex(8),
         "key_name": "",
         "errors": {},
         "done": "",

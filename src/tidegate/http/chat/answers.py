@@ -195,7 +195,10 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class MessageAdded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message_added"):
-    """A question was asked, perhaps in another tab."""
+    """A question was asked, perhaps in another tab.
+
+    The page that asked hears of it here, too, and often before its call is answered.
+    """
 
     conversation: ConversationBody
     message: MessageBody
@@ -228,7 +231,10 @@ class ReplyGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class ReplyEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply_ended"):
-    """The answer is kept as `message` (null: there is nothing to keep); `error` says what went wrong, if anything."""
+    """The answer is kept as `message` (null: there is nothing to keep); `error` says what went wrong, if anything.
+
+    It is told only once the message is kept: whoever reads the conversation from then on finds it.
+    """
 
     id: str
     conversation: str
@@ -248,8 +254,20 @@ class ConversationRemoved(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     id: str
 
 
+class Replaced(msgspec.Struct, frozen=True, tag_field="type", tag="replaced"):
+    """The last event of this stream: the account has opened so many newer ones. Come back when somebody looks."""
+
+
 AccountEvent = (
-    Hello | MessageAdded | ReplyBegan | ReplyMoved | ReplyGrew | ReplyEnded | ConversationChanged | ConversationRemoved
+    Hello
+    | MessageAdded
+    | ReplyBegan
+    | ReplyMoved
+    | ReplyGrew
+    | ReplyEnded
+    | ConversationChanged
+    | ConversationRemoved
+    | Replaced
 )
 """What `GET /api/events` tells, each as the JSON of one server-sent event."""
 

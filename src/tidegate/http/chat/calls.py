@@ -9,9 +9,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidegate.core import titles
 from tidegate.core.admission.slots import SlotPlan
 from tidegate.core.reasons import Reason
 from tidegate.core.search import words_of
+from tidegate.http import cookies
 from tidegate.http.chat import events
 from tidegate.http.chat.answers import (
     Asked,
@@ -36,16 +38,17 @@ from tidegate.http.chat.refusing import conversation_missing, refusing_chat
 from tidegate.http.presence import until_gone
 from tidegate.http.refusals import Refusal
 from tidegate.http.status.verdict import verdict
-from tidegate.http.streams import EventStream
+from tidegate.http.streams import EventStream, PacedResponse
 from tidegate.ports.conversations import ConversationStore, Hit
 from tidegate.ports.engine import Engine
 from tidegate.services.lane import Lane, OverloadedError, TooManyInFlightError
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.replies import Asked as Kept
 from tidegate.services.replies import Replies
+from tidegate.services.sessions import Sessions
 
 _MOST_HITS: Final = 50
-_UNSTORED: Final = {"cache-control": "no-store"}
+_UNSTORED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 class ChatRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class ChatRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Engine
     replies: Replies
+    sessions: Sessions
     conversations: ConversationStore
     searches: Lane
     lifecycle: Lifecycle
@@ -127,8 +131,12 @@ async def rename_conversation(room: ChatRoom, request: Request) -> Response:
     """Give it another title."""
     owner, conversation_id = asker(request).owner, conversation_id_of(request)
     wanted = await body(request, NewTitle)
+    try:
+        title = titles.checked(wanted.title)
+    except ValueError as error:
+        raise Refusal(Reason.INVALID_VALUE, f"{error}.", param="title") from None
     with refusing_chat():
-        renamed = await room.replies.rename(owner, conversation_id, wanted.title.strip())
+        renamed = await room.replies.rename(owner, conversation_id, title)
     return _json(ConversationBody.of(renamed))
 
 
@@ -196,14 +204,25 @@ async def watch_account(room: ChatRoom, request: Request) -> Response:
     _, signed_in = signed_in_visitor(request)
     if request.method == "HEAD":
         return Response(headers=_UNSTORED, media_type="text/event-stream")
-    with refusing_chat():
-        watch = room.replies.watch(signed_in.user.id, signed_in.session.id)
+    watch = room.replies.watch(signed_in.user.id, signed_in.session.id)
+    try:
+        await _require_session(room, request)
+    except BaseException:
+        watch.close()
+        raise
 
     async def close() -> None:
         watch.close()
 
     told = events.pieces(watch, room.lifecycle, lambda: room.clock() >= signed_in.session.expires_at_s)
-    return EventStream(told, room.lifecycle, request.state.exchange, close, last_words=None)
+    # Without the drain limit: at that the answers are cut, and pages are told so before their streams end.
+    return EventStream(told, None, request.state.exchange, close)
+
+
+async def _require_session(room: ChatRoom, request: Request) -> None:
+    """The session may have ended after the door let it through, before there was a watch to end with it."""
+    if await room.sessions.find(cookies.read(request, cookies.SESSION) or "") is None:
+        raise Refusal(Reason.NOT_SIGNED_IN, "Please sign in first.")
 
 
 def _asked(kept: Kept) -> Response:
@@ -222,7 +241,7 @@ def _hit(hit: Hit) -> HitBody:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(written(value), status, _UNSTORED, media_type="application/json")
+    return PacedResponse(written(value), status, _UNSTORED, media_type="application/json")
 
 
 def _nothing() -> Response:

@@ -15,6 +15,7 @@ from tidegate.http.chat.answers import (
     Hello,
     MessageAdded,
     MessageBody,
+    Replaced,
     ReplyBegan,
     ReplyBody,
     ReplyEnded,
@@ -25,7 +26,7 @@ from tidegate.http.chat.answers import (
 )
 from tidegate.http.streams import comment, event
 from tidegate.services.failures import Failure
-from tidegate.services.happenings import Added, Began, Changed, Ended, Happening, Removed
+from tidegate.services.happenings import Added, Began, Changed, Ended, Happening, Removed, Superseded
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.watching import Watch
 
@@ -89,6 +90,8 @@ def _body(happening: Happening) -> AccountEvent:
             return ConversationChanged(conversation=ConversationBody.of(conversation))
         case Removed(id=conversation_id):
             return ConversationRemoved(id=conversation_id)
+        case Superseded():
+            return Replaced()
 
 
 def reply_body(reply: Reply) -> ReplyBody:

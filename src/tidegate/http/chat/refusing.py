@@ -10,7 +10,6 @@ from tidegate.http.failing import refusing
 from tidegate.http.refusals import Refusal
 from tidegate.services.questions import MessageMissingError
 from tidegate.services.replies import QuestionTooLongError, ReplyRunningError
-from tidegate.services.watching import MOST_STREAMS, TooManyStreamsError
 
 
 @contextlib.contextmanager
@@ -34,11 +33,6 @@ def refusing_chat() -> Iterator[None]:
             Reason.CONTEXT_LENGTH_EXCEEDED,
             f"This does not fit the model, which holds {error.context_tokens} tokens. Please shorten it.",
             param="content",
-        ) from None
-    except TooManyStreamsError:
-        raise Refusal(
-            Reason.TOO_MANY_STREAMS,
-            f"This account has {MOST_STREAMS} pages open already. Please close one and load this one again.",
         ) from None
 
 

@@ -41,7 +41,13 @@ _ASKING_REASONS = (
     Reason.ENGINE_UNAVAILABLE,
 )
 _READING_REASONS = (Reason.CONVERSATION_NOT_FOUND, Reason.CONTENT_UNREADABLE)
-_FOLLOWING_REASONS = (*_ASKING_REASONS, *_READING_REASONS, Reason.MESSAGE_NOT_FOUND, Reason.REPLY_IS_RUNNING)
+_FOLLOWING_REASONS = (
+    *_ASKING_REASONS,
+    *_READING_REASONS,
+    Reason.MESSAGE_NOT_FOUND,
+    Reason.REPLY_IS_RUNNING,
+    Reason.CONVERSATION_FULL,
+)
 
 TABLE: Final = (
     Route(
@@ -150,6 +156,5 @@ TABLE: Final = (
         role=Role.USER,
         response=AccountEvent,
         media_type="text/event-stream",
-        reasons=(Reason.TOO_MANY_STREAMS,),
     ),
 )

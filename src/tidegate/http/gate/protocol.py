@@ -10,7 +10,12 @@ A second request on the same connection before the first is answered
 that answer: while one waits, the server cannot see the caller leave.
 
 The kernel keeps little for a caller who does not read: by itself it would take
-megabytes, minutes of an answer, before anybody could see that nobody reads.
+megabytes, minutes of an answer, before anybody could see that nobody reads. And
+it ends a connection on which nothing of what is to be sent was taken for
+`UNTAKEN_LIMIT_S`, be it that the line vanished or that the caller's window
+stays shut (tcp(7), TCP_USER_TIMEOUT): what lies in this process for it would
+lie there for as long as the caller likes. A line on which nothing is to be sent
+is asked now and then whether it is still there.
 
 Leans on uvicorn's HttpToolsProtocol, which is held to one minor version.
 """
@@ -26,6 +31,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_LIMIT_BYTES: Final = 65536
 HEADER_LIMIT: Final = 100
 SEND_BUFFER_BYTES: Final = 65536
+UNTAKEN_LIMIT_S: Final = 30.0
+PROBE_AFTER_S: Final = 15
+PROBE_EVERY_S: Final = 5
+MOST_PROBES: Final = 3
 
 _TOO_LARGE = (
     b'{"error":{"message":"The request line and headers are larger than 64 KiB or more than 100 fields.",'
@@ -48,10 +57,16 @@ class GateProtocol(HttpToolsProtocol):
         self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Bound what the kernel keeps for a caller who does not read, so that it is noticed soon."""
+        """Bound what the kernel keeps for a caller who does not read, and for how long."""
         kept = transport.get_extra_info("socket")
         if kept is not None:
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            if kept.family in {socket.AF_INET, socket.AF_INET6}:
+                kept.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_S)
+                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
+                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, MOST_PROBES)
+                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNTAKEN_LIMIT_S * 1000))
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:

@@ -26,11 +26,17 @@ def render(
 ) -> Response:
     """Answer with a page. Where a door left a Visitor, the page knows them, and their browser what forms need."""
     visitor = getattr(request.state, "visitor", None)
-    text = _TEMPLATES.get_template(template).render(visitor=visitor, **values)
+    text = _TEMPLATES.get_template(template).render(visitor=visitor, theme=_theme(request), **values)
     response = Response(text, status, {**HEADERS, **(headers or {})}, media_type="text/html; charset=utf-8")
     if visitor is not None and visitor.form_seed not in {None, cookies.read(request, cookies.FORM)}:
         cookies.write(response, request, cookies.FORM, visitor.form_seed)
     return response
+
+
+def _theme(request: Request) -> str | None:
+    """Light or dark, where somebody chose one in the chat; a cookie can say anything, so only these two count."""
+    chosen = request.cookies.get("tidegate-theme")
+    return chosen if chosen in {"light", "dark"} else None
 
 
 def _moment(moment_s: float | None) -> str:
