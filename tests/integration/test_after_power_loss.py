@@ -12,7 +12,7 @@ import pytest
 from tests.adapters.sql.cutting import Acknowledged, Share, all_is_dropped, any_part_is_kept, cut
 from tests.integration.conftest import Seed
 from tests.integration.people import PASSWORD, Person
-from tests.integration.restarting import ready_limit_s, start
+from tests.integration.restarting import READY_S, start
 from tests.integration.running import Instance, copy_data
 from tidegate.adapters.disk import DataDir, load_or_create_secrets
 from tidegate.services.passwords import HASHER
@@ -72,4 +72,4 @@ def test_the_service_is_ready_in_seconds_after_a_power_cut_and_serves_what_it_ha
         assert instance.stop() == 0, instance.output
     finally:
         instance.kill()
-    assert started.undisturbed_s <= ready_limit_s()
+    assert started.undisturbed_s <= READY_S

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.integration.people import Events, Person
-from tests.integration.restarting import ready_limit_s, start
+from tests.integration.restarting import READY_S, start
 from tests.integration.running import Instance, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -211,4 +211,6 @@ def test_nothing_acknowledged_is_lost_in_fifty_kills(
     assert not lost
     assert len(ledger.people) >= 3 * ROUNDS, "too little was going on to prove anything"
     assert ledger.answers >= ROUNDS / 2, "hardly an answer was finished"
-    assert undisturbed_s <= ready_limit_s()
+    assert statistics.median(one.undisturbed_s for one in starts) <= READY_S
+    # One of fifty may meet a machine that is busy with something that no process here accounts for.
+    assert undisturbed_s <= 2 * READY_S

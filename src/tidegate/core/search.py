@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Final
 
 MAX_QUERY_CHARACTERS: Final = 200
@@ -105,12 +106,8 @@ def _unfolded(composed: str, folded: str, place: int) -> int:
     """Where in `composed` the letter stands that became the one at `place` of `folded`."""
     if len(folded) == len(composed):
         return place
-    passed = 0
-    for index, letter in enumerate(composed):
-        passed += len(_caseless(letter))
-        if passed > place:
-            return index
-    return len(composed) - 1
+    passed = accumulate(len(_caseless(letter)) for letter in composed)
+    return next((index for index, until in enumerate(passed) if until > place), len(composed) - 1)
 
 
 def _from_a_space(text: str) -> str:
