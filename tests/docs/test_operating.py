@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 def service() -> configparser.SectionProxy:
     (unit,) = blocks("ini")
     parser = configparser.ConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str  # type: ignore[assignment,method-assign] # the documented way
     parser.read_string(unit)
     return parser["Service"]
 

@@ -120,7 +120,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
     parents = ["hatchling", "hatchling.builders", "hatchling.builders.hooks", "hatchling.builders.hooks.plugin"]
     for name in [*parents, f"{parents[-1]}.interface"]:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    sys.modules[f"{parents[-1]}.interface"].BuildHookInterface = Interface  # type: ignore[attr-defined]
+    sys.modules[f"{parents[-1]}.interface"].BuildHookInterface = Interface  # type: ignore[attr-defined] # a stand-in
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     assert spec
     assert spec.loader

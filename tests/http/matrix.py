@@ -60,7 +60,7 @@ ADDRESSES = [
 ]
 
 _BODIES: dict[str, dict[str, str]] = {
-    "create_chat_completion": {"model": "tide-1", "messages": [{"role": "user", "content": "Hello"}]},  # type: ignore[dict-item]
+    "create_chat_completion": {"model": "tide-1", "messages": [{"role": "user", "content": "Hello"}]},  # type: ignore[dict-item] # alone nested
     "create_completion": {"model": "tide-1", "prompt": "Once"},
     "create_conversation": {"content": "When is high water?"},
     "create_message": {"content": "And tomorrow?"},

@@ -132,7 +132,7 @@ def _query(route: Route[Any]) -> list[dict[str, Any]]:
 def _answers(route: Route[Any], content: dict[str, Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status in route.statuses:
-        answers[str(status)] = {"description": "Success" if status < 300 else HTTPStatus(status).phrase}  # noqa: PLR2004
+        answers[str(status)] = {"description": "Success" if status < 300 else HTTPStatus(status).phrase}  # noqa: PLR2004 - 2xx
         if status != HTTPStatus.NO_CONTENT:
             answers[str(status)]["content"] = content
     return answers

@@ -115,6 +115,7 @@ class _Connection:
         """Set again what a PRAGMA of the product has just set."""
         if sql.startswith("PRAGMA") and not self.inner.in_transaction:
             for pragma in self._pragmas:
+                # mypy cannot infer a lambda with a default; the default binds this round's pragma.
                 _told(lambda text=pragma: self.inner.execute(f"PRAGMA {text}").fetchall())  # type: ignore[misc]
 
     def cursor(self) -> _Cursor:

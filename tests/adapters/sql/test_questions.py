@@ -59,7 +59,7 @@ async def test_a_search_has_no_more_in_memory_than_a_piece(store: SqlStore, monk
 
     def noting(self: searching.Search, rows: searching._Rows, *rest: object) -> object:
         read.append([len(row.content) - 29 for row in rows])
-        return real(self, rows, *rest)  # type: ignore[arg-type]
+        return real(self, rows, *rest)  # type: ignore[arg-type] # handed on as it came
 
     monkeypatch.setattr(searching.Search, "_in_contents", noting)
     assert await store.conversations.search(owner, ("needle",), limit=5) == []
