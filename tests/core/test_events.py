@@ -9,16 +9,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from tidegate.core.events import AnyEvent, Event, RequestFinished, RouteKind, Site, Tag
+from tidegate.core.events import AnyEvent, Event, RequestFinished, RouteKind, SettingName, Site, Tag
 from tidegate.core.identifiers import Fingerprint, Identifier, RequestId
 
 KINDS: tuple[type[Event], ...] = get_args(AnyEvent)
-SAFE = (bool, int, float, Enum, Identifier, Fingerprint, Site)
+SAFE = (bool, int, float, Enum, Identifier, Fingerprint, SettingName, Site)
 
 
 def _kinds_in(declared: Any) -> list[Any]:
     if get_origin(declared) in {types.UnionType, Union}:
         return [kind for one in get_args(declared) for kind in _kinds_in(one)]
+    if get_origin(declared) in {tuple, dict}:
+        return [kind for one in get_args(declared) if one is not Ellipsis for kind in _kinds_in(one)]
     return [declared]
 
 
@@ -46,7 +48,9 @@ def test_the_check_above_would_see_free_text() -> None:
     assert not issubclass(str, SAFE)
     assert not issubclass(bytes, SAFE)
     assert _kinds_in(str | None) == [str, type(None)]
-    assert _kinds_in(dict[str, int]) == [dict[str, int]]
+    assert _kinds_in(dict[str, int]) == [str, int]
+    assert _kinds_in(tuple[str, ...]) == [str]
+    assert _kinds_in(list[str]) == [list[str]]
 
 
 def test_tags_are_subject_and_action() -> None:

@@ -37,6 +37,8 @@ class Ending(StrEnum):
     """The service was stopped or restarted."""
     FAILED = "failed"
     """The engine broke off."""
+    CROWDED_OUT = "crowded_out"
+    """Its place at the engine was somebody else's, by rule."""
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
 
 
 class Level(StrEnum):
@@ -44,11 +45,15 @@ class Tag(StrEnum):
     ACCOUNT_CREATED = "account:created"
     ACCOUNT_PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - a tag
     ACCOUNT_SESSIONS_ENDED = "account:sessions_ended"
+    ACCOUNT_VOUCHED = "account:vouched"
+    ACCOUNT_VOUCH_WITHDRAWN = "account:vouch_withdrawn"
     LOGIN_TRIED = "login:tried"
     SIGN_UP_TRIED = "sign_up:tried"
     KEY_CREATED = "key:created"
     KEY_REVOKED = "key:revoked"
     LIBRARY_SPOKE = "library:spoke"
+    POLICY_CHANGED = "policy:changed"
+    GATE_REFUSED = "gate:refused"
 
 
 class RouteKind(StrEnum):
@@ -103,11 +108,13 @@ class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_
     acct: Fingerprint | None = None
     sess: Fingerprint | None = None
     key: Fingerprint | None = None
+    standing: Standing | None = None
     stream: bool | None = None
     in_tok: int | None = None
     cached_tok: int | None = None
     out_tok: int | None = None
     max_tok: int | None = None
+    cost: float | None = None
     queue_s: float | None = None
     ttft_s: float | None = None
     service_s: float | None = None
@@ -115,6 +122,7 @@ class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_
     finish: FinishReason | None = None
     abandoned: bool | None = None
     retry: int | None = None
+    is_sample: bool | None = None
 
 
 class RequestCrashed(Event, frozen=True, kw_only=True, tag_field="kind", tag="crash"):
@@ -186,6 +194,54 @@ class SignUpTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="signu
     reason: Reason | None = None
 
 
+class SettingName(str):
+    """A setting's dotted name."""
+
+    __slots__ = ()
+    _shape: ClassVar[re.Pattern[str]] = re.compile(r"[a-z_]{1,40}(?:\.[a-z_]{1,40})?\Z")
+
+    def __new__(cls, text: str) -> Self:
+        """Take `text` if it has the shape of a setting's name; raise ValueError otherwise."""
+        if not cls._shape.match(text):
+            msg = "not the name of a setting"
+            raise ValueError(msg)
+        return super().__new__(cls, text)
+
+
+class ChangeKind(StrEnum):
+    """What an operator changed, as the event-log contract counts it."""
+
+    LIMIT = "limit"
+
+
+class PolicyDetail(StrEnum):
+    """How a policy came into force."""
+
+    RELOADED = "reloaded"
+    ROLLED_BACK = "rolled_back"
+
+
+class PolicyChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="change"):
+    """Limits, shares or lists were exchanged while the service ran. Names only: values may be addresses."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.POLICY_CHANGED)
+    what: ChangeKind = msgspec.field(default_factory=lambda: ChangeKind.LIMIT)
+    detail: PolicyDetail
+    settings: tuple[SettingName, ...]
+
+
+class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="gate"):
+    """How many requests were refused, or would have been in a dry run, by their headers alone in `over_s` seconds.
+
+    Only some of them have a line of their own; all of them are counted here.
+    """
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.GATE_REFUSED)
+    over_s: float
+    refused: dict[Reason, int]
+    would: dict[Reason, int] = {}
+
+
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
     """A library logged something. Where and what kind of error, never its words."""
 
@@ -202,5 +258,7 @@ AnyEvent = (
     | AccountChanged
     | LoginTried
     | SignUpTried
+    | PolicyChanged
+    | GateRefused
     | LibrarySpoke
 )

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     MISSING_SCOPE = "missing_scope"
     NOT_SIGNED_IN = "not_signed_in"
     OPERATORS_ONLY = "operators_only"
+    SOURCE_BLOCKED = "source_blocked"
     CROSS_SITE_REQUEST = "cross_site_request"
     INVALID_CSRF_TOKEN = "invalid_csrf_token"  # noqa: S105 - a word
     WRONG_CREDENTIALS = "wrong_credentials"
@@ -45,6 +46,10 @@ class Reason(StrEnum):
     CONTENT_UNREADABLE = "content_unreadable"
 
     # We cannot serve it now.
+    SLOW_DOWN = "slow_down"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    REQUEST_TIMEOUT = "request_timeout"
+    INSUFFICIENT_SYSTEM_RESOURCE = "insufficient_system_resource"
     SERVER_IS_OVERLOADED = "server_is_overloaded"
     CONCURRENCY_LIMIT_EXCEEDED = "concurrency_limit_exceeded"
     SIGN_IN_BUSY = "sign_in_busy"

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import Call, Event
 

@@ -1,4 +1,4 @@
-"""The engine's places: bounded, in order, and never idle while somebody waits."""
+"""A few places and a short queue: bounded, in order, and never idle while somebody waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tidegate.core.admission.slots import Admitted, Called, Crowded, Place, Shed, SlotPlan, SlotQueue, Waiting
+from tidegate.core.admission.claims import Crowded, Shed
+from tidegate.core.admission.slots import Queued, Running, SlotPlan, SlotQueue
 
 
 class QueueUnderAnyUse(RuleBasedStateMachine):
@@ -18,27 +19,15 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.tickets = 0
-        self.inside: dict[int, Place] = {}
+        self.inside: set[int] = set()
         self.line: dict[int, str] = {}
         self.owner_of: dict[int, str] = {}
         self.gone: list[int] = []
-        self.last_owner: dict[int, str] = {}
 
     @initialize(slots=st.integers(1, 4), max_waiting=st.integers(0, 4), max_per_owner=st.integers(1, 5))
     def begin(self, slots: int, max_waiting: int, max_per_owner: int) -> None:
         self.plan = SlotPlan(slots, max_waiting, max_per_owner)
         self.queue = SlotQueue(self.plan)
-
-    def take_in(self, ticket: int, owner: str, place: Place) -> None:
-        busy = {other.number for other in self.inside.values()}
-        assert 0 <= place.number < self.plan.slots
-        assert place.number not in busy, "two in one place"
-        own = [number for number, last in self.last_owner.items() if last == owner and number not in busy]
-        assert place.is_warm is bool(own), "its own warm place was free, or a stranger's was called warm"
-        assert not own or place.number in own
-        self.last_owner[place.number] = owner
-        self.inside[ticket] = place
-        self.owner_of[ticket] = owner
 
     @rule(seconds=st.floats(-100, 1000))
     def time_passes_or_steps_back(self, seconds: float) -> None:
@@ -49,11 +38,12 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
         self.tickets += 1
         entered = self.queue.enter(self.tickets, owner, self.now)
         match entered:
-            case Admitted(place=place):
+            case Running():
                 assert self.count(owner) < self.plan.max_per_owner
-                assert not self.line, "admitted past those who wait"
-                self.take_in(self.tickets, owner, place)
-            case Waiting(position=position):
+                assert not self.line, "let in past those who wait"
+                self.inside.add(self.tickets)
+                self.owner_of[self.tickets] = owner
+            case Queued(position=position):
                 assert self.count(owner) < self.plan.max_per_owner
                 self.line[self.tickets] = self.owner_of[self.tickets] = owner
                 assert position == len(self.line)
@@ -73,16 +63,17 @@ class QueueUnderAnyUse(RuleBasedStateMachine):
     @rule(data=st.data())
     def somebody_leaves(self, data: st.DataObject) -> None:
         ticket = data.draw(st.sampled_from([*self.inside, *self.line, *self.gone[-3:], self.tickets + 1000]))
-        was_inside = self.inside.pop(ticket, None)
+        was_inside = ticket in self.inside
+        self.inside.discard(ticket)
         self.line.pop(ticket, None)
         self.gone.append(ticket)
         called = self.queue.leave(ticket, self.now)
-        if was_inside is None or not self.line:
+        if not was_inside or not self.line:
             assert called is None
             return
-        assert called is not None, "a place is free while somebody waits"
-        assert called.ticket == next(iter(self.line)), "not the one who waited longest"
-        self.take_in(called.ticket, self.line.pop(called.ticket), called.place)
+        assert called == next(iter(self.line)), "not the one who waited longest"
+        del self.line[called]
+        self.inside.add(called)
 
     @invariant()
     def the_promises_hold(self) -> None:
@@ -104,7 +95,7 @@ TestQueueUnderAnyUse.settings = settings(max_examples=60, stateful_step_count=30
 def _full(slots: int = 1, max_waiting: int = 8) -> SlotQueue:
     queue = SlotQueue(SlotPlan(slots, max_waiting))
     for ticket in range(slots):
-        assert isinstance(queue.enter(ticket, "ana", 0.0), Admitted)
+        assert isinstance(queue.enter(ticket, "ana", 0.0), Running)
     return queue
 
 
@@ -116,7 +107,7 @@ def test_who_gives_up_waiting_frees_nobody_elses_place() -> None:
     assert queue.leave(10, 1.0) is None
 
     assert (queue.running, queue.waiting) == (1, 1)
-    assert queue.leave(0, 2.0) == Called(11, Place(0, is_warm=False))
+    assert queue.leave(0, 2.0) == 11
 
 
 def test_without_a_queue_a_second_caller_is_shed_at_once() -> None:
@@ -164,42 +155,15 @@ def test_one_step_of_the_clock_does_not_spoil_the_promises_after_it() -> None:
     assert stepped.drain_s(1) == quick.drain_s(1) > 1
 
 
-def test_a_place_is_warm_for_who_had_it_last_and_for_nobody_else() -> None:
-    """What the engine remembers of one person's prompt must not speed up another's: that could be measured."""
-    queue = SlotQueue(SlotPlan(2, 0))
-    for ticket, owner, warm in [
-        (1, "ana", False),
-        (2, "bo", False),
-        (3, "ana", True),
-        (4, "bo", True),
-        (5, "cy", False),
-    ]:
-        entered: Any = queue.enter(ticket, owner, 0.0)
-        assert entered.place.is_warm is warm, owner
-        queue.leave(ticket, 1.0)
-
-
 def test_one_owner_fills_neither_the_places_nor_the_queue() -> None:
     """Whoever has all that one may have is refused while everybody else is still let in."""
     queue = SlotQueue(SlotPlan(2, 4, 3))
     entered = [queue.enter(ticket, "ana", 0.0) for ticket in range(4)]
 
-    assert [type(one) for one in entered] == [Admitted, Admitted, Waiting, Crowded]
-    assert isinstance(queue.enter(10, "bo", 0.0), Waiting)
+    assert [type(one) for one in entered] == [Running, Running, Queued, Crowded]
+    assert isinstance(queue.enter(10, "bo", 0.0), Queued)
     queue.leave(2, 0.0)
-    assert isinstance(queue.enter(11, "ana", 0.0), Waiting)
-
-
-def test_a_ticket_that_was_given_back_unused_tells_nothing_of_how_long_answers_take() -> None:
-    """Otherwise questions to what is not there would make every promised wait a lie."""
-    queue = SlotQueue(SlotPlan(1, 0))
-    promised_s = queue.drain_s(1)
-
-    for ticket in range(50):
-        queue.enter(ticket, "ana", 0.0)
-        queue.leave(ticket, 0.0, is_served=False)
-
-    assert queue.drain_s(1) == promised_s
+    assert isinstance(queue.enter(11, "ana", 0.0), Queued)
 
 
 @given(st.floats(0.5, 60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.core.admission.claims import Waiting
 from tidegate.core.conversations import Author, Ending
 from tidegate.core.generation.call import Delta, Event, Finished, FinishReason, Progress, Usage
 from tidegate.core.generation.reply import REPORT_EVERY_S, Draft, Grew, Moved, ReplyState
@@ -100,3 +101,29 @@ def test_whoever_has_all_pieces_has_all_the_text_and_states_are_never_gone_back_
     assert draft.has_text is bool(grew)
     places = [ORDER.index(state) for state in states(told)]
     assert places == sorted(places)
+
+
+def test_an_answer_says_where_it_waits_until_it_is_read() -> None:
+    draft = new()
+    [moved] = draft.take(Waiting(3, 12.5), 1.0)
+    assert isinstance(moved, Moved)
+    assert (moved.state, moved.position, moved.wait_s) == (ReplyState.WAITING, 3, 12.5)
+    assert (draft.read().position, draft.read().wait_s) == (3, 12.5)
+
+    [moved] = draft.take(Progress(1, 9, 0), 2.0)
+
+    assert isinstance(moved, Moved)
+    assert (moved.state, moved.position, moved.wait_s, draft.read().position) == (ReplyState.READING, None, None, None)
+
+
+def test_an_answer_that_is_set_aside_waits_again_and_begins_to_be_read_anew() -> None:
+    draft = new()
+    draft.take(Progress(4, 9, 0), 1.0)
+
+    [moved] = draft.take(Waiting(1, 2.0), 1.1)
+    assert isinstance(moved, Moved)
+    assert (moved.state, moved.read_tokens, moved.position) == (ReplyState.WAITING, None, 1)
+    [moved] = draft.take(Progress(1, 9, 0), 1.2)
+
+    assert isinstance(moved, Moved)
+    assert (moved.state, moved.read_tokens) == (ReplyState.READING, 1)

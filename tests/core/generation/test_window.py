@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tidegate.core.conversations import Author, Message
 from tidegate.core.generation.call import Turn
-from tidegate.core.generation.window import MOST_HALVINGS, answer_tokens, newest, path, turns, windows
+from tidegate.core.generation.window import MOST_HALVINGS, answer_tokens, most_bytes, newest, path, turns, windows
 from tidegate.core.identifiers import ConversationId, MessageId
 
 HERE = ConversationId.of(b"conversat")
@@ -143,3 +143,13 @@ def test_halving_bites_at_once_even_when_everything_fitted_the_budget() -> None:
     said.append(Turn(role="user", content="y" * 10))
 
     assert [size(window) for window in windows(said, 1 << 20)] == [170, 70, 30, 10]
+
+
+@given(said=st.lists(st.text(max_size=40), min_size=1, max_size=8), context_tokens=st.integers(2, 200))
+def test_no_window_is_larger_than_the_bytes_that_are_reckoned_with(said: list[str], context_tokens: int) -> None:
+    turns_said = [Turn(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(said)]
+    most = most_bytes(turns_said, context_tokens)
+
+    for window in windows(turns_said, context_tokens):
+        # Two in a row become one, with an empty line between.
+        assert sum(len((turn.content or "").replace("\n\n", "").encode()) for turn in window) <= most

@@ -1,7 +1,9 @@
 """An answer while it is written for the web chat: what it says so far, and where it stands.
 
     waiting --prompt is read--> reading --first thought--> thinking --first word--> writing
-    (any of them may be skipped; none is gone back to)
+       ^                           |
+       +---------set aside---------+
+    (any of them may be skipped; but for that way, none is gone back to)
 
 `sequence` grows by one with every piece: who has all pieces up to one number
 has all the text up to it.
@@ -13,6 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
+from tidegate.core.admission.claims import Waiting
 from tidegate.core.conversations import Author, Ending, Message
 from tidegate.core.generation.call import Delta, Event, Progress
 from tidegate.core.identifiers import ConversationId, MessageId
@@ -31,7 +34,10 @@ class ReplyState(StrEnum):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer at one moment: all of it up to `sequence`. `id` is the message that it will be."""
+    """An answer at one moment: all of it up to `sequence`. `id` is the message that it will be.
+
+    While it waits, `position` 1 is next in line, and its turn comes in `wait_s`, both once that is known.
+    """
 
     id: MessageId
     conversation: ConversationId
@@ -43,16 +49,20 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_s: float | None = None
     read_tokens: int | None = None
     prompt_tokens: int | None = None
+    position: int | None = None
+    wait_s: float | None = None
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """It is in another state, or more of the prompt was read."""
+    """It is in another state, more of the prompt was read, or it stands elsewhere in line."""
 
     id: MessageId
     conversation: ConversationId
     state: ReplyState
     read_tokens: int | None
     prompt_tokens: int | None
+    position: int | None = None
+    wait_s: float | None = None
 
 
 class Grew(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +88,7 @@ class Draft:
         self._thinking_since: float | None = None
         self._reasoning_s: float | None = None
         self._read: Progress | None = None
+        self._waiting: Waiting | None = None
         self._reported_at: float | None = None
 
     @property
@@ -85,9 +96,12 @@ class Draft:
         """Whether there is anything to keep."""
         return bool(self._content or self._reasoning)
 
-    def take(self, event: Event, now: float) -> list[Moved | Grew]:
+    def take(self, event: Event | Waiting, now: float) -> list[Moved | Grew]:
         """Answer what of an event is worth telling."""
         match event:
+            case Waiting():
+                self._waiting, self._read = event, None
+                return self._move(ReplyState.WAITING)
             case Progress():
                 return self._progress(event, now)
             case Delta(content=content, reasoning=reasoning) if content or reasoning:
@@ -130,6 +144,8 @@ class Draft:
 
     def _move(self, state: ReplyState) -> list[Moved | Grew]:
         self.state = state
+        if state is not ReplyState.WAITING:
+            self._waiting = None
         return [
             Moved(
                 id=self._start.id,
@@ -137,6 +153,8 @@ class Draft:
                 state=state,
                 read_tokens=self._read.done if self._read else None,
                 prompt_tokens=self._read.total if self._read else None,
+                position=self._waiting.position if self._waiting else None,
+                wait_s=self._waiting.wait_s if self._waiting else None,
             )
         ]
 
@@ -155,6 +173,8 @@ class Draft:
             reasoning_s=self._reasoning_s,
             read_tokens=self._read.done if self._read else None,
             prompt_tokens=self._read.total if self._read else None,
+            position=self._waiting.position if self._waiting else None,
+            wait_s=self._waiting.wait_s if self._waiting else None,
         )
 
     def message(self, ending: Ending, now: float, at_s: float) -> Message:

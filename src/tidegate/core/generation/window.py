@@ -68,6 +68,12 @@ def windows(said: Sequence[Turn], context_tokens: int) -> Iterator[list[Turn]]:
         budget //= 2
 
 
+def most_bytes(said: Sequence[Turn], context_tokens: int) -> int:
+    """What the largest of the `windows` may have; the last turn is in it, however large."""
+    room_bytes = (context_tokens - answer_tokens(context_tokens)) * _TOKEN_BYTES
+    return max(_size_bytes(said[-1]), min(room_bytes, sum(map(_size_bytes, said))))
+
+
 def newest(said: Sequence[Turn], budget: int) -> list[Turn]:
     """As many of the last turns as `budget` bytes hold: always the last one, and none of the model's first."""
     start, left = len(said) - 1, budget - _size_bytes(said[-1])

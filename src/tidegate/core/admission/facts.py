@@ -1,0 +1,69 @@
+"""What the gate is told of a request when its headers are read, and what it answers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from tidegate.core.identifiers import UserId
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
+
+
+class Lane(StrEnum):
+    """What kind of work a route is: each lane has budgets of its own.
+
+    `inference`: asks the model. `account`: checks or makes a password. `call`:
+    reads or writes records. `page`: a page or anything else that is cheap.
+    `asset`: a file from memory. `health`: is never refused.
+    """
+
+    INFERENCE = "inference"
+    ACCOUNT = "account"
+    CALL = "call"
+    PAGE = "page"
+    ASSET = "asset"
+    HEALTH = "health"
+
+
+class Bearing(StrEnum):
+    """What a request shows of who sends it."""
+
+    NOTHING = "nothing"
+    FORGED = "forged"
+    GENUINE = "genuine"
+
+
+# They hold nothing that could hold them, so the collector need not look: one of each is made for every refusal.
+class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One request, as far as its headers tell.
+
+    `address` is the client's, packed (4 or 16 bytes), None when it is not known
+    (a Unix socket). `principal` and `digest` belong to a `genuine` credential:
+    one that this service has made, which says nothing about whether it still
+    counts. `requires_credential`: the route is for holders of one only.
+    """
+
+    address: bytes | None
+    lane: Lane
+    bearing: Bearing = Bearing.NOTHING
+    principal: UserId | None = None
+    digest: bytes | None = None
+    requires_credential: bool = False
+    size_bytes: int = 0
+
+
+class Passed(msgspec.Struct, frozen=True, gc=False):
+    """Go on. `would` is why it would be refused if this were not a dry run."""
+
+    standing: Standing
+    would: Reason | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """Refuse. `retry_after_s` is None when trying again will not help."""
+
+    reason: Reason
+    retry_after_s: float | None
+    standing: Standing

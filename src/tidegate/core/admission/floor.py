@@ -1,0 +1,71 @@
+"""Who runs: the engine's places and the tickets that hold them."""
+
+from __future__ import annotations
+
+from tidegate.core.admission.claims import Place
+from tidegate.core.admission.places import Places
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.capacity.concurrency import ConcurrencyLimit
+from tidegate.core.standing.classes import RANK, Standing
+
+
+class Floor:
+    """At most as many run as there are places, and as the engine's own rhythm allows."""
+
+    def __init__(self, slots: int, gap_s: float) -> None:
+        """Nobody runs."""
+        self.concurrency = ConcurrencyLimit(slots, gap_s)
+        self.tickets: dict[int, Ticket] = {}
+        self._places = Places(slots)
+
+    @property
+    def limit(self) -> int:
+        """How many may run."""
+        return self.concurrency.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may run. A place that was taken back counts until the engine has freed it."""
+        return len(self.tickets) >= self.limit
+
+    def held(self) -> dict[Standing, int]:
+        """How many places each class holds that were not taken back."""
+        held = dict.fromkeys(Standing, 0)
+        for ticket in self.tickets.values():
+            if not ticket.is_cut:
+                held[ticket.standing] += 1
+        return held
+
+    def reading(self) -> list[Ticket]:
+        """Those whose prompts are being read."""
+        return [ticket for ticket in self.tickets.values() if ticket.is_reading and not ticket.is_cut]
+
+    def overtaken_by(self, ticket: Ticket) -> list[Ticket]:
+        """Whose prompts, of as good a class or a better one, the engine would read later if this one ran now.
+
+        Which place it will get is not known while there is none: it may be the lowest.
+        """
+        place = -1 if self.is_full else self._place_for(ticket)
+        rank = RANK[ticket.standing]
+        return [one for one in self.reading() if RANK[one.standing] <= rank and (one.place or 0) > place]
+
+    def seat(self, ticket: Ticket) -> Place:
+        """Let one run that waited; there is room."""
+        place = self._places.take(self._place_for(ticket), ticket.claim.principal)
+        ticket.place = place.number
+        self.tickets[ticket.number] = ticket
+        return place
+
+    def _place_for(self, ticket: Ticket) -> int:
+        above = None
+        if RANK[ticket.standing] <= RANK[Standing.ESTABLISHED]:
+            known = (one.place for one in self.reading() if one.place is not None and not one.is_stranger)
+            above = max(known, default=-1)
+        return self._places.choose(ticket.claim.principal, above=above)
+
+    def vacate(self, ticket: Ticket) -> None:
+        """Free the place of one that runs."""
+        assert ticket.place is not None, "it runs"
+        del self.tickets[ticket.number]
+        self._places.give_back(ticket.place)
+        ticket.place = None

@@ -1,0 +1,73 @@
+"""Those of one class who wait, what its people have consumed, and who is let in when it is tight."""
+
+from __future__ import annotations
+
+from tidegate.core.admission.claims import Claim
+from tidegate.core.admission.cursor import Cursor
+from tidegate.core.admission.fair import Counters, FairQueue
+from tidegate.core.admission.sharding import ShardPlan, deal
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.standing.classes import STRANGERS, Standing
+
+
+class Line:
+    """People with a history have a counter each; strangers share queues, dealt by cohort."""
+
+    def __init__(self, standing: Standing, most_principals: int) -> None:
+        """Nobody waits."""
+        self.standing = standing
+        self.is_strangers = standing in STRANGERS
+        self.queue = FairQueue()
+        self.counters = Counters(most_principals)
+        self.cursor = Cursor()
+        self.waiting: dict[int, Ticket] = {}
+        self._shared: dict[str, int] = {}  # How many wait in each of the strangers' queues.
+
+    def flows(self, claim: Claim, plan: ShardPlan) -> tuple[str, ...] | None:
+        """Whose counters a request is charged to; None when every queue of its hand is full."""
+        if not self.is_strangers:
+            return (claim.principal,)
+        counters, shared = self.counters, self._shared
+        chosen = None
+        least = (0.0, 0)
+        for number in deal(claim.cohort, plan):
+            queue = f"queue:{number}"
+            waiting = shared.get(queue, 0)
+            load = (counters.start(queue), waiting)
+            if waiting < plan.queue_limit and (chosen is None or load < least):
+                chosen, least = queue, load
+        return None if chosen is None else (chosen, claim.principal)
+
+    def start(self, flows: tuple[str, ...]) -> float:
+        """Where a request that is charged to these counters starts."""
+        return max(self.counters.start(flow) for flow in flows)
+
+    def earliest_start(self, principal: str, cohort: str, plan: ShardPlan) -> float:
+        """Where any request of a principal starts at the earliest."""
+        start = self.counters.start(principal)
+        if self.is_strangers:
+            start = max(start, min(self.counters.start(f"queue:{number}") for number in deal(cohort, plan)))
+        return start
+
+    def join(self, ticket: Ticket) -> None:
+        """Let one wait."""
+        self.queue.add(ticket.entry)
+        self.waiting[ticket.number] = ticket
+        if self.is_strangers:
+            queue = ticket.flows[0]
+            self._shared[queue] = self._shared.get(queue, 0) + 1
+
+    def leave(self, ticket: Ticket) -> None:
+        """Let one go, or give up."""
+        self.queue.remove(ticket.entry)
+        del self.waiting[ticket.number]
+        if self.is_strangers:
+            queue = ticket.flows[0]
+            self._shared[queue] -= 1
+            if not self._shared[queue]:
+                del self._shared[queue]
+
+    def charge(self, ticket: Ticket, cost: float) -> None:
+        """Count cost for all to whom a ticket is charged; less than nothing gives back."""
+        for flow in ticket.flows:
+            self.counters.charge(flow, cost)

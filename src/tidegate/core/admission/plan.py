@@ -1,0 +1,54 @@
+"""What an operator decides about admission, as one frozen value that can be exchanged while the service runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tidegate.core.admission.cost import CostPlan
+from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.standing.classes import Standing
+
+_SHARES = {
+    Standing.OPERATOR: 0.1,
+    Standing.ESTABLISHED: 0.5,
+    Standing.MEMBER: 0.2,
+    Standing.NEWCOMER: 0.12,
+    Standing.VISITOR: 0.05,
+    Standing.SUSPECT: 0.03,
+}
+
+
+class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds and shares.
+
+    `slots` answers run at once, `max_waiting` more may wait, of one principal
+    `max_per_owner` both together and of one stranger `max_per_stranger`.
+    `shares` are guaranteed minima relative to each other. While known people are
+    served, strangers start in that part of the places, `strangers_beside`, at
+    least one. Strangers' answers
+    are reserved, and everybody's topped up, in slices of `slice_tokens`;
+    strangers that others wait behind get `most_slices`. `gap_s` is the time between tokens
+    that is still good. The engine reads prompts `batch_tokens` at a time; one
+    that takes longer than `prefill_s` more is set aside for somebody with a
+    better right, at most `most_returns` times for the same class's sake. A principal spends
+    `burst_tokens` at once and `tokens_per_s` for long before it counts as
+    beyond its usual. `most_principals` bounds every map of principals.
+    """
+
+    slots: int = 4
+    max_waiting: int = 64
+    max_per_owner: int = 16
+    max_per_stranger: int = 4
+    shares: dict[Standing, float] = msgspec.field(default_factory=lambda: dict(_SHARES))
+    strangers_beside: float = 0.25
+    slice_tokens: int = 256
+    most_slices: int = 4
+    gap_s: float = 0.2
+    batch_tokens: int = 8
+    prefill_s: float = 0.2
+    burst_tokens: float = 20_000.0
+    tokens_per_s: float = 20.0
+    most_principals: int = 65_536
+    most_returns: int = 4
+    cost: CostPlan = CostPlan()
+    shards: ShardPlan = ShardPlan()

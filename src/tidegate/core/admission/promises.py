@@ -1,0 +1,144 @@
+"""What can be promised to a request that has to wait, or why it is not let wait.
+
+Whoever is refused here has cost the engine nothing, and is refused by the
+cheapest look that tells: most of a flood never gets as far as a forecast.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from tidegate.core.admission.claims import Claim, Shed
+from tidegate.core.admission.fair import MARGIN, Entry
+from tidegate.core.admission.floor import Floor
+from tidegate.core.admission.jitter import jittered_s
+from tidegate.core.admission.line import Line
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.reckoning import Reckoning
+from tidegate.core.admission.reclaim import may_read, may_strangers_read
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.standing.classes import STRANGERS, Standing
+
+_LEAST_RETRY_S: Final = 1.0
+_HEEDED_S: Final = 15.0
+"""For so long at most a stranger who was refused need not be judged again: it was told when to come back."""
+
+_TIGHT: Final = 0.5
+"""A class is overloaded, for its cursor, when the wait is more than this part of the patience."""
+
+
+class Promises:
+    """Keeps nothing but how many it was asked, and whom it refused lately. Times are monotonic seconds."""
+
+    def __init__(self, lines: Mapping[Standing, Line], floor: Floor, reckoning: Reckoning, plan: AdmissionPlan) -> None:
+        """Look at these from now on."""
+        self.plan = plan
+        self._lines = lines
+        self._floor = floor
+        self._reckoning = reckoning
+        self._sequence = 0
+        self._refused_until: OrderedDict[str, float] = OrderedDict()
+
+    def preview(self, principal: str, standing: Standing, cohort: str, patience_s: float, now: float) -> Shed | None:
+        """Refuse what would be refused whatever it costs, its class being the one given."""
+        line = self._lines[standing]
+        until = self._refused_until.get(principal, now)
+        if until > now and (line.queue or self._floor.is_full):
+            return Shed(max(_LEAST_RETRY_S, until - now))
+        if not line.queue:
+            return None
+        rate = self._reckoning.rate(standing, now)
+        if len(line.queue) >= self.plan.max_waiting:
+            return shed(principal, line.queue.cost / rate, now)
+        start = line.earliest_start(principal, cohort, self.plan.shards)
+        wait_s = MARGIN * line.queue.wait_s(start, rate)
+        return shed(principal, wait_s - patience_s / 2, now) if wait_s > patience_s else None
+
+    def ask(self, number: int, claim: Claim, in_class: int, now: float) -> Ticket | Shed:
+        """What a claim comes to as a ticket, with its promise.
+
+        Its principal has `in_class` in its own class already.
+        """
+        reserved = self._reckoning.reserve(claim, in_class, now)
+        line, cost = self._lines[reserved.standing], reserved.cost
+        flows = line.flows(claim, self.plan.shards)
+        if flows is None:
+            return self._refuse(claim, line.queue.cost / self._reckoning.rate(reserved.standing, now), now)
+        start = line.start(flows)
+        if line.queue:
+            # As short as it can be, to refuse what has no chance before anything is made for it.
+            wait_s = MARGIN * line.queue.wait_s(start + cost, self._reckoning.rate(reserved.standing, now))
+            if wait_s > claim.patience_s or len(line.queue) >= self.plan.max_waiting:
+                self._saw(line, start, now, is_overloaded=True)
+                return self._refuse(claim, wait_s - claim.patience_s / 2, now)
+        self._sequence += 1
+        asked = Ticket(
+            number=number,
+            claim=claim,
+            standing=reserved.standing,
+            flows=flows,
+            prompt_tokens=reserved.prompt_tokens,
+            reserved_tokens=reserved.output_tokens,
+            entry=Entry(start + cost, self._sequence, start, number, cost, now),
+            charged=cost,
+        )
+        return asked if self._is_free_for(asked) else self._promised(asked, line, now)
+
+    def again(self, ticket: Ticket, now: float) -> Entry:
+        """Promise anew, to one that was started in time and lets others go before it now."""
+        return msgspec.structs.replace(ticket.entry, due_at=now + self._wait_s(ticket, now))
+
+    def _promised(self, asked: Ticket, line: Line, now: float) -> Ticket | Shed:
+        patience_s, principal = asked.claim.patience_s, asked.claim.principal
+        wait_s = self._wait_s(asked, now)
+        is_light = self._saw(line, asked.entry.start, now, is_overloaded=wait_s > patience_s)
+        is_tight = is_light and bool(line.queue) and wait_s > patience_s * _TIGHT
+        if wait_s > patience_s or (is_tight and not line.cursor.lets_in(principal, now)):
+            return self._refuse(asked.claim, wait_s - patience_s / 2, now)
+        asked.entry = msgspec.structs.replace(asked.entry, due_at=now + wait_s)
+        return asked
+
+    def _refuse(self, claim: Claim, wait_s: float, now: float) -> Shed:
+        """Refuse, and remember strangers for a moment: who asks again too early is refused by its head alone."""
+        refused = shed(claim.principal, wait_s, now)
+        if claim.standing in STRANGERS:
+            self._refused_until.pop(claim.principal, None)
+            self._refused_until[claim.principal] = now + min(_HEEDED_S, refused.retry_after_s)
+            if len(self._refused_until) > self.plan.most_principals:
+                self._refused_until.popitem(last=False)
+        return refused
+
+    def _saw(self, line: Line, start: float, now: float, *, is_overloaded: bool) -> bool:
+        """Tell the cursor, but of those who consumed no more than others: the rest are refused for what they did."""
+        is_light = start <= line.counters.virtual_time
+        if is_light:
+            line.cursor.saw(now, is_overloaded=is_overloaded)
+        return is_light
+
+    def _is_free_for(self, asked: Ticket) -> bool:
+        """Whether it would start at once, nobody of its class being before it."""
+        if self._floor.is_full or self._lines[asked.standing].queue:
+            return False
+        if asked.is_stranger:
+            return may_strangers_read(self._floor, self._reckoning.cost, self.plan)
+        counters = self._lines[asked.standing].counters
+        return may_read(asked, self._floor, counters, self._reckoning.cost, self.plan)
+
+    def _wait_s(self, ticket: Ticket, now: float) -> float:
+        rate = self._reckoning.rate(ticket.standing, now)
+        busy_s = self._reckoning.busy_s(self._floor.tickets.values(), ticket.standing)
+        return self._lines[ticket.standing].queue.promise_s(ticket.entry.tag, ticket.entry.cost, rate, now, busy_s)
+
+
+def shed(principal: str, wait_s: float, now: float) -> Shed:
+    """Refuse for want of room."""
+    return Shed(retry_s(principal, wait_s, now))
+
+
+def retry_s(principal: str, wait_s: float, now: float) -> float:
+    """When to come back: an honest time, and not the same for all who are refused together."""
+    return jittered_s(max(_LEAST_RETRY_S, wait_s), principal.encode(), now)

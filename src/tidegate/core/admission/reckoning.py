@@ -1,0 +1,118 @@
+"""What requests cost, what is reserved for them, and what the engine has still to do.
+
+A request is reserved before it runs, by what is usual for its principal, and
+settled by what it came to. Whoever goes beyond what is usual, be it in requests
+at once or in cost tokens, is a newcomer with the part beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from tidegate.core.admission.bucket import Buckets
+from tidegate.core.admission.claims import Claim, Spent
+from tidegate.core.admission.cost import CostModel
+from tidegate.core.admission.habits import Habits
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.shares import ClassShares
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.capacity.drain import Drain
+from tidegate.core.standing.classes import RANK, STRANGERS, Standing
+
+_LEAST_PART: Final = 0.25
+"""Of its share: a class that was starved for a moment is not believed to be so for ever."""
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """What a request will take, and in which class it is judged."""
+
+    standing: Standing
+    prompt_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class Reckoning:
+    """Costs, rates and budgets. Times are monotonic seconds."""
+
+    def __init__(self, plan: AdmissionPlan) -> None:
+        """Believe the plan until something was measured."""
+        self.cost = CostModel(plan.cost)
+        self.drain = Drain(plan.cost.decode_tok_s)
+        self.shares = ClassShares(plan.shares)
+        self._drains = {standing: Drain(plan.cost.decode_tok_s) for standing in Standing}
+        self.habits = Habits(plan.most_principals, usual_tokens=plan.slice_tokens)
+        self.slice_tokens = plan.slice_tokens
+        self._budgets = Buckets(plan.tokens_per_s, plan.burst_tokens, plan.most_principals)
+
+    def replan(self, plan: AdmissionPlan) -> None:
+        """Go on under another plan; what was consumed and learned stays."""
+        self.shares.reshare(plan.shares)
+        self.habits.most = plan.most_principals
+        self.slice_tokens = plan.slice_tokens
+        self._budgets.reshape(plan.tokens_per_s, plan.burst_tokens, plan.most_principals)
+
+    def reserve(self, claim: Claim, in_class: int, now: float) -> Reserved:
+        """Judge a request of somebody who has `in_class` in their own class already. Keeps nothing."""
+        prompt_tokens = self.cost.prompt_tokens(claim.prompt_bytes)
+        output_tokens = self.habits.expected_tokens(claim.principal, claim.output_tokens)
+        standing = claim.standing
+        if standing not in STRANGERS:
+            cost = self.cost.cost(prompt_tokens, output_tokens)
+            is_within = in_class < claim.usual_in_flight and not self._budgets.wait_s(claim.principal, cost, now)
+            if is_within:
+                return Reserved(standing, prompt_tokens, output_tokens, cost)
+            standing = Standing.NEWCOMER
+        output_tokens = min(output_tokens, self.slice_tokens)
+        return Reserved(standing, prompt_tokens, output_tokens, self.cost.cost(prompt_tokens, output_tokens))
+
+    def spent(self, ticket: Ticket, cost: float, now: float) -> None:
+        """Take what a request came to from its principal's budget, unless it was beyond that budget anyway."""
+        if ticket.is_within_usual:
+            self._budgets.wait_s(ticket.claim.principal, 0.0, now)
+            self._budgets.charge(ticket.claim.principal, cost)
+
+    def learn(self, ticket: Ticket, spent: Spent, running: int) -> None:
+        """Take from an answer what answers are like."""
+        self.cost.learn(spent, ticket.claim.prompt_bytes, running)
+        self.habits.learn(ticket.claim.principal, spent.output_tokens)
+
+    def did(self, ticket: Ticket, cost: float, now: float, *, is_full: bool, has_waiting: bool) -> None:
+        """Count work that was done; `has_waiting` tells that its class would have had more to do."""
+        self.drain.did(cost, now, is_full=is_full)
+        self._drains[ticket.standing].did(cost, now, is_full=has_waiting)
+
+    def rate(self, standing: Standing, now: float) -> float:
+        """Cost tokens a second that a class can count on: what others leave of what it was seen to get.
+
+        Beside known people strangers get less than what those leave: they are
+        read last, and write in few places.
+        """
+        whole = self.drain.rate
+        left = self.shares.rate(standing, whole, now)
+        return max(_LEAST_PART * self.shares.shares[standing] * whole, min(left, self._drains[standing].rate))
+
+    def left(self, ticket: Ticket, *, is_yielding: bool = False) -> float:
+        """What one that runs will still take of what it reserved; its prompt left out when it is set aside."""
+        unread = max(0, ticket.prompt_tokens - ticket.read_tokens) if ticket.is_reading and not is_yielding else 0
+        return self.cost.cost(unread, max(0, ticket.reserved_tokens - ticket.used_tokens))
+
+    def busy_s(self, running: Iterable[Ticket], standing: Standing) -> float:
+        """How long those who run hold the engine, for one of this class: prompts that it sets aside left out."""
+        is_known = standing not in STRANGERS
+        work = sum(self.left(one, is_yielding=is_known and RANK[one.standing] > RANK[standing]) for one in running)
+        return work / self.drain.rate
+
+    def gone_s(self, tickets: Iterable[Ticket], running: int, now: float) -> float:
+        """When the first of these will be over, of `running` that share the engine."""
+        share = self.drain.rate / max(1, running)
+        return min(
+            (
+                max(0.0, one.entry.due_at - now) + one.entry.cost / share if one.is_waiting else self.left(one) / share
+                for one in tickets
+            ),
+            default=0.0,
+        )

@@ -1,0 +1,359 @@
+"""Known people first: who gets the engine, in which order, and who must give it back.
+
+States of a ticket:
+
+    (enter) -> waiting -> running -> over
+                  ^          |
+                  +-- cut ---+      (only while nothing of its answer is there)
+
+`enter` answers at once: a place, a place in line with a wait that is promised,
+or a refusal. `settle` and `abandon` end a ticket in whatever state it is;
+exactly one of them counts, once. Acts are what became of others meanwhile.
+
+How it is divided, from the outside in: classes have guaranteed shares and
+borrow what others leave (shares.py, turns.py); within a class whoever consumed
+least goes next (fair.py). People with a history have a counter each. Strangers
+share queues, dealt by cohort (sharding.py): any number of new accounts only
+ever compete with other new accounts. Whoever goes beyond what is usual for
+them, be it in requests at once or in cost tokens, is a newcomer with the part
+beyond (reckoning.py).
+
+What protects those who are known:
+
+- A place that a worse class holds beyond its part is borrowed. It is cut as soon
+  as a class that has less than its part wants it. Whose answer has not begun
+  waits again; whose answer has begun is told so.
+- A stranger's prompt is read only while nobody's better known is, one at a time,
+  and beside known people in few places; it is set aside when somebody better
+  known comes. So is a long prompt of
+  somebody who has consumed more than the one who comes (reclaim.py).
+- Strangers reserve output in slices. A slice ends where somebody is waiting for
+  the place who has a better right.
+
+The bound. Let one batch of the engine hold a token of each answer that runs and
+at least b tokens of prompts, let the established insist on e >= 1 places
+(turns.py), and let n established people, within their usual, run or go before
+another. Whatever strangers do and however many they are, it starts within
+
+    output tokens they have left / e + (prompt tokens they have left / b + 1)
+        + (n + 1) * (stuck + 1)                                          batches
+
+and n + 1 times what the engine takes to free a place; its first token comes when
+its own prompt is read, at b tokens a batch, and `stuck` batches more. A prompt
+that is nearly read is not set aside: `stuck` = prefill_s * prefill rate / b. Why:
+while it waits those of its class hold e places, as any other is taken back from
+worse classes, so every batch writes e of their tokens, or reads b of their
+prompts. With nobody else known in, it starts at once, and each batch that reads
+its prompt is longer by what strangers write: a token each in slots - 1 places.
+Where the share of all the places comes to less than one, e is 0, and its class
+is overtaken as far as its counter is ahead: by one slice of strangers.
+
+Outside this: sessions and keys that were stolen (their principal's usual in
+requests and `burst_tokens`, then they are newcomers), an engine that cannot be
+interrupted, answers that outrun what is left to them, other established people.
+
+What can never happen: more running than places, or started than the capacity
+allows; more let wait in a class than `max_waiting`, those who were cut and return
+aside; a place given twice; a ticket charged after its end; a place free while
+somebody waits, but strangers for a prompt that is being read or while their
+places beside known people are taken, and somebody known
+for the prompt of somebody known, which would only be overtaken or set aside. Every map
+is bounded by the tickets inside, the queues, or `most_principals`. Same calls,
+same answers. Times are monotonic seconds; a clock that steps back moves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tidegate.core.admission.claims import (
+    Act,
+    Admitted,
+    Called,
+    Claim,
+    Crowded,
+    Cut,
+    Place,
+    Shed,
+    Spent,
+    Topped,
+    Waiting,
+)
+from tidegate.core.admission.floor import Floor
+from tidegate.core.admission.line import Line
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.promises import Promises, retry_s
+from tidegate.core.admission.reckoning import Reckoning
+from tidegate.core.admission.reclaim import set_aside_by
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.admission.turns import Turns
+from tidegate.core.standing.classes import RANK, STRANGERS, Standing
+
+_LEAST_S: Final = 0.1
+
+
+class Scheduler:
+    """See the head of this file. Not to be shared between threads."""
+
+    def __init__(self, plan: AdmissionPlan) -> None:
+        """Start empty."""
+        self.plan = plan
+        self._reckoning = Reckoning(plan)
+        self.cost = self._reckoning.cost
+        self.drain = self._reckoning.drain
+        self._floor = Floor(plan.slots, plan.gap_s)
+        self.concurrency = self._floor.concurrency
+        self._lines = {standing: Line(standing, plan.most_principals) for standing in Standing}
+        self._turns = Turns(self._lines, self._floor, self._reckoning, plan)
+        self._promises = Promises(self._lines, self._floor, self._reckoning, plan)
+        self._tickets: dict[int, Ticket] = {}
+        self._inside: dict[str, int] = {}
+        self._within: dict[str, int] = {}  # Of those inside, how many are served in their principal's own class.
+
+    # ------------------------------------------------------------ asking
+
+    @property
+    def running(self) -> int:
+        """How many tickets hold a place."""
+        return len(self._floor.tickets)
+
+    @property
+    def waiting(self) -> int:
+        """How many tickets wait."""
+        return len(self._tickets) - self.running
+
+    @property
+    def owners(self) -> int:
+        """How many principals have a ticket in."""
+        return len(self._inside)
+
+    @property
+    def limit(self) -> int:
+        """How many may run at once by the engine's own rhythm."""
+        return self._floor.limit
+
+    def inside(self, principal: str) -> int:
+        """How many of a principal's tickets run or wait."""
+        return self._inside.get(principal, 0)
+
+    def judged(self, ticket: int) -> Standing | None:
+        """The class in which a ticket is served; None when it is not inside."""
+        held = self._tickets.get(ticket)
+        return None if held is None else held.standing
+
+    def waiting_in(self, standing: Standing) -> int:
+        """How many wait in a class."""
+        return len(self._lines[standing].queue)
+
+    def outlook(self, ticket: int, now: float) -> Waiting | None:
+        """Where a waiting ticket stands now; None when it does not wait. What was promised is never taken back."""
+        held = self._tickets.get(ticket)
+        if held is None or not held.is_waiting:
+            return None
+        position = self._lines[held.standing].queue.position(held.entry.tag, held.entry.sequence)
+        return Waiting(position, max(_LEAST_S, held.entry.due_at - now))
+
+    def preview(
+        self, principal: str, standing: Standing, cohort: str, size_bytes: int, patience_s: float, now: float
+    ) -> Shed | None:
+        """Whether a request would be refused for want of room, judged by its headers; None lets it go on.
+
+        Cheap: nothing is kept, and the wait is taken as short as it can be.
+        """
+        del size_bytes  # Whatever it is, those ahead go first.
+        return self._promises.preview(principal, standing, cohort, patience_s, now)
+
+    # ------------------------------------------------------------ entering
+
+    def enter(self, ticket: int, claim: Claim, now: float) -> tuple[Admitted | Waiting | Shed | Crowded, list[Act]]:
+        """Admit, queue or refuse a new ticket, which must not have been used before."""
+        if self.inside(claim.principal) >= self._most_inside(claim.standing):
+            own = (held for held in self._tickets.values() if held.claim.principal == claim.principal)
+            return Crowded(retry_s(claim.principal, self._reckoning.gone_s(own, self.running, now), now)), []
+        asked = self._promises.ask(ticket, claim, self._within.get(claim.principal, 0), now)
+        if isinstance(asked, Shed):
+            return asked, []
+        self._tickets[ticket] = asked
+        self._inside[claim.principal] = self.inside(claim.principal) + 1
+        if asked.is_within_usual:
+            self._within[claim.principal] = self._within.get(claim.principal, 0) + 1
+        self._lines[asked.standing].charge(asked, asked.charged)
+        self._wait(asked)
+        acts = self._move(now)
+        for act in acts:
+            if isinstance(act, Called) and act.ticket == ticket:
+                acts.remove(act)
+                return Admitted(act.place), acts
+        waiting = self.outlook(ticket, now)
+        assert waiting is not None, "what was not admitted waits"
+        return waiting, acts
+
+    def _most_inside(self, standing: Standing) -> int:
+        is_stranger = standing in STRANGERS
+        return min(self.plan.max_per_stranger, self.plan.max_per_owner) if is_stranger else self.plan.max_per_owner
+
+    # ------------------------------------------------------------ running
+
+    def progress(self, ticket: int, done: int, total: int, cached: int, now: float) -> None:
+        """So much of its prompt has been read."""
+        held = self._floor.tickets.get(ticket)
+        if held is None:
+            return
+        held.prompt_tokens = max(1, total - cached)
+        read = max(held.read_tokens, done - cached)
+        self._did(held, (read - held.read_tokens) * self.cost.prompt_weight, now)
+        held.read_tokens = read
+
+    def began(self, ticket: int, now: float) -> list[Act]:
+        """The first piece of its answer is there."""
+        held = self._floor.tickets.get(ticket)
+        if held is None or held.is_cut or held.is_begun:
+            return []
+        held.is_begun, held.last_token_at = True, now
+        return self._move(now)
+
+    def spend(self, ticket: int, tokens: int, now: float) -> Topped:
+        """Count output; beyond what was reserved it goes on by right, or by grace while nobody has a better one."""
+        held = self._floor.tickets.get(ticket)
+        if held is None or held.is_cut:
+            return Topped.ENDED
+        held.used_tokens += tokens
+        is_full = self._floor.is_full
+        self._did(held, tokens, now)
+        # Beside a prompt the time between tokens is that of a batch, however many run: fewer would not help.
+        if held.last_token_at is not None and now >= held.last_token_at and not self._floor.reading():
+            self.concurrency.took((now - held.last_token_at) / max(1, tokens), now, is_full=is_full)
+        held.last_token_at = now
+        is_last = held.used_tokens >= held.claim.output_tokens  # The engine ends it here by itself.
+        if held.used_tokens < held.reserved_tokens or is_last:
+            return Topped.ENOUGH
+        if not self._may_go_on(held):
+            held.is_cut = True
+            return Topped.ENDED
+        held.slices += 1
+        held.reserved_tokens = held.used_tokens + self.plan.slice_tokens
+        held.charged += self.plan.slice_tokens
+        self._lines[held.standing].charge(held, self.plan.slice_tokens)
+        self._reckoning.shares.charge(held.standing, self.plan.slice_tokens, now)
+        return Topped.TOPPED_UP
+
+    def _did(self, held: Ticket, cost: float, now: float) -> None:
+        has_waiting = bool(self._lines[held.standing].queue)
+        self._reckoning.did(held, cost, now, is_full=self._floor.is_full, has_waiting=has_waiting)
+
+    def _may_go_on(self, held: Ticket) -> bool:
+        if not held.is_stranger or not self._floor.is_full:
+            return True
+        if any(line.queue for line in self._lines.values() if RANK[line.standing] < RANK[held.standing]):
+            return False
+        return held.slices < self.plan.most_slices or not self._lines[held.standing].queue
+
+    # ------------------------------------------------------------ ending
+
+    def settle(self, ticket: int, spent: Spent, now: float) -> list[Act]:
+        """End a ticket that was served; what it reserved too much is given back to its counters."""
+        held = self._tickets.get(ticket)
+        if held is None:
+            return []
+        self._reckoning.learn(held, spent, self.running)
+        read = max(0, spent.prompt_tokens - spent.cached_tokens)
+        return self._end(held, self.cost.cost(read, spent.output_tokens), now)
+
+    def abandon(self, ticket: int, now: float) -> list[Act]:
+        """End a ticket that was not served to its end, in any state: it is charged for what it came to so far."""
+        held = self._tickets.get(ticket)
+        return [] if held is None else self._end(held, self.cost.cost(held.read_tokens, held.used_tokens), now)
+
+    def release(self, ticket: int, now: float) -> list[Act]:
+        """Free the place of a ticket that was cut to return: it waits again, where it was in line."""
+        held = self._floor.tickets.get(ticket)
+        if held is None or not held.is_returning:
+            return []
+        self._floor.vacate(held)
+        read = self.cost.cost(held.read_tokens, 0)
+        self._reckoning.shares.charge(held.standing, read - held.charged, now)
+        self._lines[held.standing].charge(held, read)
+        held.is_cut = held.is_returning = False
+        held.read_tokens = 0
+        held.returns += 1
+        held.entry = self._promises.again(held, now)
+        self._wait(held)
+        return self._move(now)
+
+    def replan(self, plan: AdmissionPlan, now: float) -> list[Act]:
+        """Go on under another plan. The engine's places are what they are: `slots` must be the same."""
+        if plan.slots != self.plan.slots:
+            msg = f"slots: {plan.slots} instead of {self.plan.slots} needs another start of the engine"
+            raise ValueError(msg)
+        self.plan = self._turns.plan = self._promises.plan = plan
+        self.concurrency.gap_s = plan.gap_s
+        self._reckoning.replan(plan)
+        for line in self._lines.values():
+            line.counters.most = plan.most_principals
+        return self._move(now)
+
+    def _end(self, held: Ticket, cost: float, now: float) -> list[Act]:
+        del self._tickets[held.number]
+        _count_down(self._inside, held.claim.principal)
+        if held.is_within_usual:
+            _count_down(self._within, held.claim.principal)
+        line = self._lines[held.standing]
+        if held.is_waiting:
+            line.leave(held)
+            line.charge(held, -held.charged)
+        else:
+            self._floor.vacate(held)
+            line.charge(held, cost - held.charged)
+            self._reckoning.shares.charge(held.standing, cost - held.charged, now)
+            self._reckoning.spent(held, cost, now)
+        if not self._tickets:
+            self.drain.rested()
+        return self._move(now)
+
+    # ------------------------------------------------------------ moving
+
+    def _move(self, now: float) -> list[Act]:
+        """Give free places to those whose turn it is, and take back what is borrowed from those who wait in vain."""
+        acts = self._fill(now)
+        reading = self._turns.set_aside(now)
+        if reading is not None:
+            acts.append(self._cut(reading, now))
+            acts.extend(self._fill(now))
+        acts.extend(self._cut(victim, now) for victim in self._turns.victims(now))
+        return acts
+
+    def _fill(self, now: float) -> list[Act]:
+        acts: list[Act] = []
+        while (heir := self._turns.next(now)) is not None:
+            acts.append(Called(heir.number, self._start(heir, now)))
+            if not heir.is_stranger:
+                counters = self._lines[heir.standing].counters
+                yielding = set_aside_by(heir, self._floor, counters, self.cost, self.plan)
+                acts.extend(self._cut(other, now) for other in yielding)
+        return acts
+
+    def _start(self, held: Ticket, now: float) -> Place:
+        line, shares = self._lines[held.standing], self._reckoning.shares
+        line.leave(held)
+        line.counters.went(held.entry.start)
+        shares.went(held.standing)
+        shares.charge(held.standing, held.charged, now)
+        return self._floor.seat(held)
+
+    def _wait(self, held: Ticket) -> None:
+        line = self._lines[held.standing]
+        if not line.queue:
+            self._reckoning.shares.asks(held.standing)
+        line.join(held)
+
+    def _cut(self, held: Ticket, now: float) -> Cut:
+        held.is_cut = True
+        held.is_returning = not held.is_begun
+        gone_s = self._reckoning.gone_s(self._floor.tickets.values(), self.running, now)
+        return Cut(held.number, held.is_returning, retry_s(held.claim.principal, gone_s, now))
+
+
+def _count_down(counts: dict[str, int], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

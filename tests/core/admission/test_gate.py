@@ -1,0 +1,258 @@
+"""What the gate refuses by the headers alone, and whom it never refuses for what."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import msgspec
+import pytest
+
+from tests.core.admission.gating import (
+    AT,
+    DIGEST,
+    KNOWN,
+    LANES,
+    OTHER,
+    PLAN,
+    Full,
+    gate,
+    genuine,
+    passed,
+    reason,
+    register,
+    stranger,
+)
+from tidegate.core.admission.addresses import Networks
+from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
+from tidegate.core.admission.gate import Gate
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
+
+# ------------------------------------------------------------ strangers
+
+
+def test_an_address_passes_up_to_its_burst_and_is_told_when_there_is_more() -> None:
+    one = gate()
+
+    assert passed(one, stranger()) == 3
+    refused = one.decide(stranger(), AT)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.standing) == (Reason.SLOW_DOWN, Standing.VISITOR)
+    assert refused.retry_after_s is not None
+    assert 1.0 <= refused.retry_after_s <= 2.1
+    assert one.decide(stranger(), AT + refused.retry_after_s) == Passed(Standing.VISITOR)
+
+
+def test_neighbours_share_what_their_network_has() -> None:
+    one = gate()
+
+    assert [passed(one, stranger(f"192.0.2.{number}")) for number in range(4)] == [3, 3, 0, 0]
+    assert passed(one, stranger("192.0.3.1")) == 3
+    assert [passed(one, stranger(f"2001:db8:0:{number}::1")) for number in range(3)] == [3, 3, 0]
+
+
+def test_strangers_together_have_one_budget_on_each_lane_and_lanes_do_not_share_it() -> None:
+    one = gate(most_sources=1)
+
+    for lane in (Lane.PAGE, Lane.ASSET):
+        assert sum(passed(one, stranger(f"198.51.{number}.1", lane), 1) for number in range(100)) == 20
+
+
+def test_a_refusal_by_all_strangers_budget_tells_the_longest_of_the_waits() -> None:
+    """
+    Its own address would refuse for a second longer than the crowd does.
+    """
+    one = gate()
+    passed(one, stranger())
+    for number in range(17):
+        one.decide(stranger(f"198.51.{number}.1"), AT)
+
+    crowd, own = (one.decide(facts, AT) for facts in (stranger("203.0.113.9"), stranger()))
+
+    assert isinstance(crowd, Refused)
+    assert isinstance(own, Refused)
+    assert crowd.retry_after_s is not None
+    assert own.retry_after_s is not None
+    assert 0.1 <= crowd.retry_after_s <= 1.2
+    assert own.retry_after_s >= 1.0
+
+
+def test_sign_ins_have_a_tighter_budget_of_their_own() -> None:
+    one = gate()
+
+    assert passed(one, stranger(lane=Lane.ACCOUNT)) == 2
+    assert [passed(one, stranger(f"192.0.2.{number}", Lane.ACCOUNT)) for number in range(10, 15)] == [2, 2, 2, 2, 0]
+    assert passed(one, stranger()) == 3
+    later = [passed(one, stranger(f"192.0.2.{number}", Lane.ACCOUNT), now=AT + 2) for number in range(20, 24)]
+    assert later == [2, 2, 1, 0], "the network gains five times what an address gains"
+
+
+def test_a_caller_without_an_address_counts_among_all_strangers_only() -> None:
+    one = gate()
+
+    assert passed(one, stranger(None)) == 20
+    refused = one.decide(stranger(None), AT)
+    assert isinstance(refused, Refused)
+    assert refused.retry_after_s is not None
+    assert one.remembered["addresses"] == 0
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("bearing", [Bearing.NOTHING, Bearing.FORGED])
+def test_a_route_for_holders_turns_the_others_away_and_counts_them_for_their_address(
+    lane: Lane, bearing: Bearing
+) -> None:
+    one = gate()
+    burst = 2 if lane is Lane.ACCOUNT else 3
+    facts = stranger(lane=lane, bearing=bearing, requires_credential=True)
+
+    decisions = [one.decide(facts, AT) for _ in range(5)]
+
+    assert decisions[:burst] == [Refused(Reason.INVALID_API_KEY, None, Standing.VISITOR)] * burst
+    assert {reason(decision) for decision in decisions[burst:]} == {Reason.SLOW_DOWN}
+    assert passed(one, stranger(lane=lane)) == 0
+    assert passed(one, stranger("192.0.2.8", lane)) == burst, "nor is anybody else counted for it"
+
+
+def test_a_flood_of_junk_keys_uses_up_nothing_that_visitors_share_and_has_nobody_forgotten() -> None:
+    """
+    Beyond the rate of strangers they are turned away without being remembered.
+    """
+    one = gate()
+    for number in range(1000):
+        junk = stranger(
+            f"198.{number >> 8}.{number & 255}.1", Lane.CALL, bearing=Bearing.FORGED, requires_credential=True
+        )
+        assert reason(one.decide(junk, AT)) is Reason.INVALID_API_KEY
+
+    assert (one.remembered["addresses"], one.remembered["networks"]) == (20, 0)
+    assert sum(passed(one, stranger(f"203.0.{number}.1", Lane.CALL), 1) for number in range(30)) == 20
+
+
+def test_a_flood_that_is_refused_brings_nobody_into_the_maps() -> None:
+    """
+    So no source has its bucket forgotten, and thereby filled, by coming with many others.
+    """
+    one = gate(strangers_burst=50.0)
+    assert passed(one, stranger()) == 3
+    for number in range(10_000):
+        one.decide(stranger(f"198.{number >> 8}.{number & 255}.1"), AT)
+
+    assert one.remembered["addresses"] == 48
+    assert passed(one, stranger(), now=AT + 0.5) == 0
+
+
+# ------------------------------------------------------------ lists
+
+
+def test_whom_the_deny_list_holds_needs_a_credential() -> None:
+    one = gate(deny=Networks(["192.0.2.0/24"]))
+
+    assert one.decide(stranger(), AT) == Refused(Reason.SOURCE_BLOCKED, None, Standing.VISITOR)
+    assert one.decide(stranger("192.0.3.7"), AT) == Passed(Standing.VISITOR)
+    assert one.decide(genuine(), AT) == Passed(Standing.ESTABLISHED)
+
+
+def test_whom_the_allow_list_holds_is_spared_the_deny_list_and_strangers_buckets() -> None:
+    one = gate(deny=Networks(["192.0.2.0/24"]), allow=Networks(["192.0.2.7"]))
+
+    assert passed(one, stranger()) == 50
+    assert reason(one.decide(stranger("192.0.2.8"), AT)) is Reason.SOURCE_BLOCKED
+    assert reason(one.decide(stranger(requires_credential=True), AT)) is Reason.INVALID_API_KEY
+
+
+def test_health_is_answered_whoever_asks_and_counts_for_nobody() -> None:
+    one = gate(deny=Networks(["0.0.0.0/0"]))
+
+    assert passed(one, stranger(lane=Lane.HEALTH), 1000) == 1000
+    assert passed(one, genuine(lane=Lane.HEALTH), 1000) == 1000
+    assert set(one.remembered.values()) == {0}
+
+
+# ------------------------------------------------------------ holders of a credential
+
+
+def test_an_account_passes_up_to_its_burst_all_lanes_together_with_its_standing() -> None:
+    one = gate()
+
+    decisions = [one.decide(genuine(lane=lane), AT) for lane in LANES]
+
+    assert decisions[:4] == [Passed(Standing.ESTABLISHED)] * 4
+    assert isinstance(decisions[4], Refused)
+    assert (decisions[4].reason, decisions[4].standing) == (Reason.SLOW_DOWN, Standing.ESTABLISHED)
+    assert decisions[4].retry_after_s is not None
+    assert decisions[4].retry_after_s >= 0.5
+    assert one.decide(genuine(), AT + decisions[4].retry_after_s) == Passed(Standing.ESTABLISHED)
+
+
+def test_an_account_that_nothing_is_known_of_passes_as_a_newcomer() -> None:
+    assert gate().decide(genuine(OTHER), AT) == Passed(Standing.NEWCOMER)
+
+
+# ------------------------------------------------------------ credentials that no longer count
+
+
+def test_a_credential_that_the_store_called_dead_is_nothing_for_a_while() -> None:
+    """
+    Its holder cannot empty the bucket of the account that it was made for.
+    """
+    one = gate(deny=Networks(["198.51.100.0/24"]))
+    one.note_dead(DIGEST, AT)
+
+    decisions = [reason(one.decide(genuine(), AT)) for _ in range(9)]
+    assert decisions == [Reason.INVALID_API_KEY] * 3 + [Reason.SLOW_DOWN] * 6
+    blocked = genuine(address=ip_address("198.51.100.1").packed)
+    assert reason(one.decide(blocked, AT)) is Reason.SOURCE_BLOCKED
+    assert passed(one, genuine(digest=b"live" * 8)) == 4, "the account's own bucket is untouched"
+    assert passed(one, genuine(), now=AT + 60.0) > 0, "the store is asked again"
+
+
+def test_a_credential_that_counts_after_all_does_so_at_once() -> None:
+    one = gate()
+    one.note_dead(DIGEST, AT)
+    one.note_alive(DIGEST)
+
+    assert one.decide(genuine(), AT) == Passed(Standing.ESTABLISHED)
+
+
+@pytest.mark.parametrize("facts", [genuine(None), genuine(digest=None)])
+def test_what_is_called_genuine_but_names_nobody_is_a_stranger(facts: Facts) -> None:
+    assert reason(gate().decide(facts, AT)) is Reason.INVALID_API_KEY
+
+
+# ------------------------------------------------------------ room
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_what_there_is_no_room_for_is_refused_also_in_a_dry_run(is_dry_run: bool) -> None:
+    full = Full()
+    one = Gate(msgspec.structs.replace(PLAN, is_dry_run=is_dry_run, patience_s=33.0), register(), full)
+
+    for facts, standing in (
+        (genuine(lane=Lane.INFERENCE, size_bytes=7), Standing.ESTABLISHED),
+        (stranger(lane=Lane.INFERENCE, size_bytes=7), Standing.VISITOR),
+    ):
+        refused = one.decide(facts, AT)
+        assert isinstance(refused, Refused)
+        assert (refused.reason, refused.standing) == (Reason.SERVER_IS_OVERLOADED, standing)
+        assert refused.retry_after_s is not None
+        assert 8.0 <= refused.retry_after_s <= 12.0
+
+    assert full.asked == [(KNOWN, Standing.ESTABLISHED, 7, 33.0, AT), ("", Standing.VISITOR, 7, 33.0, AT)]
+
+
+def test_only_what_asks_the_engine_and_passed_the_rest_is_previewed() -> None:
+    full = Full()
+    one = Gate(PLAN, register(), full)
+
+    assert {type(one.decide(genuine(lane=lane), AT)) for lane in (Lane.CALL, Lane.PAGE, Lane.ASSET)} == {Passed}
+    for _ in range(9):
+        one.decide(genuine(lane=Lane.INFERENCE), AT)
+        one.decide(stranger(lane=Lane.INFERENCE, requires_credential=True), AT)
+    assert len(full.asked) == 1
+
+
+def test_who_finds_room_passes() -> None:
+    one = Gate(PLAN, register(), lambda *_: None)
+
+    assert one.decide(genuine(lane=Lane.INFERENCE), AT) == Passed(Standing.ESTABLISHED)
