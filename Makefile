@@ -33,7 +33,7 @@ PLACES := $(wildcard src tests tools bench) hatch_build.py
 QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test wheel bench reference format lock clean uv chromium
+.PHONY: help run check test wheel bench reference format lock clean uv chromium proxies
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
@@ -48,7 +48,7 @@ check: .venv/.ready-check .cache/web-checked ## Format, lint, types, floors and 
 	$(BIN)/mypy $(PLACES)
 	$(BIN)/pytest $(QUICK) -m "not integration and not slow and not browser" $(PYTEST_ARGS)
 
-test: .venv-test/.ready chromium ## Everything, against the wheel: all tests, coverage and its ratchet
+test: .venv-test/.ready chromium proxies ## Everything, against the wheel: all tests, coverage and its ratchet
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/data*
 	@$(TESTED)/python tools/tested_wheel.py
 	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
@@ -81,6 +81,9 @@ uv: $(UV)
 
 chromium:
 	@sh tools/get_chromium.sh
+
+proxies:
+	@sh tools/get_proxies.sh
 
 # ---------------------------------------------------------------- environments
 # A stamp lies in its environment and is newer than what that was made from, so nothing is installed

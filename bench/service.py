@@ -28,10 +28,13 @@ MODEL = "smollm2-135m-instruct"
 class Service:
     """A running service with a key, alone in a data directory of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], data_dir: Path, port: int, start_s: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], data_dir: Path, port: int, operator_port: int, start_s: float
+    ) -> None:
         self.process = process
         self.data_dir = data_dir
         self.port = port
+        self.operator_port = operator_port
         self.start_s = start_s
         self.key = ""
 
@@ -44,6 +47,11 @@ class Service:
     def engine_socket(self) -> str:
         """The engine's own socket."""
         return str(self.data_dir / "run" / "engine.sock")
+
+    @property
+    def control_socket(self) -> str:
+        """Where account acts are asked for, as `tidegate users` and `keys` do."""
+        return str(self.data_dir / "run" / "control.sock")
 
     @property
     def engine_pid(self) -> int:
@@ -73,7 +81,7 @@ def running(settings: str = "") -> Iterator[Service]:
 
 
 def _start(config: Path, data_dir: Path) -> Service:
-    ports = [_free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     began_at = time.monotonic()
     process = subprocess.Popen(
         [
@@ -88,7 +96,7 @@ def _start(config: Path, data_dir: Path) -> Service:
             contextlib.suppress(urllib.error.URLError, ConnectionError),
             urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/readyz", timeout=5),
         ):
-            return Service(process, data_dir, ports[0], time.monotonic() - began_at)
+            return Service(process, data_dir, ports[0], ports[2], time.monotonic() - began_at)
         if process.poll() is not None or time.monotonic() - began_at > READY_LIMIT_S:
             process.kill()
             sys.exit("the service did not start; try: tidegate serve")
@@ -105,7 +113,8 @@ def _key(data_dir: Path) -> str:
     return key
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -122,6 +131,12 @@ def cpu_s(pid: int) -> float:
     """Processor time that a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def machine_cpu_s() -> float:
+    """Processor time that everything on this machine has used, in seconds."""
+    user, nice, system, _idle, _iowait, irq, softirq = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
+    return sum(map(int, (user, nice, system, irq, softirq))) * TICK_S
 
 
 def pss_bytes(pid: int) -> int:

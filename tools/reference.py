@@ -153,19 +153,27 @@ _FIELD_MEANINGS = {
     "bytes_in": "Bytes of the request's body that were read. Absent: 0.",
     "bytes_out": "Bytes of the answer's body that were handed to the connection. Absent: 0.",
     "reason": "Why it was refused or broke off, a word of [errors](errors.md). Absent: it was served.",
-    "src": "Fingerprint of the address that the connection came from; behind a proxy, that is the proxy's.",
+    "src": "Fingerprint of the client's address, as far as `server.trusted_proxies` let it be known.",
     "net": "Fingerprint of that address' network: its /24 (IPv4) or /48 (IPv6).",
     "acct": "Fingerprint of the account's id. A request without it came without a valid key or session.",
     "sess": "Fingerprint of the session's id, of a person who is signed in.",
     "outcome": "What became of it, one of the words below.",
     "user": "Fingerprint of the address that was typed, in its normal form, whether or not it has an account here.",
     "key": "Fingerprint of the API key's id, not of the key itself.",
+    "standing": (
+        "The class in which it was served: `operator`, `established`, `member`, `newcomer`, `visitor` or `suspect`. "
+        "What goes beyond an account's usual is served as a newcomer's."
+    ),
+    "cost": "What it came to in cost tokens: the engine's time for one token of output. Absent: nothing was begun.",
     "stream": "Whether the caller asked for a stream. Absent: not asked for an answer of the model.",
     "in_tok": "Tokens of the prompt, as the engine counted them.",
     "cached_tok": "How many of these the engine still knew from the same account's last prompt.",
     "out_tok": "Tokens of the answer, thinking included; pieces sent, when it broke off before the engine told.",
     "max_tok": "The most tokens that the caller asked for (16 where `/v1/completions` was not told).",
-    "queue_s": "Seconds of waiting for a place at the engine. Absent: no answer was begun.",
+    "queue_s": (
+        "Seconds until it had its place at the engine, a first try that was set aside included. Absent: it was refused "
+        "at once."
+    ),
     "ttft_s": "Seconds from getting the place to the first piece of the answer. Absent: none came.",
     "service_s": "Seconds from getting the place to giving it back.",
     "gap_s": "Mean seconds between two pieces of the answer. Absent: fewer than two.",
@@ -173,6 +181,16 @@ _FIELD_MEANINGS = {
     "abandoned": (
         "`true`: the caller left before the end, or nobody watched a reply of the web chat any more. Otherwise absent."
     ),
+    "is_sample": (
+        "`true`: refused by its headers alone. Only the first twenty of a second have a line; all of them are counted "
+        "in `gate` events. Otherwise absent."
+    ),
+    "what": "What was changed: `limit` for limits, shares and lists.",
+    "detail": "`reloaded` from the settings, or `rolled_back` to what was before.",
+    "settings": "The names of the settings that changed; never their values.",
+    "over_s": "The seconds in which these were counted.",
+    "refused": "How many were refused, by reason.",
+    "would": "How many a dry run let through, by the reason for which they would have been refused. Absent: none.",
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
     "error": "The exception's class, with `:0`; never its message.",
     "raised_at": "`module:line` where it rose.",

@@ -123,7 +123,7 @@ class ScriptedService:
             self._store = await stack.enter_async_context(opening)
             background = Background()
             stack.push_async_callback(background.finish)
-            applications, setup = await wire(
+            wired = await wire(
                 Settings(),
                 engine=self.engine,
                 store=self._store,
@@ -135,10 +135,12 @@ class ScriptedService:
                 later=background.later,
                 assets=load(),
                 local_status_url="",
+                certificate=None,
+                read_settings=Settings,
             )
-            self.setup_path = f"/setup/{setup.code}"
+            self.setup_path = f"/setup/{wired.setup.code}"
             listener = stack.enter_context(contextlib.closing(bind_port("127.0.0.1", 0, "server.port")))
-            await self._listen(applications.public, listener)
+            await self._listen(wired.applications.public, listener)
 
     async def _listen(self, app: Any, listener: socket.socket) -> None:
         one = server(app)

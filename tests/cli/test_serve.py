@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.certificates import DAY, NOW, make
 from tests.cli.verbs import Verb, sentence
 from tidegate.adapters.disk import DataDir, SecretsError
 from tidegate.app import Listeners, ServePlan
@@ -30,7 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServePlan]:
         audience.ready(0.1, "/setup/c0de")
 
     monkeypatch.setattr("tidegate.app.run", run)
-    monkeypatch.setattr("tidegate.app.Listeners.urls", lambda *_: ("http://a", "http://b", "http://c"))
+    monkeypatch.setattr("tidegate.app.Listeners.urls", lambda *_, **__: ("http://a", "http://b", "http://c"))
     monkeypatch.setenv("TIDEGATE_MODELS", str(tmp_path / "models"))
     (tmp_path / "own.gguf").write_bytes(b"GGUF" + b"weights")
     return plans
@@ -120,10 +121,45 @@ def test_the_link_that_makes_the_first_operator_is_shown_to_whoever_starts_the_s
     assert "http://a/setup/c0de" in said.out
 
 
-@pytest.mark.parametrize(("host", "is_warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+@pytest.mark.parametrize(
+    ("reach", "is_warned"),
+    [
+        (("--host", "127.0.0.1"), False),
+        (("--host", "0.0.0.0", "--allow-plain-http"), True),
+        (("--host", "0.0.0.0", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"), False),
+    ],
+)
 def test_plain_http_for_other_machines_is_warned_of(
-    verb: Verb, served: list[ServePlan], tmp_path: Path, host: str, is_warned: bool
+    verb: Verb, served: list[ServePlan], tmp_path: Path, reach: tuple[str, ...], is_warned: bool
 ) -> None:
-    said = verb("serve", *_ANY_PORTS, "--host", host, "--model", str(tmp_path / "own.gguf"))
+    said = verb("serve", *_ANY_PORTS, *reach, "--model", str(tmp_path / "own.gguf"))
     assert len(served) == 1
     assert ("plain HTTP" in said.out) is is_warned
+    assert served[0].settings.server.trusted_proxies == reach[3::2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "0.0.0.0"), "server.host = '0.0.0.0': other machines could reach it"),
+        (("--trusted-proxy", "0.0.0.0/0"), "server.trusted_proxies = '0.0.0.0/0': whoever"),
+        (("--tls-cert", "a.pem"), "server.tls_key (--tls-key)"),
+        (("--tls-key", "a.key"), "server.tls_cert (--tls-cert)"),
+        (("--tls-cert", "none.pem", "--tls-key", "none.key"), "none.pem: No such file or directory"),
+    ],
+)
+def test_what_must_not_be_served_stops_the_start_before_anything_is_fetched(
+    verb: Verb, served: list[ServePlan], options: tuple[str, ...], said: str
+) -> None:
+    assert said in sentence(verb("serve", *_ANY_PORTS, *options), 2)
+    assert served == []
+
+
+def test_an_expired_certificate_is_served_and_warned_of(verb: Verb, served: list[ServePlan], tmp_path: Path) -> None:
+    cert, key = make(tmp_path, begins=NOW - 3 * DAY, ends=NOW - DAY)
+    options = ("--tls-cert", str(cert), "--tls-key", str(key), "--host", "0.0.0.0")
+    said = verb("serve", *_ANY_PORTS, *options, "--model", str(tmp_path / "own.gguf"))
+    assert said.code == 0
+    assert f"Warning: server.tls_cert = {cert}: expired on" in said.err
+    assert served[0].certificate is not None
+    assert "plain HTTP" not in said.out

@@ -95,6 +95,9 @@ TEXTS = {
     "database_url": ("postgresql+asyncpg://x", "postgresql+asyncpg://x"),
     "engine.aliases": ("a, b,,c ", ("a", "b", "c")),
     "server.drain_s": ("2.5", 2.5),
+    "admission.slice_tokens": ("512", 512),
+    "server.tls_cert": ("/etc/ssl/a.pem", Path("/etc/ssl/a.pem")),
+    "server.tls_key": ("~/a.key", Path("/people/ana/a.key")),
     "server.status_url": ("https://status.example", "https://status.example"),
     "accounts.sign_up": ("closed", "closed"),
     "data_dir": ("/srv/x", Path("/srv/x")),
@@ -102,18 +105,23 @@ TEXTS = {
 }
 
 
+LARGE = {"engine.context_tokens", "admission.burst_tokens"}
+
+
 @pytest.mark.parametrize("key", [".".join(key) for key in setting_keys()])
 def test_every_setting_can_come_from_the_environment(key: str) -> None:
     default: Any = Settings()
     for part in key.split("."):
         default = getattr(default, part)
-    text, value = TEXTS.get(
-        key, ("70000", 70000) if "bytes" in key else ("7000", 7000) if "tokens" in key else ("9", 9)
-    )
-    if key == "engine.batch_tokens":
-        text, value = "9", 9
+    text, value = TEXTS.get(key, ("70000", 70000) if "bytes" in key else ("7000", 7000) if key in LARGE else ("9", 9))
     if isinstance(default, str) or key.endswith("token"):
         value = text
+    elif isinstance(default, bool):
+        text, value = "true", True
+    elif isinstance(default, float) and default < 1:
+        text, value = "0.75", 0.75
+    elif isinstance(default, tuple) and key not in TEXTS:
+        text, value = "10.0.0.0/8,::1", ("10.0.0.0/8", "::1")
 
     found: Any = load_settings(None, {**HOME, "TIDEGATE_" + key.upper().replace(".", "_"): text})
 

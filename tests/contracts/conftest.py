@@ -12,17 +12,20 @@ from tests.storage import KEK, emptied, postgres_server
 from tidegate.adapters.sql import open_store
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.conversations import ConversationStore
+from tidegate.ports.standing import StandingStore
 from tidegate.testing.accounts import MemoryAccountStore
 from tidegate.testing.conversations import MemoryConversationStore
+from tidegate.testing.standing import MemoryStandingStore
 
 __all__ = ["postgres_server"]
 
 
 class Stores(NamedTuple):
-    """One implementation of both ports."""
+    """One implementation of all ports."""
 
     accounts: AccountStore
     conversations: ConversationStore
+    standings: StandingStore
 
 
 @pytest.fixture
@@ -35,7 +38,8 @@ def quota_bytes() -> int:
 async def stores(request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: int) -> AsyncIterator[Stores]:
     if request.param == "memory":
         accounts = MemoryAccountStore()
-        yield Stores(accounts, MemoryConversationStore(accounts, quota_bytes=quota_bytes))
+        conversations = MemoryConversationStore(accounts, quota_bytes=quota_bytes)
+        yield Stores(accounts, conversations, MemoryStandingStore(accounts))
         return
     if request.param == "sqlite":
         urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
@@ -43,7 +47,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: in
         # One database for both, as a small installation would have it.
         urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
     async with open_store(urls[0], urls[1], KEK, quota_bytes=quota_bytes) as store:
-        yield Stores(store.accounts, store.conversations)
+        yield Stores(store.accounts, store.conversations, store.standings)
 
 
 @pytest.fixture
@@ -54,3 +58,8 @@ def accounts(stores: Stores) -> AccountStore:
 @pytest.fixture
 def conversations(stores: Stores) -> ConversationStore:
     return stores.conversations
+
+
+@pytest.fixture
+def standings(stores: Stores) -> StandingStore:
+    return stores.standings

@@ -13,6 +13,7 @@ import typer
 
 from tidegate.cli.program import app
 from tidegate.config import Settings, load_settings
+from tidegate.config.exposure import check
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operate.md").read_text("utf-8")
@@ -35,7 +36,9 @@ def test_settings_in_the_guide_can_be_loaded(text: str, tmp_path: Path) -> None:
     path = tmp_path / "tidegate.toml"
     path.write_text(text, "utf-8")
 
-    assert load_settings(path) != Settings()
+    settings = load_settings(path)
+    assert settings != Settings()
+    check(settings)
 
 
 def test_the_unit_starts_a_verb_that_exists_and_waits_longer_than_the_drain() -> None:
@@ -56,13 +59,16 @@ def test_the_unit_may_write_where_the_settings_say() -> None:
     assert settings["models"]["cache_dir"] == f"/var/cache/{unit['CacheDirectory']}"
 
 
-def test_the_proxy_and_prometheus_ask_at_the_default_ports() -> None:
+def test_the_proxies_and_prometheus_ask_at_the_default_ports() -> None:
     server = Settings().server
-    (proxy,), (prometheus,) = blocks("nginx"), blocks("yaml")
+    (prometheus,) = blocks("yaml")
+    nginx, haproxy = ((ROOT / "deploy" / name).read_text("utf-8") for name in ("nginx.conf", "haproxy.cfg"))
 
-    assert re.findall(r"proxy_pass http://127\.0\.0\.1:(\d+);", proxy) == [str(server.port), str(server.status_port)]
+    asked = [str(server.port), str(server.status_port)]
+    assert re.findall(r"proxy_pass http://127\.0\.0\.1:(\d+);", nginx) == asked
+    assert re.findall(r"^    server \w+ 127\.0\.0\.1:(\d+)$", haproxy, re.MULTILINE) == asked
     assert f"127.0.0.1:{server.operator_port}" in prometheus
-    assert f"client_max_body_size {server.max_body_bytes >> 20}m;" in proxy
+    assert f"client_max_body_size {server.max_body_bytes >> 20}m;" in nginx
 
 
 def test_the_floors_in_the_house_rules_are_those_that_are_checked() -> None:

@@ -14,6 +14,7 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
     EngineChanged,
+    GateRefused,
     LoginOutcome,
     LoginTried,
     RequestFinished,
@@ -22,6 +23,7 @@ from tidegate.core.events import (
     SignUpTried,
 )
 from tidegate.core.identifiers import RequestId
+from tidegate.core.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,6 +85,8 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
         )
     )
     tried = RequestId.of(b"12345678")
+    told = {Reason.SLOW_DOWN: 2}
+    counted.record(GateRefused(t=1, over_s=5.0, refused=told, would=told))
     counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
     counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
     shown = {

@@ -15,6 +15,7 @@ import argon2
 from tests.hashing import CHEAP
 from tests.http.asgi import Visit
 from tests.http.conftest import fingerprint
+from tests.reputation import a_reputation
 from tidegate.core.credentials import ServerKeys
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import SessionId
@@ -63,6 +64,7 @@ class House:
             clock=self.clock,
             keyring=Keyring(self.accounts, self.clock),
             passwords=self.passwords,
+            reputation=a_reputation(self.accounts, self.clock),
         )
         self._later: list[asyncio.Task[None]] = []
         self.sessions = Sessions(

@@ -11,8 +11,9 @@ from typing import Any
 import argon2
 import pytest
 
+from tests.admitting import an_admission
 from tests.http.asgi import Visit
-from tidegate.core.admission.slots import SlotPlan
+from tests.reputation import a_reputation
 from tidegate.core.credentials import ServerKeys
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import Fingerprint
@@ -21,7 +22,6 @@ from tidegate.http.chat.events import encode
 from tidegate.http.web.assets import Asset
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
-from tidegate.services.lane import Lane
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.replies import Replies
@@ -71,14 +71,16 @@ class Service:
             clock=self.clock,
             keyring=self.keyring,
             passwords=PasswordLane(hasher=CHEAP),
+            reputation=a_reputation(self.accounts, self.clock),
         )
         self.engine = FakeEngine()
-        self.lane = Lane(SlotPlan(slots, max_waiting, max_per_owner), self.clock)
+        self.admission = an_admission(self.clock, slots, max_waiting, max_per_owner)
+        self.scheduler = self.admission.scheduler
         self.lifecycle = Lifecycle()
         self.conversations = MemoryConversationStore(self.accounts)
         self.desk = Desk(
             engine=self.engine,
-            lane=self.lane,
+            admission=self.admission,
             conversations=self.conversations,
             lifecycle=self.lifecycle,
             journal=self.journal,
@@ -162,7 +164,7 @@ class Service:
         return self.journal.of(RequestFinished)[-1]
 
     def assert_all_free(self) -> None:
-        assert (self.engine.running, self.lane.queue.running, self.lane.queue.waiting) == (0, 0, 0)
+        assert (self.engine.running, self.scheduler.running, self.scheduler.waiting) == (0, 0, 0)
         assert self.lifecycle.running == 0
 
 

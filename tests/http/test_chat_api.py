@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.http.chatting import Page, chat_lines, json_of, refused
@@ -348,7 +349,8 @@ async def test_one_answer_at_a_time_is_written_in_a_conversation(service: Servic
 
 
 async def test_chat_and_api_share_the_accounts_bound(service: Service, ana: Page) -> None:
-    service.lane.queue.plan = type(service.lane.queue.plan)(2, 4, 1)
+    plan = msgspec.structs.replace(service.scheduler.plan, max_per_owner=1)
+    service.scheduler.replan(plan, service.clock())
     hold = Hold()
     service.engine.script = [hold, *saying("One")]
     await ana.begin()

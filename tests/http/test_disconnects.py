@@ -38,13 +38,13 @@ async def test_leaving_the_queue_frees_its_place_in_line(service: Service, *, st
     running = [service.visit("POST", CHAT_PATH, CHAT).start() for _ in range(2)]
     await until(lambda: service.engine.running == 2)
     waiting = service.visit("POST", CHAT_PATH, {**CHAT, "stream": stream}).start()
-    await until(lambda: service.lane.queue.waiting == 1)
+    await until(lambda: service.scheduler.waiting == 1)
 
     waiting.leave()
     await waiting.finish()
 
     assert (waiting.status, waiting.sent) == (0, [])
-    assert (service.lane.queue.waiting, len(service.engine.calls)) == (0, 2)
+    assert (service.scheduler.waiting, len(service.engine.calls)) == (0, 2)
     hold.let.set()
     for visit in running:
         assert (await visit.finish()).status == 200
@@ -94,11 +94,12 @@ async def test_leaving_in_the_middle_of_the_answer_frees_the_engine(service: Ser
 
 async def test_who_waits_is_served_when_somebody_leaves(service: Service) -> None:
     hold = Hold()
-    service.engine.script = [hold, *saying("One")]
+    service.engine.script = [Delta(content="One"), hold, *saying("two")]
     running = [service.visit("POST", CHAT_PATH, CHAT).start() for _ in range(2)]
+    await hold.reached.wait()
     await until(lambda: service.engine.running == 2)
     waiting = service.visit("POST", CHAT_PATH, CHAT).start()
-    await until(lambda: service.lane.queue.waiting == 1)
+    await until(lambda: service.scheduler.waiting == 1)
 
     running[0].leave()
     await running[0].finish()

@@ -260,7 +260,7 @@ async def test_who_still_waits_at_the_limit_is_sent_away(service: Service) -> No
     hold = Hold()
     service.engine.script = [hold, *saying("One")]
     visits = [service.visit("POST", CHAT_PATH, CHAT).start() for _ in range(3)]
-    await until(lambda: service.lane.queue.waiting == 1)
+    await until(lambda: service.scheduler.waiting == 1)
 
     service.lifecycle.expired.set()
 

@@ -4,77 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from tidegate.http.gate import protocol
-from tidegate.http.gate.protocol import HEAD_LIMIT_BYTES, HEADER_LIMIT, GateProtocol
-
-
-class Echo:
-    """Answers each request with its path; `/wait` only when it is let, or when its caller has left."""
-
-    def __init__(self) -> None:
-        self.paths: list[str] = []
-        self.let = asyncio.Event()
-        self.begun = asyncio.Event()
-        self.left = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.paths.append(scope["path"])
-        body = b""
-        message: Message = {"more_body": True}
-        while message.get("more_body"):
-            message = await receive()
-            body += message.get("body", b"")
-        if scope["path"] == "/wait":
-            self.begun.set()
-            leaving = asyncio.ensure_future(receive())
-            letting = asyncio.ensure_future(self.let.wait())
-            await asyncio.wait({leaving, letting}, return_when=asyncio.FIRST_COMPLETED)
-            if leaving.done():
-                self.left.set()
-            leaving.cancel()
-            letting.cancel()
-        answer = f"{scope['path']} {len(body)}".encode()
-        headers = [(b"content-length", str(len(answer)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[int]:
-    settings = uvicorn.Config(app, port=0, http=GateProtocol, ws="none", lifespan="off", log_config=None)
-    server = uvicorn.Server(settings)
-    settings.load()
-    server.lifespan = settings.lifespan_class(settings)
-    await server.startup()
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        await server.shutdown()
-
-
-async def talk(port: int, *pieces: bytes) -> bytes:
-    """Send the pieces and read until the other side closes or has been silent."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        return await asyncio.wait_for(reader.read(), 10)
-    except ConnectionError:
-        return b"reset"
-    finally:
-        writer.close()
-
-
-CLOSE = b"connection: close\r\n"
+from tests.http.wire import CLOSE, Echo, serving, talk
+from tidegate.http.gate import sockets
+from tidegate.http.gate.protocol import HEAD_LIMIT_BYTES, HEADER_LIMIT
 
 
 async def test_an_ordinary_request_passes_also_in_pieces_and_with_a_body() -> None:
@@ -227,12 +163,10 @@ class Endless:
             leaving.cancel()
 
 
-async def test_a_caller_who_takes_nothing_is_dropped_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_caller_who_takes_nothing_is_dropped_after_a_while() -> None:
     """Also one whose kernel answers every probe: what was written for it would lie here for as long as it likes."""
-    assert protocol.UNTAKEN_LIMIT_S == 30
-    monkeypatch.setattr(protocol, "UNTAKEN_LIMIT_S", 0.5)
     app = Endless()
-    async with serving(app) as port:
+    async with serving(app, untaken_limit_s=0.5) as port:
         caller = socket.socket()
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         caller.setblocking(False)
@@ -244,27 +178,94 @@ async def test_a_caller_who_takes_nothing_is_dropped_after_a_while(monkeypatch: 
         caller.close()
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6, socket.AF_UNIX])
-async def test_a_line_that_vanished_without_a_word_is_noticed(family: socket.AddressFamily) -> None:
-    """Half a minute after its last sign of life, and not in two hours. Unix sockets cannot vanish."""
-    settings = uvicorn.Config(Echo(), ws="none", lifespan="off", log_config=None)
-    settings.load()
-    with socket.socket(family) as accepted:
-
-        class Transport(asyncio.Transport):
-            def get_extra_info(self, name: str, default: object = None) -> object:
-                return accepted if name == "socket" else default
-
-        GateProtocol(settings, uvicorn.server.ServerState(), {}).connection_made(Transport())
-
-        is_tcp = family is not socket.AF_UNIX
-        assert bool(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is is_tcp
-        if is_tcp:
-            set_to = {
-                option: accepted.getsockopt(socket.IPPROTO_TCP, option)
+def test_a_line_that_vanished_without_a_word_is_noticed() -> None:
+    """Half a minute after its last sign of life, and not in two hours: each connection inherits that."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sockets.tune(listener)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            set_to = [
+                accepted.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (
                     *(socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL),
                     *(socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT),
                 )
-            }
-            assert list(set_to.values()) == [15, 5, 3, 30_000]
+            ]
+            assert set_to == [15, 5, 3, 30_000]
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * sockets.SEND_BUFFER_BYTES
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET6, socket.AF_UNIX])
+def test_every_kind_of_socket_can_be_tuned(family: socket.AddressFamily) -> None:
+    """Unix sockets cannot vanish, and are not asked whether they did."""
+    with socket.socket(family) as listener:
+        sockets.tune(listener)
+
+        assert bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is (family is socket.AF_INET6)
+
+
+async def test_a_head_in_pieces_with_too_many_fields_is_refused_too() -> None:
+    async with serving(Echo()) as port:
+        answer = await talk(port, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (HEADER_LIMIT + 1), b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_what_follows_the_last_chunk_of_a_body_is_bounded_and_belongs_to_no_head() -> None:
+    head = b"POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n"
+    app = Echo()
+    async with serving(app) as port:
+        answer = await talk(port, head, b"2\r\nab\r\n0\r\nauthorization: Bearer x\r\n\r\n")
+        assert answer.endswith(b"/a 2")
+        assert not any(name == b"authorization" for name, _ in app.scopes[0]["headers"])
+
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"2\r\nab\r\n0\r\na: ")
+        with pytest.raises(ConnectionError):
+            await _write(writer, 64 << 20)
+        writer.transport.abort()
+        del reader
+
+
+@pytest.mark.parametrize("framing", ["content-length: 5", "transfer-encoding: chunked"])
+async def test_a_wish_for_another_protocol_is_ignored_and_the_body_arrives(framing: str) -> None:
+    """Java's client sends this with every first request, and HTTP/1.1 is a good answer to it."""
+    head = (
+        "POST /a?b=c HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        f"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nx-own: kept\r\n{framing}\r\n\r\n"
+    ).encode()
+    body = b"hello" if "length" in framing else b"5\r\nhello\r\n0\r\n\r\n"
+    app = Echo()
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for pieces in ([head + body], [head[:40], head[40:], body], [head + body[:3], body[3:]]):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            answer = await asyncio.wait_for(reader.readuntil(b"/a 5"), 10)
+            assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    assert [scope["query_string"] for scope in app.scopes] == [b"b=c"] * 3
+    assert (b"x-own", b"kept") in app.scopes[0]["headers"]
+    assert not any(name == b"upgrade" for name, _ in app.scopes[0]["headers"])
+
+
+async def test_a_request_to_be_a_proxy_is_refused() -> None:
+    app = Echo()
+    async with serving(app) as port:
+        answer = await talk(port, b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert not app.paths
+
+
+async def test_an_application_may_be_a_function_and_every_connection_finds_it() -> None:
+    """The first connection's fields serve all others, and a function that a class holds would be taken for a method."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Echo()(scope, receive, send)
+
+    async with serving(app) as port:
+        for _ in range(3):
+            assert (await talk(port, b"GET /a HTTP/1.1\r\n" + CLOSE + b"\r\n")).endswith(b"/a 0")

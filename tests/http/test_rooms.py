@@ -145,9 +145,11 @@ async def test_the_control_socket_does_account_acts(service: Service) -> None:
     key = await _act(service, {"act": "create_key", "email": "bo@example.org", "name": "laptop"})
     keys = await _act(service, {"act": "list_keys", "email": "bo@example.org"})
     users = await _act(service, {"act": "list_users"})
+    vouched = await _act(service, {"act": "vouch", "email": "bo@example.org"})
 
-    assert [visit.status for visit in (user, key, keys, users)] == [200] * 4
-    assert user.json()["email"] == "bo@example.org"
+    assert [visit.status for visit in (user, key, keys, users, vouched)] == [200] * 5
+    assert (user.json()["email"], user.json()["standing"]) == ("bo@example.org", "newcomer")
+    assert vouched.json() == {**user.json(), "standing": "established"}
     assert keys.json() == [key.json()["key"]]
     assert user.json() in users.json()
     assert (await service.ask("POST", "/v1/chat/completions", CHAT, key=key.json()["text"])).status == 200
@@ -169,6 +171,7 @@ async def test_the_control_socket_does_account_acts(service: Service) -> None:
         ({"act": "revoke_key", "email": "ana@example.org", "key_id": "tg_live_x"}, 400),
         ({"act": "create_user", "email": "ANA@example.org"}, 409),
         ({"act": "list_keys", "email": "bo@example.org"}, 404),
+        ({"act": "vouch", "email": "bo@example.org"}, 404),
         ({"act": "revoke_key", "email": "ana@example.org", "key_id": "key_0123456789abcdef"}, 404),
     ],
     ids=str,

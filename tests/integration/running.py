@@ -32,7 +32,7 @@ START_S = 60.0
 STOP_S = 30.0
 
 _PROGRAM = (sys.executable, "-m", "tidegate")
-_URL = re.compile(r"^  (API|Status|Operator) +(http://[0-9.]+:[0-9]+)", re.MULTILINE)
+_URL = re.compile(r"^  (API|Status|Operator) +(https?://[0-9.]+:[0-9]+)", re.MULTILINE)
 END_OF_TURN = {"2": -100, "0": -100}
 """A logit bias that keeps the model talking until `max_tokens`."""
 

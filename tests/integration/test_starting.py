@@ -77,7 +77,7 @@ def test_a_model_that_nobody_knows_stops_the_start(models: Path, tmp_path: Path)
 
 def test_it_listens_where_it_was_told_and_the_operator_port_on_loopback_only(serve: Serve) -> None:
     ports = (free_port(), free_port(), free_port())
-    instance = serve("[server]\nhost = '0.0.0.0'\n[engine]\nslots = 1", ports=ports).ready()
+    instance = serve("[server]\nhost = '0.0.0.0'\nallow_plain_http = true\n[engine]\nslots = 1", ports=ports).ready()
     assert [int(url.rpartition(":")[2]) for url in (instance.public, instance.status, instance.operator)] == list(ports)
     bound = {
         c.laddr.port: c.laddr.ip for c in instance.process.net_connections("tcp") if c.status == psutil.CONN_LISTEN

@@ -127,6 +127,19 @@ def test_a_forgotten_password_is_replaced_and_a_first_one_given(verb: Verb) -> N
     assert "--password-stdin" in _refused(verb("users", "password", email), 2)
 
 
+def test_an_operator_can_vouch_for_somebody_and_take_it_back(verb: Verb) -> None:
+    email = _email()
+    made = _printed(verb("users", "create", email, "--json"))
+    assert made["standing"] == "newcomer"
+
+    vouched = _printed(verb("users", "vouch", email, "--json"))
+    assert vouched == {**made, "standing": "established"}
+    assert vouched in _printed(verb("users", "list", "--json"))
+
+    assert _printed(verb("users", "vouch", email, "--withdraw", "--json")) == made
+    assert "nobody here" in _refused(verb("users", "vouch", _email()), 1)
+
+
 def test_a_password_that_an_operator_sets_opens_the_account(service: Instance) -> None:
     email = _email()
     assert service.verb("users", "create", email).returncode == 0

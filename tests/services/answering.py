@@ -6,14 +6,12 @@ import asyncio
 import secrets
 from hashlib import sha256
 
-from tidegate.core.accounts import Role, User
-from tidegate.core.admission.slots import SlotPlan
+from tests.admitting import an_admission, user_of
 from tidegate.core.conversations import Author, Conversation, Message
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import ConversationId, Fingerprint, MessageId, SessionId, UserId
 from tidegate.ports.conversations import StorageFullError
 from tidegate.services.happenings import Ended, Happening
-from tidegate.services.lane import Lane
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.replies import Asked, Replies
 from tidegate.services.watching import Watch
@@ -26,8 +24,7 @@ from tidegate.testing.journal import RecordingJournal
 
 
 def asker_of(name: str) -> Asker:
-    entropy = name.encode().ljust(4, b"-") * 2
-    return Asker(UserId.of(entropy), SessionId.of(entropy))
+    return Asker(user_of(name), SessionId.of(name.encode().ljust(4, b"-") * 2))
 
 
 ANA, BO = asker_of("ana"), asker_of("bo")
@@ -94,13 +91,14 @@ class Scene:
     def __init__(self, slots: int = 2, max_waiting: int = 4, max_per_owner: int = 4) -> None:
         self.clock, self.sleep = HandClock(), HandSleep()
         self.engine, self.journal, self.lifecycle = FakeEngine(), RecordingJournal(), Lifecycle()
-        self.lane = Lane(SlotPlan(slots, max_waiting, max_per_owner), self.clock)
+        self.admission = an_admission(self.clock, slots, max_waiting, max_per_owner)
+        self.scheduler = self.admission.scheduler
         self.accounts = MemoryAccountStore()
         self.store = FailingStore(self.accounts)
         self.told: list[Happening] = []
         self.desk = Desk(
             engine=self.engine,
-            lane=self.lane,
+            admission=self.admission,
             conversations=self.store,
             lifecycle=self.lifecycle,
             journal=self.journal,
@@ -118,8 +116,7 @@ class Scene:
     async def come(self, name: str) -> Asker:
         """One more person; `name` has up to four letters."""
         asker = asker_of(name)
-        user = User(id=asker.owner, email=f"{name}@example.org", role=Role.USER, created_at_s=1.0, member_since_s=1.0)
-        await self.accounts.add_user(user, None)
+        await self.accounts.add_user(asker.user, None)
         return asker
 
     def _encode(self, happening: Happening) -> bytes:
@@ -173,11 +170,11 @@ class Scene:
         return self.store.calls["add_conversation"] + self.store.calls["add_message"]
 
     def assert_all_free(self) -> None:
-        assert (self.engine.running, self.lane.queue.running, self.lane.queue.waiting) == (0, 0, 0)
-        assert (self.lifecycle.running, self.lane.queue.owners) == (0, 0)
+        assert (self.engine.running, self.scheduler.running, self.scheduler.waiting) == (0, 0, 0)
+        assert (self.lifecycle.running, self.scheduler.owners) == (0, 0)
         assert self.replies.remembered == 0
         assert self.sleep.asked_s == []
-        assert self.lane.remembered == 0
+        assert self.admission.remembered == 0
 
 
 FULL = StorageFullError()

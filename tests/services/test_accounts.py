@@ -10,10 +10,12 @@ import argon2
 import msgspec
 import pytest
 
+from tests.reputation import a_reputation
 from tidegate.core.accounts import ApiKey, Role, Scope, Session, User
 from tidegate.core.credentials import Kind, ServerKeys, digest, read
 from tidegate.core.events import AccountChanged, Tag
 from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
+from tidegate.core.standing.classes import Standing
 from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.accounts import (
     MOST_LIVE_KEYS,
@@ -21,11 +23,13 @@ from tidegate.services.accounts import (
     CreatedKey,
     CreateKey,
     CreateUser,
+    KnownUser,
     ListKeys,
     ListUsers,
     NotFoundError,
     RevokeKey,
     SetPassword,
+    Vouch,
 )
 from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
 from tidegate.services.passwords import PasswordLane
@@ -58,7 +62,15 @@ def store() -> MemoryAccountStore:
 @pytest.fixture
 def clerk(store: MemoryAccountStore, journal: RecordingJournal, clock: HandClock) -> Iterator[Clerk]:
     lane = PasswordLane()
-    yield Clerk(accounts=store, server_keys=KEYS, journal=journal, fingerprint=fingerprint, clock=clock, passwords=lane)
+    yield Clerk(
+        accounts=store,
+        server_keys=KEYS,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=clock,
+        passwords=lane,
+        reputation=a_reputation(store, clock),
+    )
     lane.close()
 
 
@@ -304,3 +316,27 @@ async def test_nobodys_password_is_set_and_none_that_breaks_the_rules(clerk: Cle
         await clerk.set_password("bo@example.org", "long enough for anybody")
     with pytest.raises(ValueError, match="password: "):
         await clerk.set_password("ana@example.org", "short")
+
+
+async def test_an_operator_can_vouch_for_somebody_and_take_it_back(clerk: Clerk, journal: RecordingJournal) -> None:
+    user = await clerk.perform(CreateUser(email="ana@example.org"))
+    assert isinstance(user, KnownUser)
+    assert user.standing is Standing.NEWCOMER
+
+    vouched = await clerk.perform(Vouch(email="Ana@Example.org"))
+    assert vouched == msgspec.structs.replace(user, standing=Standing.ESTABLISHED)
+    assert await clerk.perform(ListUsers()) == [vouched]
+    assert await clerk.perform(Vouch(email="ana@example.org", is_withdrawn=True)) == user
+    assert await clerk.perform(ListUsers()) == [user]
+
+    told = [(event.event, event.acct) for event in journal.of(AccountChanged)]
+    tags = (Tag.ACCOUNT_CREATED, Tag.ACCOUNT_VOUCHED, Tag.ACCOUNT_VOUCH_WITHDRAWN)
+    assert told == [(tag, fingerprint(user.id)) for tag in tags]
+
+
+async def test_nobody_vouches_for_nobody(clerk: Clerk, journal: RecordingJournal) -> None:
+    with pytest.raises(NotFoundError, match=r"bo@example\.org"):
+        await clerk.perform(Vouch(email="bo@example.org"))
+    with pytest.raises(ValueError, match=r"^email: "):
+        await clerk.perform(Vouch(email="bo"))
+    assert journal.events == []

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.admission.slots import SlotPlan
+from tests.admitting import an_admission, claim_of
 from tidegate.core.generation.call import (
     ChatCall,
     Delta,
-    Event,
     Finished,
     FinishReason,
     Progress,
@@ -22,8 +21,8 @@ from tidegate.core.generation.call import (
     Turn,
     Usage,
 )
-from tidegate.services.generate import Generation
-from tidegate.services.lane import Lane
+from tidegate.services.admission import Admission
+from tidegate.services.generate import Generation, Told
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import FakeEngine, Hold, Step, saying
 
@@ -31,35 +30,27 @@ CHAT = ChatCall(messages=[Turn(role="user", content="Hello")], sampling=Sampling
 TEXT = TextCall(prompt="Once", sampling=Sampling())
 
 
-class CountingLane(Lane):
-    """Counts what is given back, to tell once from twice."""
-
-    def __init__(self, slots: int = 1, max_waiting: int = 1) -> None:
-        super().__init__(SlotPlan(slots, max_waiting), HandClock())
-        self.left: list[int] = []
-
-    def leave(self, ticket: int, *, is_served: bool = True) -> None:
-        self.left.append(ticket)
-        super().leave(ticket, is_served=is_served)
-
-
 @pytest.fixture
-def lane() -> CountingLane:
-    return CountingLane()
+def admission() -> Admission:
+    return an_admission(HandClock(), 1, 1)
 
 
-async def begin(engine: FakeEngine, lane: Lane, call: ChatCall | TextCall = CHAT, owner: str = "ana") -> Generation:
-    return await Generation.begin(engine, lane, call, owner, HandClock())
+async def begin(
+    engine: FakeEngine, admission: Admission, call: ChatCall | TextCall = CHAT, owner: str = "ana"
+) -> Generation:
+    generation = Generation(engine, admission, admission.take(claim_of(owner)), call)
+    await generation.begin()
+    return generation
 
 
-async def collect(generation: Generation) -> list[Event]:
+async def collect(generation: Generation) -> list[Told]:
     return [event async for event in generation.events()]
 
 
 # ---------------------------------------------------------------- what is said
 
 
-def said(events: list[Event]) -> tuple[str, str]:
+def said(events: list[Told]) -> tuple[str, str]:
     """Thinking and answer."""
     deltas = [event for event in events if isinstance(event, Delta)]
     return "".join(delta.reasoning for delta in deltas), "".join(delta.content for delta in deltas)
@@ -68,11 +59,11 @@ def said(events: list[Event]) -> tuple[str, str]:
 END: list[Step] = [Finished(FinishReason.STOP), Usage(prompt_tokens=5, completion_tokens=9)]
 
 
-async def test_thinking_that_the_engine_left_in_a_chat_answer_is_taken_out(lane: CountingLane) -> None:
+async def test_thinking_that_the_engine_left_in_a_chat_answer_is_taken_out(admission: Admission) -> None:
     pieces = ["<th", "ink>", "Hm", "</thi", "nk>", "\n\n", "Yes", "."]
     engine = FakeEngine([*(Delta(content=piece) for piece in pieces), *END])
 
-    generation = await begin(engine, lane)
+    generation = await begin(engine, admission)
     events = await collect(generation)
 
     assert said(events) == ("Hm", "Yes.")
@@ -81,32 +72,32 @@ async def test_thinking_that_the_engine_left_in_a_chat_answer_is_taken_out(lane:
     assert usage.reasoning_tokens == generation.timing.reasoning_deltas == 1
 
 
-async def test_a_completion_is_continued_as_it_is_tags_and_all(lane: CountingLane) -> None:
+async def test_a_completion_is_continued_as_it_is_tags_and_all(admission: Admission) -> None:
     engine = FakeEngine([Delta(content="<think>x</think>y"), *END])
 
-    assert said(await collect(await begin(engine, lane, TEXT))) == ("", "<think>x</think>y")
+    assert said(await collect(await begin(engine, admission, TEXT))) == ("", "<think>x</think>y")
 
 
-async def test_what_was_held_back_is_given_before_the_end(lane: CountingLane) -> None:
+async def test_what_was_held_back_is_given_before_the_end(admission: Admission) -> None:
     engine = FakeEngine([Delta(content="<thin"), *END])
 
-    events = await collect(await begin(engine, lane))
+    events = await collect(await begin(engine, admission))
 
     assert events[:2] == [Delta(content="<thin"), Finished(FinishReason.STOP)]
 
 
 async def test_what_was_held_back_is_not_lost_when_the_engine_begins_to_take_thinking_out_itself(
-    lane: CountingLane,
+    admission: Admission,
 ) -> None:
     engine = FakeEngine([Delta(content="<"), Delta(reasoning="Hm"), Delta(content="<think>b"), *END])
 
-    assert said(await collect(await begin(engine, lane))) == ("Hm", "<<think>b")
+    assert said(await collect(await begin(engine, admission))) == ("Hm", "<<think>b")
 
 
 @given(st.lists(st.sampled_from(["<think>", "</think>", "a", " ", "<", "\n", "é"]), max_size=8))
 async def test_no_character_is_lost_between_engine_and_caller(pieces: list[str]) -> None:
     engine = FakeEngine([*(Delta(content=piece) for piece in pieces), *END])
-    thinking, answer = said(await collect(await begin(engine, CountingLane())))
+    thinking, answer = said(await collect(await begin(engine, an_admission(HandClock()))))
 
     whole, got = "".join(pieces), thinking + answer
     for tag in ("<think>", "</think>", "\n", " "):
@@ -114,20 +105,20 @@ async def test_no_character_is_lost_between_engine_and_caller(pieces: list[str])
     assert got == whole
 
 
-async def test_log_probabilities_and_tool_calls_pass_even_while_text_is_held_back(lane: CountingLane) -> None:
+async def test_log_probabilities_and_tool_calls_pass_even_while_text_is_held_back(admission: Admission) -> None:
     held = Delta(content="<", logprobs={"content": [1]}, tool_calls=[{"index": 0}])
     engine = FakeEngine([held, *END])
 
-    events = await collect(await begin(engine, lane))
+    events = await collect(await begin(engine, admission))
 
     assert events[0] == msgspec.structs.replace(held, content="")
     assert events[1] == Delta(content="<")
 
 
-async def test_pieces_without_anything_in_them_are_not_passed_on(lane: CountingLane) -> None:
+async def test_pieces_without_anything_in_them_are_not_passed_on(admission: Admission) -> None:
     engine = FakeEngine([Delta(), Delta(content="a"), Delta(), *END])
 
-    assert [event for event in await collect(await begin(engine, lane)) if isinstance(event, Delta)] == [
+    assert [event for event in await collect(await begin(engine, admission)) if isinstance(event, Delta)] == [
         Delta(content="a")
     ]
 
@@ -136,12 +127,13 @@ async def test_pieces_without_anything_in_them_are_not_passed_on(lane: CountingL
 
 
 async def test_an_answer_is_timed_from_its_admission_to_its_end() -> None:
-    lane, clock = CountingLane(), HandClock(0.0)
+    clock = HandClock(0.0)
+    admission = an_admission(clock, 1, 1)
     prefill, decode = Hold(), Hold()
     engine = FakeEngine([Progress(1, 2, 0), prefill, Delta(content="a"), decode, Delta(content="b"), *END])
-    blocker = await Generation.begin(FakeEngine(), lane, CHAT, "bo", clock)
-    waiting = asyncio.create_task(Generation.begin(engine, lane, CHAT, "ana", clock))
-    await until(lambda: lane.queue.waiting == 1)
+    blocker = await begin(FakeEngine(), admission, owner="bo")
+    waiting = asyncio.create_task(begin(engine, admission))
+    await until(lambda: admission.scheduler.waiting == 1)
 
     clock.advance(3.0)
     await blocker.close()
@@ -161,10 +153,10 @@ async def test_an_answer_is_timed_from_its_admission_to_its_end() -> None:
     assert timing.usage == Usage(prompt_tokens=5, completion_tokens=9)
 
 
-async def test_one_piece_has_no_gap_and_no_piece_no_first_token(lane: CountingLane) -> None:
-    one = await begin(FakeEngine(saying("a")), lane)
+async def test_one_piece_has_no_gap_and_no_piece_no_first_token(admission: Admission) -> None:
+    one = await begin(FakeEngine(saying("a")), admission)
     await collect(one)
-    none = await begin(FakeEngine(END), lane)
+    none = await begin(FakeEngine(END), admission)
     await collect(none)
 
     assert one.timing.gap_s is None

@@ -24,18 +24,15 @@ def lane_of(slots: int, max_waiting: int, max_per_owner: int = 100) -> Lane:
 
 
 def waiter(lane: Lane, owner: str = "ana") -> asyncio.Task[int]:
-    async def enter() -> int:
-        return (await lane.enter(owner))[0]
-
-    return asyncio.create_task(enter())
+    return asyncio.create_task(lane.enter(owner))
 
 
-async def test_callers_are_admitted_in_the_order_they_came() -> None:
+async def test_callers_are_let_in_in_the_order_they_came() -> None:
     lane = lane_of(1, 3)
     first = await waiter(lane)
     waiting = [waiter(lane, owner) for owner in "abc"]
     await settled()
-    assert (lane.queue.running, lane.queue.waiting) == (1, 3)
+    assert (lane.queue.running, lane.queue.waiting, lane.remembered) == (1, 3, 3)
 
     held = first
     for task in waiting:
@@ -45,7 +42,7 @@ async def test_callers_are_admitted_in_the_order_they_came() -> None:
         held = task.result()
 
     lane.leave(held)
-    assert (lane.queue.running, lane.queue.waiting) == (0, 0)
+    assert (lane.queue.running, lane.queue.waiting, lane.remembered) == (0, 0, 0)
 
 
 async def test_a_full_queue_says_so_at_once_and_how_long() -> None:
@@ -61,59 +58,15 @@ async def test_a_full_queue_says_so_at_once_and_how_long() -> None:
 
 async def test_one_account_with_too_many_is_told_so_at_once_and_others_are_let_in() -> None:
     lane = lane_of(3, 0, max_per_owner=2)
-    tickets = [(await lane.enter("ana"))[0] for _ in range(2)]
+    tickets = [await lane.enter("ana") for _ in range(2)]
 
     with pytest.raises(TooManyInFlightError) as refused:
         await lane.enter("ana")
 
-    assert (refused.value.limit, refused.value.retry_after_s > 0) == (2, True)
+    assert (refused.value.inside, refused.value.retry_after_s > 0) == (2, True)
     await lane.enter("bo")
     lane.leave(tickets[0])
     await lane.enter("ana")
-
-
-async def test_a_ticket_is_taken_at_once_and_its_place_waited_for_later() -> None:
-    lane = lane_of(1, 1)
-    first, second = lane.take("ana"), lane.take("bo")
-    assert (lane.queue.running, lane.queue.waiting) == (1, 1)
-    with pytest.raises(OverloadedError) as refused:
-        lane.take("cy")
-    assert refused.value.retry_after_s == lane.queue.drain_s(2)
-    assert (await lane.place(first)).number == 0
-
-    lane.leave(first)
-
-    assert (await lane.place(second)).number == 0, "it was called before anybody waited for it"
-    lane.leave(second)
-    assert (lane.queue.running, lane.queue.waiting, lane.queue.owners, lane.remembered) == (0, 0, 0, 0)
-
-
-async def test_a_ticket_that_is_given_back_unused_leaves_the_place_to_the_next() -> None:
-    lane = lane_of(1, 2)
-    first, gone, next_one = (lane.take(owner) for owner in ("ana", "bo", "cy"))
-
-    lane.leave(gone)
-    lane.leave(first)
-
-    assert (await lane.place(next_one)).number == 0
-    lane.leave(next_one)
-    assert lane.remembered == 0
-
-
-async def test_a_waiter_that_gives_up_no_longer_counts_for_its_account() -> None:
-    lane = lane_of(1, 4, max_per_owner=2)
-    held, _ = await lane.enter("ana")
-    gone = waiter(lane, "ana")
-    await settled()
-    with pytest.raises(TooManyInFlightError):
-        lane.take("ana")
-
-    gone.cancel()
-    await settled()
-
-    lane.leave(lane.take("ana"))
-    lane.leave(held)
-    assert lane.queue.owners == 0
 
 
 async def test_leaving_twice_frees_one_place() -> None:
@@ -133,19 +86,19 @@ async def test_leaving_twice_frees_one_place() -> None:
         lane.leave(await task)
 
 
-async def test_a_cancelled_waiter_leaves_the_queue() -> None:
-    lane = lane_of(1, 2)
+async def test_a_waiter_that_gives_up_leaves_the_queue_and_no_longer_counts_for_its_account() -> None:
+    lane = lane_of(1, 2, max_per_owner=2)
     held = await waiter(lane)
-    gone, next_one = waiter(lane), waiter(lane)
+    gone, next_one = waiter(lane), waiter(lane, "bo")
     await settled()
 
     gone.cancel()
     await settled()
 
-    assert (lane.queue.running, lane.queue.waiting) == (1, 1)
+    assert (lane.queue.running, lane.queue.waiting, lane.queue.inside("ana")) == (1, 1, 1)
     lane.leave(held)
     lane.leave(await next_one)
-    assert lane.queue.running == 0
+    assert (lane.queue.running, lane.queue.owners) == (0, 0)
 
 
 @pytest.mark.parametrize("cancel_first", [True, False])
@@ -184,7 +137,6 @@ async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
 ) -> None:
     lane = lane_of(slots, max_waiting, max_per_owner)
     tasks: list[asyncio.Task[int]] = []
-    left: set[int] = set()
     for what, argument in story:
         match what, argument:
             case "come", str(owner):
@@ -192,7 +144,7 @@ async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
             case "cancel", int(index) if index < len(tasks):
                 tasks[index].cancel()
             case "leave", int(index) if index < len(tasks):
-                left |= _leave_if_inside(lane, tasks[index])
+                _leave_if_inside(lane, tasks[index])
             case "turn", int(times):
                 for _ in range(times):
                     await asyncio.sleep(0)
@@ -204,13 +156,11 @@ async def test_no_interleaving_of_coming_leaving_and_cancelling_leaks_a_place(
     for _ in range(len(tasks) + 1):
         await settled()
         for task in tasks:
-            left |= _leave_if_inside(lane, task)
+            _leave_if_inside(lane, task)
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert (lane.queue.running, lane.queue.waiting, lane.queue.owners) == (0, 0, 0)
+    assert (lane.queue.running, lane.queue.waiting, lane.queue.owners, lane.remembered) == (0, 0, 0, 0)
 
 
-def _leave_if_inside(lane: Lane, task: asyncio.Task[int]) -> set[int]:
+def _leave_if_inside(lane: Lane, task: asyncio.Task[int]) -> None:
     if task.done() and not task.cancelled() and task.exception() is None:
         lane.leave(task.result())
-        return {task.result()}
-    return set()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.admitting import claim_of
 from tests.services.answering import ANA, BO, FULL, Scene
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.conversations import Author, Ending
@@ -232,26 +233,23 @@ async def test_an_engine_that_is_not_ready_is_said_before_anything_is_kept(scene
 async def test_a_full_queue_is_said_before_anything_is_kept(scene: Scene) -> None:
     hold = Hold()
     scene.engine.script = [hold, *saying("One")]
-    tickets = [(await scene.lane.enter(str(number)))[0] for number in range(2)]
-    waiting = [asyncio.create_task(scene.lane.enter(f"w{number}")) for number in range(4)]
-    await until(lambda: scene.lane.queue.waiting == 4)
+    tickets = [scene.admission.take(claim_of(str(number))) for number in range(2)]
+    tickets += [scene.admission.take(claim_of(f"w{number}")) for number in range(4)]
+    assert scene.scheduler.waiting == 4
 
     with pytest.raises(OverloadedError):
         await scene.ask()
 
     assert scene.kept == 0
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
     for ticket in tickets:
-        scene.lane.leave(ticket)
+        scene.admission.leave(ticket)
 
 
 async def test_an_accounts_answers_and_requests_together_have_a_bound(scene: Scene) -> None:
     """Also while nobody watches, and also for questions that are being kept at this moment."""
     hold = Hold()
     scene.engine.script = [hold, *saying("One")]
-    ticket, _ = await scene.lane.enter(ANA.owner)
+    ticket = scene.admission.take(claim_of("ana"))
     running = [await scene.ask() for _ in range(2)]
     scene.store.gate = asyncio.Event()
     keeping = asyncio.create_task(scene.ask())
@@ -264,7 +262,7 @@ async def test_an_accounts_answers_and_requests_together_have_a_bound(scene: Sce
     scene.store.gate.set()
     running += [await keeping, await scene.ask(asker=BO)]
     hold.let.set()
-    scene.lane.leave(ticket)
+    scene.admission.leave(ticket)
     for asked in running[:3]:
         assert await scene.over(asked) is not None
     assert await scene.over(running[3], BO) is not None
@@ -273,7 +271,7 @@ async def test_an_accounts_answers_and_requests_together_have_a_bound(scene: Sce
 @settings(max_examples=25, deadline=None)
 @given(
     slots=st.integers(1, 3),
-    max_waiting=st.integers(0, 6),
+    max_waiting=st.integers(1, 6),
     max_per_owner=st.integers(1, 8),
     asks=st.lists(st.sampled_from("abc"), max_size=20),
     yields=st.lists(st.integers(0, 4), min_size=20, max_size=20),
@@ -325,19 +323,19 @@ async def test_a_question_that_cannot_be_kept_gives_its_place_back(scene: Scene)
     ):
         with pytest.raises(refused):
             await act()
-        assert (scene.lane.queue.running, scene.lane.queue.waiting, scene.lane.remembered) == (1, 0, 1)
+        assert (scene.scheduler.running, scene.scheduler.waiting, scene.admission.remembered) == (1, 0, 1)
     scene.store.gate = asyncio.Event()
     asking = asyncio.create_task(scene.ask())
-    await until(lambda: scene.lane.queue.running == 2)
+    await until(lambda: scene.scheduler.running == 2)
 
     asking.cancel()
 
     await asyncio.wait({asking})
-    assert scene.lane.queue.running == 1
+    assert scene.scheduler.running == 1
     hold.let.set()
     scene.store.gate = None
     await scene.over(asked)
-    await until(lambda: scene.lane.remembered == 0)
+    await until(lambda: scene.admission.remembered == 0)
 
 
 async def test_whoever_asks_is_told_of_the_question_before_the_call_is_answered(scene: Scene) -> None:

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import msgspec
 import pytest
 
+from tests.admitting import claim_of
 from tests.services.answering import ANA, FULL, Scene, fingerprint
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.conversations import Author, Ending
 from tidegate.core.events import RequestCrashed, RouteKind
 from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished, FinishReason, Progress
@@ -59,11 +60,11 @@ async def test_a_stopped_answer_keeps_what_it_says_and_frees_the_engine(scene: S
     watch = scene.watch()
     asked = await scene.ask()
     await hold.reached.wait()
-    assert (scene.lane.queue.running, scene.lifecycle.running) == (1, 1)
+    assert (scene.scheduler.running, scene.lifecycle.running) == (1, 1)
 
     await scene.replies.stop(ANA.owner, asked.conversation.id)
 
-    assert (scene.lane.queue.running, scene.engine.running) == (0, 0)
+    assert (scene.scheduler.running, scene.engine.running) == (0, 0)
     answer = await scene.over(asked)
     assert answer is not None
     assert (answer.content, answer.ending) == ("Half", Ending.STOPPED)
@@ -98,7 +99,7 @@ async def test_nobody_is_told_of_an_end_before_the_engine_has_let_go(scene: Scen
     gone.set()
 
     await stopping
-    assert scene.lane.queue.running == 0
+    assert scene.scheduler.running == 0
 
 
 async def test_an_answer_stopped_before_its_first_word_leaves_nothing(scene: Scene) -> None:
@@ -123,11 +124,11 @@ async def test_stopping_where_nothing_is_written_does_no_harm(scene: Scene) -> N
 
 
 async def test_an_answer_can_be_stopped_while_it_waits_and_while_its_question_is_kept(scene: Scene) -> None:
-    tickets = [(await scene.lane.enter(str(number)))[0] for number in range(2)]
+    tickets = [scene.admission.take(claim_of(str(number))) for number in range(2)]
     asked = await scene.ask()
-    await until(lambda: scene.lane.queue.waiting == 1)
+    await until(lambda: scene.scheduler.waiting == 1)
     await scene.replies.stop(ANA.owner, asked.conversation.id)
-    assert scene.lane.queue.waiting == 0
+    assert scene.scheduler.waiting == 0
 
     scene.store.gate = asyncio.Event()
     keeping = asyncio.create_task(scene.replies.ask(ANA, asked.conversation.id, "And?"))
@@ -137,9 +138,9 @@ async def test_an_answer_can_be_stopped_while_it_waits_and_while_its_question_is
     scene.store.gate.set()
     await stopping
     assert (await keeping).message.content == "And?"
-    assert (scene.engine.calls, scene.lane.queue.waiting) == ([], 0)
+    assert (scene.engine.calls, scene.scheduler.waiting) == ([], 0)
     for ticket in tickets:
-        scene.lane.leave(ticket)
+        scene.admission.leave(ticket)
 
 
 async def test_an_engine_that_breaks_off_leaves_what_was_said_and_why(scene: Scene) -> None:
@@ -196,7 +197,7 @@ async def test_an_answer_that_fails_before_the_engine_is_asked_gives_its_place_b
     asked = await scene.ask()
     await scene.ended(asked.conversation.id)
 
-    assert (scene.lane.queue.running, scene.lane.remembered) == (0, 0)
+    assert (scene.scheduler.running, scene.admission.remembered) == (0, 0)
     assert scene.line().reason is Reason.INTERNAL_ERROR
 
 
@@ -205,16 +206,16 @@ async def test_a_place_is_kept_for_a_question_while_it_is_stored(scene: Scene) -
     scene.store.gate = asyncio.Event()
     asking = asyncio.create_task(scene.ask())
     await until(lambda: scene.replies.remembered > 0)
-    entered = scene.lane.take("somebody")
-    waiting = [scene.lane.take(f"w{number}") for number in range(4)]
+    entered = scene.admission.take(claim_of("some"))
+    waiting = [scene.admission.take(claim_of(f"w{number}")) for number in range(4)]
     with pytest.raises(OverloadedError):
-        scene.lane.take("late")
+        scene.admission.take(claim_of("late"))
 
     scene.store.gate.set()
 
     assert await scene.over(await asking) is not None
     for ticket in [entered, *waiting]:
-        scene.lane.leave(ticket)
+        scene.admission.leave(ticket)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import argon2
 import pytest
 
 from tests.hashing import CHEAP, Gated
+from tests.reputation import a_reputation
 from tidegate.core.accounts import Role, User
 from tidegate.core.credentials import Kind, ServerKeys, issue
 from tidegate.core.events import (
@@ -89,6 +90,7 @@ class Gate:
             fingerprint=fingerprint,
             clock=self.clock,
             passwords=self.lane,
+            reputation=a_reputation(self.store, self.clock),
         )
         self.sessions = Sessions(
             clerk=self.clerk,

@@ -166,7 +166,7 @@ async def test_a_page_that_has_read_everything_is_told_however_much_it_is(scene:
 
 
 async def test_the_pages_of_an_ended_session_end_at_once_and_only_those(scene: Scene) -> None:
-    elsewhere = Asker(ANA.owner, SessionId.of(b"elsewher"))
+    elsewhere = Asker(ANA.user, SessionId.of(b"elsewher"))
     ended, again, kept, other = scene.watch(elsewhere), scene.watch(elsewhere), scene.watch(), scene.watch(BO)
     await scene.over(await scene.ask())
 

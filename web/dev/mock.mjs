@@ -50,7 +50,7 @@ const tell = (event) => watching.forEach((to) => to.write(`data: ${JSON.stringif
 
 function answer(one, question) {
   const text = question.content.toLowerCase();
-  const reply = { id: id("m"), conversation: one.id, parent: question.id, state: "waiting", sequence: 0, content: "", reasoning: "", reasoning_s: null, read_tokens: null, prompt_tokens: null };
+  const reply = { id: id("m"), conversation: one.id, parent: question.id, state: "waiting", sequence: 0, content: "", reasoning: "", reasoning_s: null, read_tokens: null, prompt_tokens: null, position: null, wait_s: null };
   one.reply = reply;
   tell({ type: "reply_began", reply });
   const move = (to, more = {}) => {

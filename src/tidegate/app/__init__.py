@@ -1,7 +1,17 @@
 """The only place that knows every concrete class: puts the service together and runs it."""
 
+from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.listening import PortTakenError
 from tidegate.app.operate import open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
 
-__all__ = ["Listeners", "PortTakenError", "ServePlan", "card_of", "open_desk", "run"]
+__all__ = [
+    "Certificate",
+    "CertificateError",
+    "Listeners",
+    "PortTakenError",
+    "ServePlan",
+    "card_of",
+    "open_desk",
+    "run",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tidegate.http.gate.protocol import GateProtocol
+from tidegate.http.gate.sockets import tune
 
 _BACKLOG = 2048
+_HANDSHAKE_S = 10.0
 _SOCKET_PATH_BYTES = 107  # unix(7): sun_path, less its closing NUL.
 
 
@@ -37,6 +41,7 @@ def bind_port(host: str, port: int, setting: str) -> socket.socket:
         msg = f"{key}: cannot listen on {host}:{port} ({error.strerror or error}); choose another with {option}"
         raise PortTakenError(msg) from error
     listener.setblocking(False)
+    tune(listener)
     return listener
 
 
@@ -49,6 +54,7 @@ def bind_path(path: Path) -> socket.socket:
     path.chmod(0o600)
     listener.listen(_BACKLOG)
     listener.setblocking(False)
+    tune(listener)
     return listener
 
 
@@ -72,13 +78,43 @@ class Server(uvicorn.Server):
         """Leave signals alone."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections.
 
-def server(app: ASGIApp) -> Server:
-    """Make a server for an application; it gets its socket when it serves."""
+        With TLS by ourselves: uvicorn would let a handshake that does not go on hold its
+        connection for a minute, before any protocol of ours can see it.
+        """
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+
+        def connection() -> asyncio.Protocol:
+            return self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn makes it
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        for listener in sockets or ():
+            accepting = await asyncio.get_running_loop().create_server(
+                connection,
+                sock=listener,
+                ssl=self.config.ssl,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                backlog=self.config.backlog,
+            )
+            self.servers.append(accepting)
+
+
+def server(app: ASGIApp, tls: ssl.SSLContext | None = None, *, protocol: type[GateProtocol] = GateProtocol) -> Server:
+    """Make a server for an application; it gets its socket when it serves. With `tls` it speaks HTTPS.
+
+    `protocol` is GateProtocol, or a subclass of it with the guard and the table of the port.
+    """
     return Server(
         uvicorn.Config(
             app,
-            http=GateProtocol,
+            http=protocol,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             ws="none",
             loop="none",
             lifespan="off",

@@ -12,6 +12,7 @@ from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.reputation import reputation
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
 from tidegate.services.passwords import PasswordLane
@@ -35,6 +36,7 @@ async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk
                     fingerprint=fingerprinter(secrets.fingerprint_key),
                     clock=time.time,
                     passwords=passwords,
+                    reputation=reputation(settings, store),
                 )
     finally:
         log.close()

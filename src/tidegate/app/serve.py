@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from starlette.types import ASGIApp
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
@@ -23,19 +24,21 @@ from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
-from tidegate.app.background import Background
+from tidegate.app.background import Background, beside
+from tidegate.app.certificate import Certificate
 from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
-from tidegate.app.stopping import Told, drain, listen_to_signals
-from tidegate.app.wiring import wire
+from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
+from tidegate.app.wiring import Wired, wire
 from tidegate.config import Settings
 from tidegate.core.capacity.health import EngineState, HealthPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.http.applications import Applications
+from tidegate.http.gate.protocol import guarded
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import EngineReport, ModelCard
 from tidegate.ports.journal import Journal
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.policy import Change, Policy, PolicyError
 from tidegate.services.setup import Setup
 
 _ENGINE_VARIABLES = (
@@ -45,13 +48,15 @@ _ENGINE_VARIABLES = (
 
 
 class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run, once every question has been answered."""
+    """What to run, once every question has been answered. `read_settings` gives the settings as they stand later."""
 
     settings: Settings
     datadir: DataDir
     model: ModelCard
     model_path: Path
     assets: dict[str, Asset]
+    read_settings: Callable[[], Settings]
+    certificate: Certificate | None = None
 
 
 def card_of(manifest: Manifest, context_tokens: int) -> ModelCard:
@@ -83,14 +88,15 @@ class Listeners(msgspec.Struct, frozen=True):
             undo.pop_all()
         return cls(public, status, operator)
 
-    def urls(self, host: str) -> tuple[str, str, str]:
+    def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str, str]:
         """Where a person would go: public, status, operator."""
         shown = f"[{host}]" if ":" in host else host
         if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
             shown = "127.0.0.1"
+        scheme = "https" if is_tls else "http"
         return (
-            f"http://{shown}:{port_of(self.public)}",
-            f"http://{shown}:{port_of(self.status)}",
+            f"{scheme}://{shown}:{port_of(self.public)}",
+            f"{scheme}://{shown}:{port_of(self.status)}",
             f"http://127.0.0.1:{port_of(self.operator)}",
         )
 
@@ -106,6 +112,9 @@ class Audience(Protocol):
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
         """The engine failed and will be started again; `last_words` if it failed while loading."""
+
+    def reloaded(self, change: Change | None, mistake: str | None) -> None:
+        """The policy was read again on a signal: what changed, or why nothing did."""
 
     def draining(self, running: int, limit_s: float) -> None:
         """The service stops; `running` answers may still go on for `limit_s`."""
@@ -142,7 +151,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
         background = Background()
         stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
-        applications, setup = await wire(
+        wired = await wire(
             settings,
             engine=engine,
             store=store,
@@ -153,12 +162,22 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             passwords=stack.enter_context(contextlib.closing(PasswordLane())),
             later=background.later,
             assets=plan.assets,
-            local_status_url=listeners.urls(settings.server.host)[1],
+            local_status_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[1],
+            certificate=plan.certificate,
+            read_settings=plan.read_settings,
         )
-        greeter = asyncio.create_task(_greet(engine, setup, journal, audience))
-        stack.callback(greeter.cancel)
+        stack.push_async_callback(wired.reputation.flush)
+        await stack.enter_async_context(
+            beside(
+                _greet(engine, wired.setup, journal, audience),
+                wired.reputation.flush_now_and_then(),
+                wired.door.telling.tell_now_and_then(),
+            )
+        )
+        when_hung_up(lambda: _reload(wired.policy, audience))
         drain_s = settings.server.drain_s
-        await _serve_until_told(applications, listeners, datadir, lifecycle, drain_s, journal, audience, told)
+        tls = plan.certificate.context if plan.certificate else None
+        await _serve_until_told(wired, listeners, tls, datadir, lifecycle, drain_s, journal, audience, told)
     # After everything is closed, so that the line tells the truth.
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
@@ -211,9 +230,19 @@ async def _greet(engine: EmbeddedEngine, setup: Setup, journal: Journal, audienc
     audience.ready(start_s, f"/setup/{setup.code}" if setup.is_open() else None)
 
 
+def _reload(policy: Policy, audience: Audience) -> None:
+    try:
+        change = policy.reload()
+    except PolicyError as error:
+        audience.reloaded(None, str(error))
+    else:
+        audience.reloaded(change, None)
+
+
 async def _serve_until_told(
-    applications: Applications,
+    wired: Wired,
     listeners: Listeners,
+    tls: ssl.SSLContext | None,
     datadir: DataDir,
     lifecycle: Lifecycle,
     drain_s: float,
@@ -222,16 +251,15 @@ async def _serve_until_told(
     told: Told,
 ) -> None:
     control = bind_path(datadir.run_path / "control.sock")
-    pairs: list[tuple[ASGIApp, socket.socket]] = [
-        (applications.public, listeners.public),
-        (applications.status, listeners.status),
-        (applications.operator, listeners.operator),
-        (applications.control, control),
+    served, door = wired.applications, wired.door
+    pairs: list[tuple[Server, socket.socket]] = [
+        (server(served.public, tls, protocol=guarded(door.guard, door.connections)), listeners.public),
+        (server(served.status, tls, protocol=guarded(None, door.status_connections)), listeners.status),
+        (server(served.operator), listeners.operator),
+        (server(served.control), control),
     ]
-    servers: list[Server] = [server(app) for app, _ in pairs]
-    tasks = [
-        asyncio.create_task(one.serve(sockets=[listener])) for one, (_, listener) in zip(servers, pairs, strict=True)
-    ]
+    servers = [one for one, _ in pairs]
+    tasks = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in pairs]
     stopping = asyncio.create_task(told.stop.wait())
     # A server that ends by itself has failed: then the whole service stops, loudly.
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import msgspec
 
@@ -43,3 +44,8 @@ async def drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> i
     idle.cancel()
     hurried.cancel()
     return cut
+
+
+def when_hung_up(told: Callable[[], None]) -> None:
+    """Have `told` called on each SIGHUP, by which daemons are asked to read their settings again."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told)

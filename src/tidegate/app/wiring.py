@@ -6,12 +6,18 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from tidegate.adapters.disk.secrets import Secrets
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.app.certificate import Certificate
+from tidegate.app.door import Door, open_admission, open_door
 from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.plans import plans_of
+from tidegate.app.policy import live_policy
+from tidegate.app.reputation import reputation
 from tidegate.config import Settings
-from tidegate.core.admission.slots import SlotPlan
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
 from tidegate.http.web.assets import Asset
@@ -19,15 +25,26 @@ from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
-from tidegate.services.lane import Lane
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
+from tidegate.services.reputation import Reputation
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
 
 _DAY_S = 86400.0
+
+
+class Wired(msgspec.Struct, frozen=True, kw_only=True):
+    """What is served, and what is kept going beside it."""
+
+    applications: Applications
+    setup: Setup
+    door: Door
+    policy: Policy
+    reputation: Reputation
 
 
 async def wire(
@@ -43,12 +60,35 @@ async def wire(
     later: Callable[[Coroutine[Any, Any, None]], None],
     assets: dict[str, Asset],
     local_status_url: str,
-) -> tuple[Applications, Setup]:
-    """Make every service of what was opened; answers what to serve, and where the first operator is made."""
+    certificate: Certificate | None,
+    read_settings: Callable[[], Settings],
+) -> Wired:
+    """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment."""
     fingerprint = fingerprinter(secrets.fingerprint_key)
+    plans = plans_of(settings, secrets.fingerprint_key)
+    known = reputation(settings, store)
+    admission = open_admission(plans, known.register, known.served)
+    door = open_door(
+        settings,
+        plans,
+        secrets=secrets,
+        register=known.register,
+        admission=admission,
+        journal=journal,
+        fingerprint=fingerprint,
+    )
+    policy = live_policy(
+        settings,
+        read=read_settings,
+        shard_key=secrets.fingerprint_key,
+        apply=door.apply,
+        certificate=certificate,
+        journal=journal,
+        clock=time.time,
+    )
     desk = Desk(
         engine=engine,
-        lane=Lane(_slots(settings), time.monotonic),
+        admission=admission,
         conversations=store.conversations,
         lifecycle=lifecycle,
         journal=journal,
@@ -57,7 +97,7 @@ async def wire(
         ticks=time.monotonic,
     )
     replies = Replies(desk, encode)
-    keyring = Keyring(store.accounts, time.monotonic)
+    keyring = Keyring(store.accounts, time.monotonic, met=known.meet, dead=door.note_dead)
     clerk = Clerk(
         accounts=store.accounts,
         server_keys=secrets.server_keys,
@@ -66,6 +106,7 @@ async def wire(
         clock=time.time,
         keyring=keyring,
         passwords=passwords,
+        reputation=known,
         ended=replies.hang_up,
     )
     sessions = Sessions(
@@ -74,7 +115,10 @@ async def wire(
         session_s=settings.accounts.session_days * _DAY_S,
         later=later,
         ended=replies.hang_up,
+        is_flooded=door.is_flooded,
+        dead=door.note_dead,
     )
+    await known.load()
     setup = await Setup.prepare(sessions)
     applications = build_applications(
         desk=desk,
@@ -90,10 +134,6 @@ async def wire(
         max_body_bytes=settings.server.max_body_bytes,
         exposition=metrics.exposition,
         later=later,
+        policy=policy,
     )
-    return applications, setup
-
-
-def _slots(settings: Settings) -> SlotPlan:
-    given = settings.engine
-    return SlotPlan(given.slots, given.max_waiting, given.max_per_account)
+    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known)

@@ -17,11 +17,21 @@ from tidegate.cli.desk import perform
 from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, settings_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
-from tidegate.core.accounts import ApiKey, Role, User
-from tidegate.services.accounts import CreatedKey, CreateKey, CreateUser, ListKeys, ListUsers, RevokeKey, SetPassword
+from tidegate.core.accounts import ApiKey, Role
+from tidegate.services.accounts import (
+    CreatedKey,
+    CreateKey,
+    CreateUser,
+    KnownUser,
+    ListKeys,
+    ListUsers,
+    RevokeKey,
+    SetPassword,
+    Vouch,
+)
 
 users_app = typer.Typer(
-    help="Create and list users, and set their passwords.", no_args_is_help=True, rich_markup_mode=None
+    help="Create and list users, set their passwords, and vouch for them.", no_args_is_help=True, rich_markup_mode=None
 )
 keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -50,7 +60,7 @@ def create_user(
     act = CreateUser(email=email, role=role, password=password, member_since_s=member_since_s)
     settings = settings_of(config, data)
     was_new = is_new(settings)
-    user = perform(settings, act, User, may_make=True)
+    user = perform(settings, act, KnownUser, may_make=True)
     if was_new:
         typer.echo(f"Made a new data directory: {settings.data_dir}", err=True)
     if as_json:
@@ -83,17 +93,36 @@ def set_password(
         typer.echo(f"The password of {email} is set.")
 
 
+@users_app.command("vouch")
+def vouch(
+    email: Email,
+    *,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what was said for them.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Vouch for a user, as for somebody you bring from elsewhere: they count as established at once."""
+    user = perform(settings_of(config, data), Vouch(email=email, is_withdrawn=withdraw), KnownUser)
+    if as_json:
+        print_json(user)
+    elif withdraw:
+        typer.echo(f"Nobody vouches for {user.email} any more. They count as {user.standing}.")
+    else:
+        typer.echo(f"You vouch for {user.email}. They count as {user.standing}.")
+
+
 @users_app.command("list")
 def list_users(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List all users, oldest first."""
+    """List all users, oldest first, and how well they are known."""
     settings = settings_of(config, data)
-    users = perform(settings, ListUsers(), list[User])
+    users = perform(settings, ListUsers(), list[KnownUser])
     if as_json:
         print_json(users)
         return
-    rows = [(user.email, user.role, _date(user.member_since_s), user.id) for user in users]
+    rows = [(user.email, user.role, user.standing, _date(user.member_since_s), user.id) for user in users]
     create = command(settings, "users create EMAIL")
-    _print_table(("Email", "Role", "Member since", "Id"), rows, f"No users yet. Create one: {create}")
+    _print_table(("Email", "Role", "Standing", "Member since", "Id"), rows, f"No users yet. Create one: {create}")
 
 
 @keys_app.command("create")

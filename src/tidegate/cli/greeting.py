@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from tidegate.cli.invocation import command, program
+from tidegate.config.exposure import is_loopback
 
 if TYPE_CHECKING:
     from tidegate.adapters.models import Manifest
     from tidegate.app import Listeners
     from tidegate.config import Settings
-
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+    from tidegate.services.policy import Change
 
 
 class Greeting:
@@ -24,7 +24,7 @@ class Greeting:
 
     def __init__(self, settings: Settings, listeners: Listeners, manifest: Manifest, *, is_first: bool) -> None:
         self._settings = settings
-        self._urls = listeners.urls(settings.server.host)
+        self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
         self._manifest = manifest
         self._is_first = is_first
         self._last_words: list[str] = []
@@ -82,6 +82,17 @@ class Greeting:
             err.print(f"  {line}", markup=False)
         err.print("If memory is short, lower engine.slots or engine.context_tokens, or serve a smaller model.")
 
+    def reloaded(self, change: Change | None, mistake: str | None) -> None:
+        """Say what a signal to read the settings again has led to."""
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        if change is None:
+            console.print("[bold red]The settings were not taken[/bold red], all goes on as before:")
+            console.print(f"  {mistake}", markup=False)
+            return
+        console.print("Settings read again: " + (", ".join(change.changed) or "nothing differs") + ".", markup=False)
+        if change.needs_restart:
+            console.print("Only counts after a restart: " + ", ".join(change.needs_restart) + ".", markup=False)
+
     def draining(self, running: int, limit_s: float) -> None:
         """Say what is being waited for, if anything."""
         self._loading.stop()
@@ -113,7 +124,9 @@ class Greeting:
         return "sign up there" if self._settings.accounts.sign_up == "open" else "registration is closed"
 
     def _warn_of_plain_http(self) -> None:
-        if self._settings.server.host in _LOOPBACK:
+        given = self._settings.server
+        # With a proxy in front it is the proxy's connection that people's browsers see.
+        if is_loopback(given.host) or given.tls_cert is not None or given.trusted_proxies:
             return
         self._console.print(
             "[bold yellow]Tidegate speaks plain HTTP, and other machines can reach it.[/bold yellow] Passwords and "

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, models, serve
+from tidegate.cli import accounts, backup, models, policy, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -73,6 +73,7 @@ app.command("restore")(backup.restore)
 app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.keys_app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(policy.policy_app, name="policy")
 
 
 def main() -> None:

@@ -6,20 +6,24 @@ import asyncio
 import contextlib
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidegate.cli.greeting import Greeting
 from tidegate.cli.invocation import typed_here
-from tidegate.cli.options import ConfigOption, DataOption, datadir_of, settings_of
+from tidegate.cli.options import ConfigOption, DataOption, datadir_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, refuse
+from tidegate.config import SettingsError, load_settings
+from tidegate.config.exposure import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tidegate.adapters.disk.datadir import DataDir
     from tidegate.adapters.models import Manifest, ModelLibrary
+    from tidegate.app import Certificate
     from tidegate.config import Settings
 
 
@@ -35,6 +39,19 @@ def serve(
     port: Annotated[int | None, typer.Option(metavar="P", help="Public port (default 8080).")] = None,
     status_port: Annotated[int | None, typer.Option(metavar="P", help="Status page (default 8081).")] = None,
     operator_port: Annotated[int | None, typer.Option(metavar="P", help="Operator's port (default 8082).")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Speak HTTPS with this certificate chain (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Address or network of a proxy in front; may be given several times."),
+    ] = None,
+    allow_plain_http: Annotated[
+        bool, typer.Option("--allow-plain-http", help="Let other machines in without TLS: passwords travel readable.")
+    ] = False,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model to serve; pulled when missing.")] = None,
     alias: Annotated[
         list[str] | None,
@@ -42,23 +59,34 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM), then let running answers finish."""
-    settings = settings_of(
-        config,
-        data,
+    overrides = _dotted(
         server__host=host,
         server__port=port,
         server__status_port=status_port,
         server__operator_port=operator_port,
+        server__tls_cert=tls_cert,
+        server__tls_key=tls_key,
+        server__trusted_proxies=trusted_proxy or None,
+        server__allow_plain_http=allow_plain_http or None,
         engine__model=model,
         engine__aliases=alias or None,
     )
+
+    def read() -> Settings:
+        return load_settings(config, overrides={"data_dir": data, **overrides})
+
+    try:
+        settings = read()
+        check(settings)
+    except SettingsError as error:
+        refuse(str(error), WRONG_USAGE)
     datadir = datadir_of(settings, may_make=True)
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
     from tidegate.adapters.disk.datadir import DataDirError
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import Listeners, PortTakenError, ServePlan, card_of, run
+    from tidegate.app import CertificateError, Listeners, PortTakenError, ServePlan, card_of, run
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.http.web.assets import NotBuiltError, load
 
@@ -66,6 +94,7 @@ def serve(
     try:
         with _held(datadir):
             assets = load()
+            certificate = _certificate(settings)
             listeners = Listeners.bind(settings)
             library, manifest = _model(settings)
             plan = ServePlan(
@@ -74,14 +103,20 @@ def serve(
                 model=card_of(manifest, settings.engine.context_tokens),
                 model_path=library.path(manifest),
                 assets=assets,
+                read_settings=read,
+                certificate=certificate,
             )
             greeting = Greeting(settings, listeners, manifest, is_first=is_first)
             with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(plan, listeners, greeting))
     except STORAGE_FAULTS as error:
         refuse_storage(error)
-    except (DataDirError, NotBuiltError, PortTakenError, SecretsError) as error:
+    except (CertificateError, DataDirError, NotBuiltError, PortTakenError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
+
+
+def _dotted(**overrides: object) -> dict[str, object]:
+    return {name.replace("__", "."): value for name, value in overrides.items()}
 
 
 @contextlib.contextmanager
@@ -109,6 +144,19 @@ def _is_served(datadir: DataDir) -> bool:
         except OSError:
             return False
         return True
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    from tidegate.app import Certificate
+
+    given = settings.server
+    if given.tls_cert is None or given.tls_key is None:
+        return None
+    certificate = Certificate(given.tls_cert, given.tls_key)
+    warning = certificate.warning(time.time())
+    if warning:
+        typer.echo(f"Warning: {warning}", err=True)
+    return certificate
 
 
 def _model(settings: Settings) -> tuple[ModelLibrary, Manifest]:

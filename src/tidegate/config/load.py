@@ -81,8 +81,15 @@ def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, t
             msg = f"{name}: no such setting{_suggest(name, known, _PREFIX)}"
             raise SettingsError(msg)
         key = known[name]
-        is_list = key == ("engine", "aliases")
+        is_list = isinstance(_default(key), tuple)
         yield name, key, [part.strip() for part in text.split(",") if part.strip()] if is_list else text  # type: ignore[misc]
+
+
+def _default(key: tuple[str, ...]) -> object:
+    value: object = Settings()
+    for part in key:
+        value = getattr(value, part)
+    return value
 
 
 def setting_keys() -> Iterator[tuple[str, ...]]:
@@ -149,9 +156,12 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
         data_dir = data_home / "tidegate"
     if cache_dir == defaults.models.cache_dir and cache_home.is_absolute():
         cache_dir = cache_home / "tidegate" / "models"
+    server = settings.server
+    tls_cert, tls_key = (path and _absolute(path, home) for path in (server.tls_cert, server.tls_key))
     return msgspec.structs.replace(
         settings,
         data_dir=_absolute(data_dir, home),
+        server=msgspec.structs.replace(server, tls_cert=tls_cert, tls_key=tls_key),
         models=msgspec.structs.replace(settings.models, cache_dir=_absolute(cache_dir, home)),
     )
 

@@ -35,6 +35,29 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     operator_port: Annotated[
         Port, Meta(description="A page, metrics and the engine's state. Always on 127.0.0.1, without sign-in.")
     ] = 8082
+    tls_cert: Annotated[
+        Path | None, Meta(description="Certificate chain in PEM: the public port then speaks HTTPS by itself.")
+    ] = None
+    tls_key: Annotated[Path | None, Meta(description="Its private key in PEM, not encrypted.")] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=256,
+            description="Addresses and networks of proxies in front, such as 127.0.0.1 or 10.0.0.0/8. Only what they "
+            "say of the client's address is believed.",
+        ),
+    ] = ()
+    proxy_protocol: Annotated[
+        bool,
+        Meta(description="Trusted proxies begin each connection with a PROXY protocol header, version 1 or 2."),
+    ] = False
+    allow_plain_http: Annotated[
+        bool,
+        Meta(
+            description="Listen beyond this machine although neither TLS nor a trusted proxy is set: passwords then "
+            "travel readable."
+        ),
+    ] = False
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="A larger request body is refused with 413.")
     ] = 4 << 20
@@ -103,13 +126,145 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = 16
     max_waiting: Annotated[
-        int, Meta(ge=0, le=100_000, description="Requests that may wait for a slot; more are refused with 503.")
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Requests that may wait for a slot, of each standing; more are refused with 503.",
+        ),
     ] = 64
     load_timeout_s: Annotated[Seconds, Meta(description="A model that is not ready by then is started anew.")] = 120.0
     stall_s: Annotated[
         Seconds, Meta(description="Silence on a running request after which the engine is started anew.")
     ] = 10.0
     probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
+
+
+Rate = Annotated[float, Meta(gt=0, le=1_000_000)]
+Burst = Annotated[float, Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is refused before it costs anything. All of it can be changed while the service runs.
+
+    Rates are requests a second, bursts how many may come at once after a rest.
+    Addresses count only for callers without a valid session or key.
+    """
+
+    address_rate: Annotated[Rate, Meta(description="Requests a second of one address (an IPv6 /64).")] = 20.0
+    address_burst: Annotated[Burst, Meta(description="Requests of one address at once.")] = 60.0
+    network_rate: Annotated[
+        Rate, Meta(description="Requests a second of one network: an IPv4 /24, an IPv6 /56; four times that a /48.")
+    ] = 100.0
+    network_burst: Annotated[Burst, Meta(description="Requests of one network at once.")] = 300.0
+    strangers_rate: Annotated[
+        Rate, Meta(description="Requests a second of everybody without a valid session or key together, each lane.")
+    ] = 300.0
+    strangers_burst: Annotated[Burst, Meta(description="Requests of all of them at once.")] = 600.0
+    account_address_rate: Annotated[
+        Rate, Meta(description="Sign-ins and sign-ups a second of one address; five times that a network.")
+    ] = 0.5
+    account_address_burst: Annotated[Burst, Meta(description="Sign-ins and sign-ups of one address at once.")] = 10.0
+    principal_rate: Annotated[Rate, Meta(description="Requests a second of one account, all lanes together.")] = 50.0
+    principal_burst: Annotated[Burst, Meta(description="Requests of one account at once.")] = 200.0
+    most_sources: Annotated[
+        Count, Meta(description="Addresses and networks remembered, each; the longest unseen are forgotten first.")
+    ] = 65536
+    most_principals: Annotated[
+        Count, Meta(description="Accounts remembered; the longest unseen are read from the database again.")
+    ] = 65536
+    connections: Annotated[Count, Meta(description="Open connections; beyond it the longest idle ones are closed.")] = (
+        8192
+    )
+    connections_per_address: Annotated[
+        Count, Meta(description="Open connections of one address. Trusted proxies are not counted.")
+    ] = 256
+    head_s: Annotated[Seconds, Meta(description="A request's head must be complete by then.")] = 10.0
+    body_s: Annotated[Seconds, Meta(description="A request's body may come slowly for so long.")] = 10.0
+    body_bytes_per_s: Annotated[
+        Count, Meta(description="And from then on must have come at least this fast, from its beginning.")
+    ] = 8192
+    idle_s: Annotated[Seconds, Meta(description="A connection without a request is closed after this.")] = 30.0
+    allow: Annotated[
+        tuple[str, ...],
+        Meta(max_length=10_000, description="Addresses and networks that no limit of strangers counts for."),
+    ] = ()
+    deny: Annotated[
+        tuple[str, ...],
+        Meta(max_length=10_000, description="Addresses and networks whose callers need a valid session or key."),
+    ] = ()
+    dry_run: Annotated[
+        bool,
+        Meta(
+            description="Count and log what would be refused by rate, list or standing, and let it through. "
+            "What there is no room for is refused all the same."
+        ),
+    ] = False
+
+
+class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets the engine when there is too little of it. All of it can be changed while the service runs.
+
+    Shares are guaranteed minima, relative to each other; what one class does not
+    use, the others may borrow.
+    """
+
+    share_operator: Annotated[Share, Meta(description="Guaranteed to operators.")] = 0.1
+    share_established: Annotated[Share, Meta(description="Guaranteed to established accounts.")] = 0.5
+    share_member: Annotated[Share, Meta(description="Guaranteed to members.")] = 0.2
+    share_newcomer: Annotated[Share, Meta(description="Guaranteed to newcomers.")] = 0.12
+    share_visitor: Annotated[Share, Meta(description="Guaranteed to visitors and accounts made while a flood ran.")] = (
+        0.05
+    )
+    share_suspect: Annotated[Share, Meta(description="Guaranteed to suspects.")] = 0.03
+    strangers_beside: Annotated[
+        Share,
+        Meta(
+            description="Part of engine.slots in which strangers may start while known people are served, at least "
+            "one slot. On a CPU every answer more slows the others down; on a large GPU more fit beside."
+        ),
+    ] = 0.25
+    patience_s: Annotated[
+        Seconds, Meta(description="Whoever would wait longer than this, and reads along, is refused at once.")
+    ] = 60.0
+    patience_whole_s: Annotated[
+        Seconds, Meta(description="The same for callers who want the answer in one piece: they wait without a word.")
+    ] = 20.0
+    slice_tokens: Annotated[
+        int,
+        Meta(ge=16, le=4096, description="Output that strangers reserve at a time, and everybody tops up by."),
+    ] = 256
+    gap_s: Annotated[
+        Seconds, Meta(description="Time between two tokens that is still good; fewer answers run at once beyond it.")
+    ] = 0.2
+    prefill_s: Annotated[
+        Seconds,
+        Meta(description="A prompt that takes longer than this to read is set aside when somebody better known asks."),
+    ] = 0.2
+    burst_tokens: Annotated[
+        Count, Meta(description="Cost tokens that an account may spend at once before it counts as beyond its usual.")
+    ] = 20_000
+    tokens_per_s: Annotated[
+        Rate, Meta(description="Cost tokens a second that an account may spend for long without that.")
+    ] = 20.0
+
+
+class StandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How accounts come to be known. All of it can be changed while the service runs."""
+
+    member_days: Annotated[
+        float, Meta(ge=0, le=365, description="Days on which an account must have been served to be a member.")
+    ] = 2.0
+    member_age_days: Annotated[float, Meta(ge=0, le=3650, description="And how old it must be.")] = 2.0
+    established_days: Annotated[
+        float, Meta(ge=0, le=365, description="Days on which an account must have been served to be established.")
+    ] = 5.0
+    established_age_days: Annotated[float, Meta(ge=0, le=3650, description="And how old it must be.")] = 14.0
+    half_life_days: Annotated[
+        float, Meta(gt=0, le=3650, description="Days without being served after which half of them still count.")
+    ] = 60.0
 
 
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,5 +307,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     models: ModelsSettings = ModelsSettings()
     engine: EngineSettings = EngineSettings()
+    gate: GateSettings = GateSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    standing: StandingSettings = StandingSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

@@ -96,7 +96,7 @@ def _page(refusal: Refusal, exchange: Exchange, request: Request, headers: dict[
         "refusal.html",
         status=refusal.status,
         headers=headers,
-        title=_TITLES.get(refusal.reason) or _TITLES_BY_STATUS.get(refusal.status, "This did not work"),
+        title=title(refusal),
         message=refusal.message,
         reason=refusal.reason,
         request_id=exchange.id,
@@ -104,6 +104,11 @@ def _page(refusal: Refusal, exchange: Exchange, request: Request, headers: dict[
         page=page,
         page_name=_PLACES.get(page, "Go on"),
     )
+
+
+def title(refusal: Refusal) -> str:
+    """What stands over a page that refuses."""
+    return _TITLES.get(refusal.reason) or _TITLES_BY_STATUS.get(refusal.status, "This did not work")
 
 
 _PLACES: Final = {"/": "To the front page", "/sign-in": "Sign in", "/account": "To your account"}
@@ -117,6 +122,7 @@ _TITLES_BY_STATUS: Final = {
     401: "Please sign in",
     403: "This is not possible",
     404: "There is nothing here",
+    408: "This took too long",
     429: "Too much at once",
     500: "Something broke",
     503: "Not right now",

@@ -16,6 +16,7 @@ from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
 from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
+from tidegate.http.control import policy as policy_control
 from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
 from tidegate.http.doors import KeyDoor, open_door
@@ -29,6 +30,7 @@ from tidegate.http.web import routes as web
 from tidegate.http.web.assets import Asset
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
+from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
@@ -59,9 +61,10 @@ def build_applications(
     max_body_bytes: int,
     exposition: Callable[[], bytes],
     later: Callable[[Coroutine[Any, Any, None]], None],
+    policy: Policy | None = None,
 ) -> Applications:
-    """Bind every room to what it works with. `later` runs what nobody waits for."""
-    engine, lane, lifecycle, ticks = desk.engine, desk.lane, desk.lifecycle, desk.ticks
+    """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live."""
+    engine, admission, lifecycle, ticks = desk.engine, desk.admission, desk.lifecycle, desk.ticks
     door = KeyDoor(
         keyring=keyring,
         server_keys=clerk.server_keys,
@@ -73,13 +76,15 @@ def build_applications(
     openai_room = openai.OpenAiRoom(
         engine=engine,
         aliases=aliases,
-        lane=lane,
+        admission=admission,
         lifecycle=lifecycle,
         max_body_bytes=max_body_bytes,
         clock=clerk.clock,
         ticks=ticks,
     )
-    operator_room = operator.OperatorRoom(engine=engine, lane=lane, lifecycle=lifecycle, exposition=exposition)
+    operator_room = operator.OperatorRoom(
+        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition
+    )
     health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
     front_room = front.FrontRoom(
         engine, is_sign_up_open=sessions.is_sign_up_open, status_url=status_url, local_status_url=local_status_url
@@ -109,6 +114,8 @@ def build_applications(
     status_routes = bind(status.TABLE, status.StatusRoom(engine, lifecycle, clerk.clock), open_door)
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
+    if policy is not None:
+        control_routes += bind(policy_control.TABLE, policy, open_door)
 
     def answering(routes: list[Route], *, stays_open: bool = False) -> Answering:
         return Answering(

@@ -15,7 +15,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_SHOWN: Final = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]
+SHOWN: Final = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]
+"""Headers that programs of other origins may read."""
+
 _API: Final = "/v1/"
 
 
@@ -30,7 +32,7 @@ class CrossOrigin(msgspec.Struct, frozen=True):
     def around(cls, app: ASGIApp, programs: Iterable[Route]) -> CrossOrigin:
         """Put it before `app`."""
         opened = CORSMiddleware(
-            app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_SHOWN
+            app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=SHOWN
         )
         return cls(app, opened, tuple(programs))
 

@@ -7,7 +7,7 @@ import msgspec
 from tidegate.core.events import RouteKind
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
-from tidegate.services.generate import Timing
+from tidegate.services.timing import Timing
 
 
 class Exchange(msgspec.Struct, kw_only=True):

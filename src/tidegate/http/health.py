@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidegate.core.admission.facts import Lane
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import RouteKind
 from tidegate.http.routes import Route
@@ -63,6 +64,7 @@ TABLE: Final = (
         summary="Is the process up?",
         endpoint=healthz,
         kind=RouteKind.STATUS,
+        lane=Lane.HEALTH,
         response=Health,
     ),
     Route(
@@ -71,6 +73,7 @@ TABLE: Final = (
         summary="Would a request be served?",
         endpoint=readyz,
         kind=RouteKind.STATUS,
+        lane=Lane.HEALTH,
         response=Readiness,
         statuses=(200, 503),
     ),

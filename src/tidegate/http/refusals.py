@@ -40,6 +40,7 @@ WIRE: dict[Reason, Wire] = {
     Reason.MISSING_SCOPE: Wire(403, "invalid_request_error", "The key is good but may not do this."),
     Reason.NOT_SIGNED_IN: Wire(401, "invalid_request_error", "No session, or one that ended or expired."),
     Reason.OPERATORS_ONLY: Wire(403, "invalid_request_error", "Signed in, but not as an operator."),
+    Reason.SOURCE_BLOCKED: Wire(403, "invalid_request_error", "The operator has blocked the network of the caller."),
     Reason.CROSS_SITE_REQUEST: Wire(
         403, "invalid_request_error", "Sent from another site's page, or without saying where."
     ),
@@ -60,7 +61,19 @@ WIRE: dict[Reason, Wire] = {
     ),
     Reason.SIGN_IN_BUSY: Wire(429, "rate_limit_error", "Too many passwords are being checked at this moment."),
     Reason.SEARCH_BUSY: Wire(429, "rate_limit_error", "Too many searches are running at this moment."),
-    Reason.SERVER_IS_OVERLOADED: Wire(503, "service_unavailable_error", "Every place and the queue are taken."),
+    Reason.SLOW_DOWN: Wire(429, "rate_limit_error", "More requests than the caller's budget allows; it refills."),
+    Reason.TOO_MANY_CONNECTIONS: Wire(
+        429, "rate_limit_error", "More connections from one address than gate.connections_per_address."
+    ),
+    Reason.REQUEST_TIMEOUT: Wire(
+        408, "invalid_request_error", "The head or the body came slower than gate.head_s and gate.body_s allow."
+    ),
+    Reason.INSUFFICIENT_SYSTEM_RESOURCE: Wire(
+        503, "service_unavailable_error", "An answer was ended in the middle: its place was somebody else's by rule."
+    ),
+    Reason.SERVER_IS_OVERLOADED: Wire(
+        503, "service_unavailable_error", "There will be no room for this within the time that callers wait."
+    ),
     Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
     Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),
     Reason.ENGINE_FAILED: Wire(502, "server_error", "The model broke off in the middle of this answer."),

@@ -18,6 +18,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from tidegate.core.accounts import Role, Scope
+from tidegate.core.admission.facts import Lane
 from tidegate.core.events import RouteKind
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Exchange
@@ -30,8 +31,10 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """One method at one path; `endpoint` gets the room it belongs to and the request.
 
     `scope` is what an API key must be good for, `role` what a signed-in person must at least be; None asks
-    nothing. A route with `is_form` takes a form, which its door reads. `query` is what may stand behind the
-    question mark. `statuses` are those under which `response` comes; every other answer is one of `reasons`.
+    nothing. `lane` is whose budget a request is counted in at the gate; None leaves that to the route's kind
+    and to who may use it. A route with `is_form` takes a form, which its door reads. `query` is what may stand
+    behind the question mark. `statuses` are those under which `response` comes; every other answer is one of
+    `reasons`.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Route(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     summary: str
     endpoint: Callable[[R, Request], Awaitable[Response]]
     kind: RouteKind = RouteKind.OTHER
+    lane: Lane | None = None
     scope: Scope | None = None
     role: Role | None = None
     is_form: bool = False

@@ -11,12 +11,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from tidegate.http.exchange import ClientLeftError, Exchange
 from tidegate.http.presence import until_gone
-from tidegate.http.refusals import Refusal
+from tidegate.http.refusals import WIRE, ErrorDetail, Refusal
 from tidegate.services.lifecycle import Lifecycle
 
 UNREAD_LIMIT_S = 8.0
@@ -45,9 +46,19 @@ def comment(text: str) -> bytes:
     return f": {text}\n\n".encode()
 
 
+class StreamError(ErrorDetail, frozen=True, kw_only=True, omit_defaults=True):
+    """An error object in the middle of a stream: no header can say any more when trying again helps."""
+
+    retry_after_s: float | None = None
+
+
 def error_event(refusal: Refusal) -> bytes:
     """An error in the middle of a stream."""
-    return event(refusal.body())
+    retry_after_s = None if refusal.retry_after_s is None else round(refusal.retry_after_s, 1)
+    error = StreamError(
+        refusal.message, WIRE[refusal.reason].type, refusal.param, refusal.reason, retry_after_s=retry_after_s
+    )
+    return event(msgspec.json.encode({"error": error}))
 
 
 class EventStream(Response):

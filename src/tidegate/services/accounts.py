@@ -1,4 +1,4 @@
-"""What an operator does with accounts: make users, make keys, revoke keys.
+"""What an operator does with accounts: make users, vouch for them, make keys, revoke keys.
 
 The same acts serve the command line directly and, while the service runs,
 through its control socket.
@@ -18,10 +18,12 @@ from tidegate.core.accounts import ApiKey, Role, Scope, User, normalise_email
 from tidegate.core.credentials import Kind, ServerKeys
 from tidegate.core.events import AccountChanged, Tag
 from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
+from tidegate.core.standing.classes import Standing
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
 from tidegate.services.keyring import Keyring
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.reputation import Reputation
 
 ALL_SCOPES = frozenset(Scope)
 KEY_NAME_LENGTH = 100
@@ -55,6 +57,13 @@ class SetPassword(msgspec.Struct, kw_only=True, tag_field="act", tag="set_passwo
     password: str
 
 
+class Vouch(msgspec.Struct, kw_only=True, tag_field="act", tag="vouch"):
+    """Give the user with this address an operator's word, or take it back: they are established at once."""
+
+    email: str
+    is_withdrawn: bool = False
+
+
 class ListUsers(msgspec.Struct, kw_only=True, tag_field="act", tag="list_users"):
     """All users."""
 
@@ -79,7 +88,7 @@ class RevokeKey(msgspec.Struct, kw_only=True, tag_field="act", tag="revoke_key")
     key_id: str
 
 
-Act = CreateUser | SetPassword | ListUsers | CreateKey | ListKeys | RevokeKey
+Act = CreateUser | SetPassword | Vouch | ListUsers | CreateKey | ListKeys | RevokeKey
 
 
 class CreatedKey(msgspec.Struct, frozen=True):
@@ -87,6 +96,12 @@ class CreatedKey(msgspec.Struct, frozen=True):
 
     key: ApiKey
     text: str
+
+
+class KnownUser(User, frozen=True, kw_only=True):
+    """An account, and how well it is known now."""
+
+    standing: Standing
 
 
 def tell_nobody(ended: list[SessionId]) -> None:
@@ -97,8 +112,8 @@ def tell_nobody(ended: list[SessionId]) -> None:
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
 
-    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords` is
-    the one lane of the process.
+    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords` and
+    `reputation` are the only ones of the process.
     """
 
     accounts: AccountStore
@@ -107,20 +122,24 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Callable[[str], Fingerprint]
     clock: Callable[[], float]
     passwords: PasswordLane
+    reputation: Reputation
     keyring: Keyring | None = None
     ended: Callable[[list[SessionId]], None] = tell_nobody
     _making_key: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
-    async def perform(self, act: Act) -> User | list[User] | CreatedKey | list[ApiKey] | None:
+    async def perform(self, act: Act) -> KnownUser | list[KnownUser] | CreatedKey | list[ApiKey] | None:
         """Do whichever act this is. Raises ValueError naming the field, EmailTakenError or NotFoundError."""
         match act:
             case CreateUser():
-                return await self.create_user(
+                user = await self.create_user(
                     act.email, act.role, password=act.password, member_since_s=act.member_since_s
                 )
+                return (await self._known([user]))[0]
             case SetPassword():
                 await self.set_password(act.email, act.password)
                 return None
+            case Vouch():
+                return await self.vouch(act.email, is_withdrawn=act.is_withdrawn)
             case ListUsers():
                 return await self.users()
             case CreateKey():
@@ -160,9 +179,16 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         self.ended(await self.accounts.end_sessions(owner.id))
         self._tell(Tag.ACCOUNT_PASSWORD_CHANGED, owner.id)
 
-    async def users(self) -> list[User]:
-        """All users, oldest first."""
-        return await self.accounts.users()
+    async def vouch(self, email: str, *, is_withdrawn: bool = False) -> KnownUser:
+        """Give an operator's word for somebody, or take it back. Raises NotFoundError; ValueError naming the field."""
+        user = await self._owner(email)
+        standing = await self.reputation.vouch(user, is_vouched=not is_withdrawn)
+        self._tell(Tag.ACCOUNT_VOUCH_WITHDRAWN if is_withdrawn else Tag.ACCOUNT_VOUCHED, user.id)
+        return _known_as(user, standing)
+
+    async def users(self) -> list[KnownUser]:
+        """All users, oldest first, and how well they are known."""
+        return await self._known(await self.accounts.users())
 
     async def create_key(
         self, email: str, name: str = "", scopes: frozenset[Scope] = ALL_SCOPES, wish: str | None = None
@@ -222,6 +248,10 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             self.keyring.forget(owner.id)
         self._tell(Tag.KEY_REVOKED, owner.id, known_as)
 
+    async def _known(self, users: list[User]) -> list[KnownUser]:
+        standings = await self.reputation.standings(users)
+        return [_known_as(user, standing) for user, standing in zip(users, standings, strict=True)]
+
     async def _owner(self, email: str) -> User:
         user = await self.accounts.user_by_email(normalise_email(email))
         if user is None:
@@ -232,6 +262,10 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     def _tell(self, tag: Tag, user_id: UserId, key_id: KeyId | None = None) -> None:
         key = None if key_id is None else self.fingerprint(key_id)
         self.journal.record(AccountChanged(t=self.clock(), event=tag, acct=self.fingerprint(user_id), key=key))
+
+
+def _known_as(user: User, standing: Standing) -> KnownUser:
+    return KnownUser(**msgspec.structs.asdict(user), standing=standing)
 
 
 def _named_by(owner: UserId, wish: str) -> bytes:

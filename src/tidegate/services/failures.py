@@ -14,6 +14,7 @@ from tidegate.ports.engine import (
     EngineUnavailableError,
 )
 from tidegate.ports.storage import StorageUnavailableError
+from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 
 
@@ -31,13 +32,20 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a t
         case TooManyInFlightError():
             return Failure(
                 Reason.CONCURRENCY_LIMIT_EXCEEDED,
-                f"This account already has {error.limit} requests running or waiting. Please let one of them end.",
+                f"This account already has {error.inside} requests running or waiting. Please let one of them end.",
                 error.retry_after_s,
             )
         case OverloadedError():
             return Failure(
                 Reason.SERVER_IS_OVERLOADED,
                 "Too many requests are waiting for the model. Please try again later.",
+                error.retry_after_s,
+            )
+        case CutShortError():
+            return Failure(
+                Reason.INSUFFICIENT_SYSTEM_RESOURCE,
+                "The service is very busy, and this answer had to make room before it was complete. "
+                "Please try again later.",
                 error.retry_after_s,
             )
         case ContextExceededError():

@@ -1,122 +1,106 @@
-"""Asks the engine: waits for a place, streams the answer, gives the place back exactly once."""
+"""Asks the engine: waits for a place, streams the answer, gives the place back exactly once.
+
+    waiting --place--> asked --first piece--> answering --> over
+       ^                 |
+       +---- set aside --+
+
+Until the first piece is there, whoever has a better right may have the place:
+then the call waits again and is asked again, and its caller sees a longer wait
+and nothing else. Later it can only be cut: the engine is freed at once, also
+while the caller is not listening, and the caller is told why and when to come back.
+
+A caller hears nothing at first: until then a refusal can be a refusal. From then
+on its wait is a promise, and it is told where it stands (line.py).
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import Self
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
 
-import msgspec
-
-from tidegate.core.events import RequestFinished
-from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished, FinishReason, Progress, Usage
-from tidegate.core.generation.thinking import ThinkingSplitter
+from tidegate.core.admission.claims import Cut, Place, Spent, Topped, Waiting
+from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Progress
 from tidegate.ports.engine import ContextExceededError, Engine, EngineBrokeError
-from tidegate.services.lane import Lane
+from tidegate.services.admission import Admission, CutShortError
+from tidegate.services.line import UNTOLD_S, Line
+from tidegate.services.telling import Telling
+from tidegate.services.timing import Timing
+
+Told = Event | Waiting
+"""What comes out of a generation."""
 
 
-class Timing(msgspec.Struct, kw_only=True):
-    """How an answer went, in seconds and tokens, for the log and the metrics."""
-
-    queue_s: float = 0.0
-    ttft_s: float | None = None
-    service_s: float = 0.0
-    deltas: int = 0
-    reasoning_deltas: int = 0
-    finish: FinishReason | None = None
-    usage: Usage | None = None
-
-    @property
-    def gap_s(self) -> float | None:
-        """Mean seconds between pieces of the answer."""
-        if self.ttft_s is None or self.deltas < 2:  # noqa: PLR2004 - one piece has no gap
-            return None
-        return (self.service_s - self.ttft_s) / (self.deltas - 1)
-
-    def written_into(self, finished: RequestFinished) -> RequestFinished:
-        """The log's line for the request that this was the answer to."""
-        usage = self.usage
-        return msgspec.structs.replace(
-            finished,
-            in_tok=usage.prompt_tokens if usage else None,
-            cached_tok=usage.cached_tokens if usage else None,
-            out_tok=usage.completion_tokens if usage else self.deltas or None,
-            queue_s=self.queue_s,
-            ttft_s=self.ttft_s,
-            service_s=self.service_s,
-            gap_s=self.gap_s,
-            finish=self.finish,
-        )
+class _SetAsideError(Exception):
+    """The place is somebody else's now; wait for another."""
 
 
 class Generation:
-    """One admitted call. Iterate it to the end, or `close` it: both free the engine and the place."""
+    """One call of a ticket that is out. Iterate its `events` to the end, or `close` it: both free everything."""
 
     def __init__(
-        self, lane: Lane, ticket: int, events: AsyncGenerator[Event, None], call: Call, clock: Callable[[], float]
-    ) -> None:
-        """Use `begin`."""
-        self.timing = Timing()
-        self._lane = lane
-        self._ticket = ticket
-        self._events = events
-        self._clock = clock
-        self._began_at = clock()
-        self._first: Event | None = None
-        self._splitter = ThinkingSplitter() if isinstance(call, ChatCall) else None
-
-    @classmethod
-    async def begin(
-        cls,
+        self,
         engine: Engine,
-        lane: Lane,
+        admission: Admission,
+        ticket: int,
         call: Call,
-        owner: str,
-        clock: Callable[[], float],
         shorter: Iterable[Call] = (),
-        ticket: int | None = None,
-    ) -> Self:
-        """Wait for a place and for the engine to take the call of `owner`.
+        *,
+        quiet_s: float = UNTOLD_S,
+    ) -> None:
+        """Nothing happens before `begin` or `events`, but the ticket is given back by this from now on.
 
-        When its prompt is too long, the `shorter` ones are tried in its stead,
-        one after the other, in the same place. With a `ticket` the owner is in
-        the lane already; it is given back as one that was taken here. Raises
-        OverloadedError, TooManyInFlightError, or the port's errors for a call
-        that the engine did not begin. Cancelling it gives everything back.
+        When the call's prompt is too long, the `shorter` ones are tried in its
+        stead, one after the other, in the same place. Of a wait nothing is told
+        for `quiet_s`.
         """
-        asked_at = clock()
-        ticket = lane.take(owner) if ticket is None else ticket
-        place = await lane.place(ticket)
-        generation = cls(lane, ticket, engine.generate(call, place), call, clock)
-        generation.timing.queue_s = clock() - asked_at
+        self.timing = Timing(standing=admission.judged(ticket))
+        self._engine = engine
+        self._admission = admission
+        self._clock = admission.clock
+        self._ticket = ticket
+        self._call = call
+        self._shorter = iter(shorter)
+        self._line = Line(admission, ticket, quiet_s)
+        self._telling = Telling(self.timing, admission.clock, is_chat=isinstance(call, ChatCall))
+        self._asked_at = admission.clock()
+        self._is_begun = False
+        self._read_tokens = 0
+        self._events: AsyncGenerator[Event, None] | None = None
+        self._pulling: asyncio.Timeout | None = None
+        self._cut: Cut | None = None
+        self._freeing: asyncio.Task[None] | None = None
+        self._first: Told | None = None
+        self._source = self._run()
+        self._is_closed = False
+        self._is_left = False
+
+    async def begin(self) -> None:
+        """Wait for the first thing that there is to tell.
+
+        Raises OverloadedError when patience ends, CutShortError, or the port's
+        errors for a call that the engine did not begin. Cancelling it gives
+        everything back.
+        """
         try:
-            for instead in shorter:
-                with contextlib.suppress(ContextExceededError):
-                    await generation._take_first()
-                    return generation
-                generation._events = engine.generate(instead, place)
-            await generation._take_first()
+            self._first = await anext(self._source, None)
         except BaseException:
-            await generation.close()
+            await self.close()
             raise
-        return generation
-
-    async def _take_first(self) -> None:
-        try:
-            self._first = await anext(self._events)
-        except StopAsyncIteration:
+        if self._first is None:
+            await self.close()
             msg = "an answer without a single event"
-            raise EngineBrokeError(msg) from None
+            raise EngineBrokeError(msg)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, thinking taken apart. Raises EngineBrokeError when it ends without being finished."""
+    async def events(self) -> AsyncGenerator[Told, None]:
+        """The answer, thinking taken apart, and before it where the caller stands.
+
+        Raises EngineBrokeError when it ends without being finished, and what `begin` raises.
+        """
         try:
             if self._first is not None:
-                for event in self._taken(self._first):
-                    yield event
-            async for event in self._events:
-                for taken in self._taken(event):
-                    yield taken
+                yield self._first
+            async for told in self._source:
+                yield told
             if self.timing.finish is None:
                 msg = "the stream ended in the middle"
                 raise EngineBrokeError(msg)
@@ -125,47 +109,135 @@ class Generation:
 
     async def close(self) -> None:
         """Free the engine and the place. More than once does no harm."""
-        if self._ticket:
-            ticket, self._ticket = self._ticket, 0
-            self.timing.service_s = self._clock() - self._began_at
-            try:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._source.aclose()
+            if self._freeing is not None:
+                await asyncio.shield(self._freeing)
+            elif self._events is not None:
                 await self._events.aclose()
-            finally:
-                self._lane.leave(ticket)
+        finally:
+            # Whoever frees it after a cut leaves when that is done.
+            if self._freeing is None or self._freeing.done():
+                self._leave()
 
-    def _taken(self, event: Event) -> list[Event]:
+    # ------------------------------------------------------------ the way of a call
+
+    async def _run(self) -> AsyncGenerator[Told, None]:
+        while True:
+            while isinstance(waited := await self._line.news(), Waiting):
+                yield waited
+            self._ask(waited)
+            try:
+                while (event := await self._next()) is not None:
+                    self._reckon(event)
+                    for told in self._telling.take(event):
+                        yield told
+            except _SetAsideError:
+                self._telling.began_at = None
+            else:
+                return
+
+    def _ask(self, place: Place) -> None:
+        now = self._telling.began_at = self._clock()
+        self.timing.queue_s = now - self._asked_at
+        self._events = self._engine.generate(self._call, place)
+        self._place = place
+        self._admission.occupy(self._ticket, self._on_cut)
+
+    async def _next(self) -> Event | None:
+        """The engine's next event, None at the end. Raises what became of it instead."""
+        event: Event | None = None
+        while self._cut is None:
+            assert self._events is not None, "the engine was asked"
+            try:
+                # The only way to stop an engine's stream that somebody waits on is to stop that somebody.
+                async with asyncio.timeout(None) as self._pulling:
+                    event = await anext(self._events, None)
+                break
+            except TimeoutError:
+                if self._cut is None:
+                    raise
+            except ContextExceededError:
+                instead = next(self._shorter, None)
+                if instead is None or self._is_begun:
+                    raise
+                self._call = instead
+                self._events = self._engine.generate(instead, self._place)
+            finally:
+                self._pulling = None
+        if self._cut is not None:
+            # What came in this very moment was not counted: it is not told, either.
+            event = None
+            await self._give_way(self._cut)
+        return event
+
+    def _reckon(self, event: Event) -> None:
         match event:
             case Delta():
-                return [delta for delta in self._split(event) if self._count(delta)]
-            case Finished(reason=reason):
-                self.timing.finish = reason
-                held = self._splitter.close() if self._splitter else Delta()
-                return [held, event] if self._count(held) else [event]
-            case Usage():
-                self.timing.usage = event = msgspec.structs.replace(
-                    event, reasoning_tokens=self.timing.reasoning_deltas
-                )
-                return [event]
+                if not self._is_begun:
+                    self._is_begun = True
+                    self._admission.began(self._ticket)
+                if self._admission.spend(self._ticket, 1) is Topped.ENDED and self._cut is None:
+                    retry_after_s = self._admission.retry_after_s(self._ticket)
+                    self._on_cut(Cut(self._ticket, is_returning=False, retry_after_s=retry_after_s))
             case Progress():
-                return [event]
+                self._read_tokens = max(0, event.done - event.cached)
+                self._admission.progress(self._ticket, event.done, event.total, event.cached)
 
-    def _split(self, delta: Delta) -> list[Delta]:
-        if delta.reasoning and self._splitter is not None:
-            # The engine takes the thinking apart itself: what was held back is no tag of ours.
-            held, self._splitter = self._splitter.close(), None
-            content, reasoning = held.content + delta.content, held.reasoning + delta.reasoning
-            return [msgspec.structs.replace(delta, content=content, reasoning=reasoning)]
-        if self._splitter is None or not delta.content:
-            return [delta]
-        parted = self._splitter.feed(delta.content)
-        return [msgspec.structs.replace(delta, content=parted.content, reasoning=parted.reasoning)]
+    # ------------------------------------------------------------ giving back
 
-    def _count(self, delta: Delta) -> bool:
-        if not (delta.content or delta.reasoning or delta.tool_calls or delta.logprobs):
-            return False
-        self.timing.deltas += 1
-        # llama.cpp sends one token a piece, so pieces count tokens closely enough for a detail of the usage.
-        self.timing.reasoning_deltas += bool(delta.reasoning)
-        if self.timing.ttft_s is None:
-            self.timing.ttft_s = self._clock() - self._began_at
-        return True
+    def _on_cut(self, cut: Cut) -> None:
+        if self._is_closed:
+            return
+        self._cut = cut
+        if self._pulling is not None:
+            self._pulling.reschedule(0.0)
+        else:
+            self._freeing = self._admission.free(self._free(cut))
+
+    async def _give_way(self, cut: Cut) -> None:
+        if self._freeing is None:
+            self._freeing = self._admission.free(self._free(cut))
+        await asyncio.shield(self._freeing)
+        if cut.is_returning:
+            self._freeing = self._cut = None
+            raise _SetAsideError
+        if self.timing.finish is None:
+            raise CutShortError(cut.retry_after_s)
+
+    async def _free(self, cut: Cut) -> None:
+        events, self._events = self._events, None
+        try:
+            if events is not None:
+                await events.aclose()
+        finally:
+            if cut.is_returning and not self._is_closed:
+                self._admission.release(self._ticket)
+            else:
+                self._leave()
+
+    def _leave(self) -> None:
+        if self._is_left:
+            return
+        self._is_left = True
+        timing, usage = self.timing, self.timing.usage
+        if self._telling.began_at is None:
+            timing.queue_s = self._clock() - self._asked_at
+        else:
+            timing.service_s = self._clock() - self._telling.began_at
+        if usage is None:
+            timing.cost = self._admission.cost(self._read_tokens, timing.deltas)
+            self._admission.leave(self._ticket)
+            return
+        timing.cost = self._admission.cost(max(0, usage.prompt_tokens - usage.cached_tokens), usage.completion_tokens)
+        spent = Spent(
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            output_tokens=usage.completion_tokens,
+            prefill_tok_s=usage.prefill_tok_s,
+            decode_tok_s=usage.decode_tok_s,
+        )
+        self._admission.leave(self._ticket, spent)

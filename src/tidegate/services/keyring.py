@@ -9,7 +9,7 @@ another process that shares the database counts after `LIFETIME_S` at most.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -30,13 +30,30 @@ class _Entry(msgspec.Struct):
     found_at: float
 
 
+async def _meet_nobody(user: User) -> None:
+    del user
+
+
+def _tell_nobody(digest: bytes) -> None:
+    del digest
+
+
 class Keyring:
     """Finds live keys, first among those it remembers. `ticks` tells monotonic seconds."""
 
-    def __init__(self, accounts: AccountStore, ticks: Callable[[], float]) -> None:
-        """Remember nothing yet."""
+    def __init__(
+        self,
+        accounts: AccountStore,
+        ticks: Callable[[], float],
+        *,
+        met: Callable[[User], Awaitable[object]] = _meet_nobody,
+        dead: Callable[[bytes], None] = _tell_nobody,
+    ) -> None:
+        """Remember nothing yet. `met` is awaited for owners of keys found in the store, `dead` told of those not."""
         self._accounts = accounts
         self._ticks = ticks
+        self._met = met
+        self._dead = dead
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._revocations = 0
 
@@ -48,8 +65,12 @@ class Keyring:
             return entry.user, entry.key
         revocations = self._revocations
         found = await self._accounts.live_key(owner, digest)
+        if found is None:
+            self._dead(digest)
+            return None
+        await self._met(found[0])
         # A key that was read while another was being revoked may be that very one.
-        if found is not None and revocations == self._revocations:
+        if revocations == self._revocations:
             self._entries[digest] = _Entry(*found, self._ticks())
             self._entries.move_to_end(digest)
             if len(self._entries) > CAPACITY:

@@ -6,8 +6,8 @@ conversation. It ends by itself, when it is stopped, when nobody of the account
 has had a page open for a while, or when the service stops; what it says until
 then is kept before anybody is told of its end.
 
-A place in the lane is taken before a question is kept: what was kept is
-answered, and what there is no room for is refused before.
+A place in line is taken before a question is kept: what was kept is answered,
+and what there is no room for is refused before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.conversations import Author, Conversation, Ending, Message
 from tidegate.core.generation.reply import Draft, Reply
-from tidegate.core.generation.window import LONGEST_TOKEN_BYTES, turns
+from tidegate.core.generation.window import LONGEST_TOKEN_BYTES, answer_tokens, most_bytes, turns
 from tidegate.core.identifiers import ConversationId, MessageId, SessionId, UserId
 from tidegate.core.titles import title_of
 from tidegate.ports.engine import EngineUnavailableError
@@ -32,8 +32,9 @@ from tidegate.services.absence import Absences
 from tidegate.services.exclusion import Exclusion
 from tidegate.services.happenings import Added, Began, Changed, Happening, Removed
 from tidegate.services.questions import ConversationMissingError, MessageMissingError
+from tidegate.services.seats import Seat, Seats
 from tidegate.services.watching import Watch, Watchers
-from tidegate.services.writing import Asker, Desk, Wish, Writing
+from tidegate.services.writing import Asker, Desk, Writing
 
 _Key = tuple[UserId, ConversationId]
 
@@ -59,17 +60,6 @@ class Asked(msgspec.Struct, frozen=True):
     reply: Reply
 
 
-class _Seat:
-    """One conversation in which an answer is written, or soon will be (then `writing` is None)."""
-
-    def __init__(self, ticket: int) -> None:
-        self.ticket = ticket
-        self.wish = Wish()
-        self.writing: Writing | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.is_over = asyncio.Event()
-
-
 class Replies:
     """All answers that are being written for the web chat, and the pages that watch them."""
 
@@ -81,7 +71,7 @@ class Replies:
     ) -> None:
         """`encode` writes what pages are told; `sleep` waits for seconds."""
         self._desk = desk
-        self._seats: dict[UserId, dict[ConversationId, _Seat]] = {}
+        self._seats = Seats()
         self._removing: set[_Key] = set()
         self._changing: Exclusion[_Key] = Exclusion()
         self._watchers = Watchers(encode, self._left)
@@ -125,7 +115,7 @@ class Replies:
                 content=content,
                 created_at_s=now,
             )
-            self._refuse_too_long(question)
+            self._enter(asker, seat, [*before, question])
             await questions.keep(store, owner, conversation if is_new else None, question)
             conversation = _moved(conversation, question)
             if is_new:
@@ -141,74 +131,78 @@ class Replies:
             messages = await questions.path_to(store, owner, conversation_id, parent)
             if messages[-1].author is not Author.USER:
                 raise MessageMissingError
-            self._refuse_too_long(messages[-1])
+            self._enter(asker, seat, messages)
             return self._begin(asker, seat, conversation, messages)
 
     @contextlib.contextmanager
-    def _seated(self, owner: UserId, conversation_id: ConversationId) -> Iterator[_Seat]:
+    def _seated(self, owner: UserId, conversation_id: ConversationId) -> Iterator[Seat]:
         """Take the conversation's seat, so that nobody else can; give it back unless an answer has begun."""
-        seats = self._seats.get(owner, {})
         report = self._desk.engine.report()
         if report.state is not EngineState.READY:
             raise EngineUnavailableError(report.why, report.retry_after_s)
         if (owner, conversation_id) in self._removing:
             raise ConversationMissingError
-        if conversation_id in seats:
+        if self._seats.get(owner, conversation_id) is not None:
             raise ReplyRunningError
-        seat = seats[conversation_id] = _Seat(self._desk.lane.take(owner))
-        self._seats[owner] = seats
+        seat = self._seats.take(owner, conversation_id)
         try:
             yield seat
         finally:
             if seat.writing is None:
-                self._desk.lane.leave(seat.ticket, is_served=False)
-                self._free(owner, conversation_id, seat)
+                if seat.ticket is not None:
+                    self._desk.admission.leave(seat.ticket)
+                self._free(owner, conversation_id)
                 self._let_go_of(owner)
 
-    def _refuse_too_long(self, question: Message) -> None:
-        context_tokens = self._desk.engine.card.context_tokens
-        if len(question.content.encode()) > context_tokens * LONGEST_TOKEN_BYTES:
+    def _enter(self, asker: Asker, seat: Seat, messages: list[Message]) -> None:
+        """Take a place in line for the answer to the last of the messages, or refuse."""
+        desk, context_tokens = self._desk, self._desk.engine.card.context_tokens
+        if len(messages[-1].content.encode()) > context_tokens * LONGEST_TOKEN_BYTES:
             raise QuestionTooLongError(context_tokens)
+        claim = desk.admission.claim(
+            asker.user,
+            prompt_bytes=most_bytes(turns(messages), context_tokens),
+            output_tokens=answer_tokens(context_tokens),
+            is_stream=True,
+        )
+        seat.ticket = desk.admission.take(claim)
 
-    def _begin(self, asker: Asker, seat: _Seat, conversation: Conversation, messages: list[Message]) -> Reply:
+    def _begin(self, asker: Asker, seat: Seat, conversation: Conversation, messages: list[Message]) -> Reply:
+        assert seat.ticket is not None, "whoever begins has entered"
         draft = Draft(MessageId.of(secrets.token_bytes(12)), conversation.id, messages[-1].id)
         seat.writing = Writing(self._desk, asker, conversation, draft, turns(messages), seat.wish, seat.ticket)
         # Counted from this moment: a service that is being stopped must not look idle before the task runs.
         counted = contextlib.ExitStack()
         counted.enter_context(self._desk.lifecycle.request())
-        seat.task = asyncio.create_task(self._write(seat, seat.writing, counted))
+        seat.task = asyncio.create_task(self._write(seat.writing, counted))
         if not self._watchers.is_watched(asker.owner):
             self._absences.begin((asker.owner, conversation.id))
         reply = draft.read()
         self._watchers.tell(asker.owner, Began(reply))
         return reply
 
-    async def _write(self, seat: _Seat, writing: Writing, counted: contextlib.ExitStack) -> None:
+    async def _write(self, writing: Writing, counted: contextlib.ExitStack) -> None:
         owner = writing.asker.owner
         with counted:
             try:
                 ended = await writing.run(partial(self._watchers.tell, owner))
             finally:
                 # Before anybody is told: whoever reads of the end may ask again at once.
-                self._free(owner, writing.conversation.id, seat)
+                self._free(owner, writing.conversation.id)
             self._watchers.tell(owner, ended)
             if ended.message is not None:
                 self._watchers.tell(owner, Changed(_moved(writing.conversation, ended.message)))
             self._let_go_of(owner)
 
-    def _free(self, owner: UserId, conversation_id: ConversationId, seat: _Seat) -> None:
-        seats = self._seats[owner]
-        del seats[conversation_id]
+    def _free(self, owner: UserId, conversation_id: ConversationId) -> None:
         self._absences.end((owner, conversation_id))
-        if not seats:
-            del self._seats[owner]
-        seat.is_over.set()
+        self._seats.free(owner, conversation_id)
 
     # ------------------------------------------------------------ what becomes of conversations
 
     def running(self, owner: UserId, conversation_id: ConversationId) -> Reply | None:
         """The answer that is being written in a conversation, as far as it is."""
-        seat = self._seats.get(owner, {}).get(conversation_id)
+        seat = self._seats.get(owner, conversation_id)
         return seat.writing.draft.read() if seat is not None and seat.writing is not None else None
 
     async def stop(self, owner: UserId, conversation_id: ConversationId) -> None:
@@ -216,7 +210,7 @@ class Replies:
 
         Raises ConversationMissingError.
         """
-        seat = self._seats.get(owner, {}).get(conversation_id)
+        seat = self._seats.get(owner, conversation_id)
         if seat is None:
             await questions.find(self._desk.conversations, owner, conversation_id)
             return
@@ -233,7 +227,7 @@ class Replies:
             if not await self._desk.conversations.rename_conversation(owner, conversation_id, title):
                 raise ConversationMissingError
             renamed = await questions.find(self._desk.conversations, owner, conversation_id)
-            seat = self._seats.get(owner, {}).get(conversation_id)
+            seat = self._seats.get(owner, conversation_id)
             if seat is not None and seat.writing is not None:
                 seat.writing.conversation = renamed
             self._watchers.tell(owner, Changed(renamed))
@@ -246,7 +240,7 @@ class Replies:
             raise ConversationMissingError
         self._removing.add(key)
         try:
-            seat = self._seats.get(owner, {}).get(conversation_id)
+            seat = self._seats.get(owner, conversation_id)
             if seat is not None:
                 seat.wish.discard()
                 await seat.is_over.wait()
@@ -266,7 +260,7 @@ class Replies:
         the session up after this leaves no page open that outlives it.
         """
         watch = self._watchers.open(owner, session)
-        for conversation_id in self._seats.get(owner, ()):
+        for conversation_id in self._seats.of(owner):
             self._absences.end((owner, conversation_id))
         self._let_go_of(owner)
         return watch
@@ -276,14 +270,16 @@ class Replies:
         self._watchers.hang_up(sessions)
 
     def _left(self, owner: UserId) -> None:
-        for conversation_id, seat in self._seats.get(owner, {}).items():
+        for conversation_id, seat in self._seats.of(owner).items():
             # The time of an answer begins with the answer, not while its question is being kept.
             if seat.writing is not None:
                 self._absences.begin((owner, conversation_id))
 
     def _unattended(self, key: _Key) -> None:
         owner, conversation_id = key
-        self._seats[owner][conversation_id].wish.end(Ending.UNATTENDED)
+        seat = self._seats.get(owner, conversation_id)
+        assert seat is not None, "an absence ends with its seat"
+        seat.wish.end(Ending.UNATTENDED)
 
     def _let_go(self) -> None:
         for owner in self._watchers.owners:

@@ -59,11 +59,21 @@ def _tell_nobody(ended: list[SessionId]) -> None:
     del ended
 
 
+def _never() -> bool:
+    return False
+
+
+def _forget(digest: bytes) -> None:
+    del digest
+
+
 class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     """Makes, finds and ends sessions; the stores, keys and the log are the clerk's.
 
     `later` takes work that nobody should wait for. `ended` is told at once of
     sessions that are over, so that what they hold open can be closed.
+    `is_flooded` tells whether a flood runs: accounts made meanwhile start at the
+    bottom. `dead` is told of genuine sessions that are over.
     """
 
     clerk: Clerk
@@ -71,6 +81,8 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     session_s: float
     later: Callable[[Coroutine[Any, Any, None]], None]
     ended: Callable[[list[SessionId]], None] = _tell_nobody
+    is_flooded: Callable[[], bool] = _never
+    dead: Callable[[bytes], None] = _forget
 
     async def find(self, text: str) -> SignedIn | None:
         """Whose session `text` is, if it is live. Forgeries are turned away before the store is asked."""
@@ -80,8 +92,10 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
         now = self.clerk.clock()
         found = await self.clerk.accounts.live_session(genuine.principal, genuine.digest, now)
         if found is None:
+            self.dead(genuine.digest)
             return None
         user, session = found
+        await self.clerk.reputation.meet(user)
         if now - session.last_seen_at_s >= USE_GRAIN_S:
             self.later(self.clerk.accounts.note_session_use(user.id, session.id, now))
         return SignedIn(user, session, genuine.digest)
@@ -123,6 +137,7 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
         except (EmailTakenError, PasswordsBusyError, ValueError) as error:
             self._tell_sign_up(trace, SignUpOutcome.REFUSED, reason=_REASONS.get(type(error), Reason.INVALID_VALUE))
             raise
+        self.clerk.reputation.joined(user, trace.net, is_flooded=self.is_flooded())
         self._tell_sign_up(trace, SignUpOutcome.OK, acct=self.clerk.fingerprint(user.id))
         return await self.begin(user)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tidegate.core.accounts import User
 from tidegate.core.conversations import Conversation, Ending, Message
 from tidegate.core.events import Level, RequestCrashed, RequestFinished, RouteKind
 from tidegate.core.generation.call import ChatCall, FinishReason, Sampling, Turn
@@ -20,11 +21,12 @@ from tidegate.core.reasons import OUR_FAULTS, Reason
 from tidegate.ports.conversations import ConversationStore
 from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
+from tidegate.services.admission import Admission, CutShortError
 from tidegate.services.failures import Failure, failure_of, origin
-from tidegate.services.generate import Generation, Timing
+from tidegate.services.generate import Generation
 from tidegate.services.happenings import Ended, Happening
-from tidegate.services.lane import Lane
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.line import QUIET_S
 
 _ENDINGS: dict[FinishReason | None, Ending] = {
     FinishReason.STOP: Ending.COMPLETE,
@@ -56,6 +58,7 @@ STATUSES: Final = {
     Reason.CLIENT_LEFT: 499,
     Reason.INTERNAL_ERROR: 500,
     Reason.ENGINE_FAILED: 502,
+    Reason.INSUFFICIENT_SYSTEM_RESOURCE: 503,
     Reason.SERVER_IS_OVERLOADED: 503,
     Reason.SERVER_IS_DRAINING: 503,
     Reason.ENGINE_UNAVAILABLE: 503,
@@ -67,15 +70,20 @@ STATUSES: Final = {
 class Asker(msgspec.Struct, frozen=True):
     """Who asks, and where they are signed in."""
 
-    owner: UserId
+    user: User
     session: SessionId
+
+    @property
+    def owner(self) -> UserId:
+        """Whose conversations they are."""
+        return self.user.id
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What answers are written with. `clock` tells Unix seconds, `ticks` monotonic ones."""
 
     engine: Engine
-    lane: Lane
+    admission: Admission
     conversations: ConversationStore
     lifecycle: Lifecycle
     journal: Journal
@@ -116,7 +124,7 @@ class Writing:
         wish: Wish,
         ticket: int,
     ) -> None:
-        """`said` is the conversation up to the question, `ticket` of the desk's lane. Nothing happens before `run`."""
+        """`said` is the conversation up to the question, `ticket` is out already. Nothing happens before `run`."""
         self.asker = asker
         self.conversation = conversation
         self.draft = draft
@@ -125,7 +133,7 @@ class Writing:
         self._wish = wish
         self._ticket = ticket
         self._request = RequestId.of(secrets.token_bytes(12))
-        self._timing: Timing | None = None
+        self._generation: Generation | None = None
 
     async def run(self, tell: Callable[[Happening], None]) -> Ended:
         """Write it to its end, however that comes, and keep it; the ticket is given back before.
@@ -161,11 +169,13 @@ class Writing:
             expiring.cancel()
             # Until the engine and the place are free: whoever is told of the end may ask again at once.
             await asyncio.gather(generating, expiring, return_exceptions=True)
-            self._desk.lane.leave(self._ticket)  # For one that was ended before it began.
+            if self._generation is None:  # It was ended before it began.
+                self._desk.admission.leave(self._ticket)
         try:
             return generating.result(), None
         except Exception as error:  # noqa: BLE001 - said to the asker, and recorded where it is a defect
-            return Ending.FAILED, self._failure(error)
+            ending = Ending.CROWDED_OUT if isinstance(error, CutShortError) else Ending.FAILED
+            return ending, self._failure(error)
 
     async def _generate(self, tell: Callable[[Happening], None]) -> Ending:
         desk, context_tokens = self._desk, self._desk.engine.card.context_tokens
@@ -173,10 +183,9 @@ class Writing:
         first, *shorter = (
             ChatCall(messages=window, sampling=sampling) for window in windows(self._said, context_tokens)
         )
-        generation = await Generation.begin(
-            desk.engine, desk.lane, first, self.asker.owner, desk.ticks, shorter, self._ticket
+        generation = self._generation = Generation(
+            desk.engine, desk.admission, self._ticket, first, shorter, quiet_s=QUIET_S
         )
-        self._timing = generation.timing
         async with contextlib.aclosing(generation.events()) as events:
             async for event in events:
                 for happening in self.draft.take(event, desk.ticks()):
@@ -209,4 +218,5 @@ class Writing:
             max_tok=answer_tokens(self._desk.engine.card.context_tokens),
             abandoned=True if ending is Ending.UNATTENDED else None,
         )
-        self._desk.journal.record(self._timing.written_into(finished) if self._timing else finished)
+        timing = self._generation.timing if self._generation else None
+        self._desk.journal.record(timing.written_into(finished) if timing else finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import Call, Delta, Event, Finished, FinishReason, Usage
 from tidegate.ports.engine import EngineReport, EngineUnavailableError, ModelCard

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.http.conftest import CHAT, CHAT_PATH, Service
 from tidegate.adapters.engines import wire
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.generation.call import (
     Call,
     ChatCall,

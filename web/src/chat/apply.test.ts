@@ -10,10 +10,10 @@ const message = (id: string, parent: string | null, author: Message["author"]): 
 });
 const reply = (more: Partial<Reply> = {}): Reply => ({
   id: "a", conversation: "c", parent: "q", state: "writing", sequence: 3, content: "one ", reasoning: "", reasoning_s: null,
-  read_tokens: null, prompt_tokens: null, ...more,
+  read_tokens: null, prompt_tokens: null, position: null, wait_s: null, ...more,
 });
 const asked = (running: Reply | null = reply()): Open =>
-  opened({ conversation: CONVERSATION, messages: [message("q", null, "user")], reply: running });
+  opened({ conversation: CONVERSATION, messages: [message("q", null, "user")], reply: running }, 0);
 const grew = (sequence: number, content: string, id = "a") =>
   ({ type: "reply_grew", id, conversation: "c", sequence, content, reasoning: "" }) as const;
 
@@ -52,17 +52,17 @@ test("pieces of another conversation are not ours", () => {
 
 test("an older state of an answer does not replace a newer one", () => {
   const open = asked();
-  assert.equal(began(open, reply({ sequence: 0, content: "" })), "ignored");
+  assert.equal(began(open, reply({ sequence: 0, content: "" }), 0), "ignored");
   assert.equal(open.reply?.content, "one ");
 });
 
 test("an answer to a question that is not here makes the conversation stale", () => {
-  assert.equal(began(asked(null), reply({ parent: "unseen" })), "stale");
+  assert.equal(began(asked(null), reply({ parent: "unseen" }), 0), "stale");
 });
 
 test("an answer does not go back from writing to reading", () => {
   const open = asked();
-  const back = { type: "reply_moved", id: "a", conversation: "c", state: "reading", read_tokens: 1, prompt_tokens: 9 } as const;
+  const back = { type: "reply_moved", id: "a", conversation: "c", state: "reading", read_tokens: 1, prompt_tokens: 9, position: null, wait_s: null } as const;
   assert.equal(apply(open, back, 0), "ignored");
   assert.equal(open.reply?.state, "writing");
 });
@@ -89,6 +89,29 @@ test("why there is no answer is remembered with the question, and when to try ag
   const error = { code: "server_is_overloaded", message: "Full.", retry_after_s: 5 };
   apply(open, { type: "reply_ended", id: "a", conversation: "c", message: null, error }, 1_000);
   assert.deepEqual(open.troubles.get("q"), { ...error, again_at: 6_000 });
-  began(open, reply({ id: "b", sequence: 0 }));
+  began(open, reply({ id: "b", sequence: 0 }), 0);
   assert.equal(open.troubles.size, 0);
+});
+
+const waits = (position: number, wait_s: number) =>
+  ({ type: "reply_moved", id: "a", conversation: "c", state: "waiting", position, wait_s, read_tokens: null, prompt_tokens: null }) as const;
+
+test("a wait that is told a little differently is the same wait, and one that changed is another", () => {
+  const open = asked(reply({ state: "waiting", sequence: 0, content: "" }));
+  assert.equal(open.turn_at, null);
+  apply(open, waits(3, 12), 1_000);
+  assert.equal(open.turn_at, 13_000);
+  apply(open, waits(2, 9), 3_000);
+  assert.deepEqual([open.turn_at, open.reply?.position], [13_000, 2]);
+  apply(open, waits(2, 30), 4_000);
+  assert.equal(open.turn_at, 34_000);
+});
+
+test("an answer without words may go back to waiting, one with words may not", () => {
+  const open = asked(reply({ state: "reading", sequence: 0, content: "" }));
+  assert.equal(apply(open, waits(1, 2), 0), "applied");
+  assert.deepEqual([open.reply?.state, open.turn_at], ["waiting", 2_000]);
+  apply(open, { ...waits(1, 2), state: "reading", position: null, wait_s: null }, 500);
+  assert.deepEqual([open.reply?.state, open.turn_at], ["reading", null]);
+  assert.equal(apply(asked(), waits(1, 2), 0), "ignored");
 });

@@ -12,14 +12,32 @@ export interface Open {
   /** Oldest first. */
   messages: Message[];
   reply: Reply | null;
+  /** When the answer's turn comes, in milliseconds since the epoch, while it waits and once that is known. */
+  turn_at: number | null;
   /** Why a question has no answer, by the question's id. Only this page's memory: the server keeps no errors. */
   troubles: Map<string, Trouble>;
 }
 
 export type Applied = "applied" | "ignored" | "stale";
 
-export function opened(tree: ConversationTree, troubles = new Map<string, Trouble>()): Open {
-  return { conversation: tree.conversation, messages: tree.messages, reply: tree.reply, troubles };
+export function opened(tree: ConversationTree, now: number, troubles = new Map<string, Trouble>()): Open {
+  const open = { conversation: tree.conversation, messages: tree.messages, reply: tree.reply, turn_at: null, troubles };
+  expect(open, tree.reply?.wait_s, now);
+  return open;
+}
+
+// A wait that is told a little differently each time is the same wait: a number that jumps about is believed by nobody.
+const SAME_MS = 3_000;
+const SAME_PART = 0.25;
+
+function expect(open: Open, wait_s: number | null | undefined, now: number): void {
+  if (wait_s == null) {
+    open.turn_at = null;
+    return;
+  }
+  const turn_at = now + wait_s * 1000;
+  const differs = open.turn_at === null ? Infinity : Math.abs(turn_at - open.turn_at);
+  if (differs > Math.max(SAME_MS, SAME_PART * wait_s * 1000)) open.turn_at = turn_at;
 }
 
 export function trouble(error: ReplyError, now: number): Trouble {
@@ -34,9 +52,9 @@ export function apply(open: Open, event: AccountEvent, now: number): Applied {
       open.conversation = event.conversation;
       return add(open, event.message);
     case "reply_began":
-      return event.reply.conversation === open.conversation.id ? began(open, event.reply) : "ignored";
+      return event.reply.conversation === open.conversation.id ? began(open, event.reply, now) : "ignored";
     case "reply_moved":
-      return moved(open, event);
+      return moved(open, event, now);
     case "reply_grew":
       return grew(open, event);
     case "reply_ended":
@@ -58,22 +76,30 @@ export function add(open: Open, message: Message): Applied {
 }
 
 /** Take an answer that has begun, or a newer state of the one that is known. */
-export function began(open: Open, reply: Reply): Applied {
+export function began(open: Open, reply: Reply, now: number): Applied {
   if (open.messages.some((message) => message.id === reply.id)) return "ignored";
   if (open.reply?.id === reply.id && open.reply.sequence >= reply.sequence) return "ignored";
   open.reply = reply;
+  open.turn_at = null;
+  expect(open, reply.wait_s, now);
   open.troubles.delete(reply.parent);
   // The question must be on the page before its answer is.
   return open.messages.some((message) => message.id === reply.parent) ? "applied" : "stale";
 }
 
 const ORDER = ["waiting", "reading", "thinking", "writing"] as const;
+const WITH_WORDS = ORDER.indexOf("thinking");
 
-function moved(open: Open, event: Extract<AccountEvent, { type: "reply_moved" }>): Applied {
+function moved(open: Open, event: Extract<AccountEvent, { type: "reply_moved" }>, now: number): Applied {
   if (open.reply?.id !== event.id) return event.conversation === open.conversation.id ? unknown(open, event.id) : "ignored";
   // An event that was on its way while the answer was asked for anew may be older than what we know.
-  if (ORDER.indexOf(event.state) < ORDER.indexOf(open.reply.state)) return "ignored";
+  // Only until there are words it may go back: whoever is better known goes first.
+  const was = ORDER.indexOf(open.reply.state);
+  if (ORDER.indexOf(event.state) < was && was >= WITH_WORDS) return "ignored";
   open.reply.state = event.state;
+  open.reply.position = event.position;
+  open.reply.wait_s = event.wait_s;
+  expect(open, event.wait_s, now);
   open.reply.read_tokens = event.read_tokens;
   open.reply.prompt_tokens = event.prompt_tokens;
   return "applied";

@@ -6,10 +6,13 @@ import { CallFailed } from "../api/client.ts";
 import type { AccountEvent, Asked, Message, Reply } from "../api/types.ts";
 import { type Open, type Trouble, add, apply, began, opened, trouble } from "../chat/apply.ts";
 import { newestBelow, path, siblings } from "../chat/tree.ts";
-import { endingNote } from "../chat/words.ts";
+import { endingNote, lineWords } from "../chat/words.ts";
 import { list } from "./list.svelte.ts";
 import { notices, sentence } from "./notices.svelte.ts";
 import { pathOf, router } from "./router.svelte.ts";
+
+// Whoever hears the page instead of seeing it is not told of every step.
+const SAID_WHERE_EVERY_MS = 15_000;
 
 /** One thing in the thread: a message, or the answer that is being written. */
 export interface Entry {
@@ -34,6 +37,7 @@ class Chat {
   // What is told while a state is on its way is kept, and applied to that state when it is here.
   #awaited = 0;
   #early: AccountEvent[] = [];
+  #saidWhereAt = 0;
 
   entries: Entry[] = $derived.by(() => {
     if (this.open === null) return [];
@@ -84,7 +88,7 @@ class Chat {
       try {
         const tree = await calls.conversation(id);
         if (turn !== this.#turn) return;
-        this.open = opened(tree, this.open?.troubles ?? new SvelteMap());
+        this.open = opened(tree, Date.now(), this.open?.troubles ?? new SvelteMap());
         this.failure = null;
         if (this.leaf !== null && !tree.messages.some((message) => message.id === this.leaf)) this.leaf = null;
       } catch (error) {
@@ -123,7 +127,7 @@ class Chat {
       try {
         const reply = await calls.answer(open.conversation.id, question);
         this.leaf = null;
-        if (this.open) began(this.open, reply);
+        if (this.open) began(this.open, reply, Date.now());
       } catch (error) {
         const problem = refused(error);
         open.troubles.set(question, problem);
@@ -150,12 +154,12 @@ class Chat {
   #take(id: string | null, asked: Asked): void {
     if (id === null) {
       this.#id = asked.conversation.id;
-      this.open = { ...opened({ conversation: asked.conversation, messages: [], reply: null }), troubles: new SvelteMap() };
+      this.open = { ...opened({ conversation: asked.conversation, messages: [], reply: null }, Date.now()), troubles: new SvelteMap() };
     }
     if (this.open !== null) {
       this.open.conversation = asked.conversation;
       add(this.open, asked.message);
-      began(this.open, asked.reply);
+      began(this.open, asked.reply, Date.now());
     }
     this.leaf = null;
     if (id === null) router.go(pathOf(asked.conversation.id));
@@ -169,10 +173,22 @@ class Chat {
       router.go("/chat", { replace: true });
       return;
     }
+    const before = open.reply?.position ?? null;
     if (apply(open, event, Date.now()) === "stale") void this.load();
+    if (event.type === "reply_moved" && open.reply?.id === event.id) this.#sayWhere(open.reply, before);
     if (event.type === "reply_ended" && event.conversation === open.conversation.id) {
       notices.say(event.error?.message ?? endingNote(event.message?.ending ?? null) ?? "Answer ready.");
     }
+  }
+
+  /** Say aloud where the answer stands in line: when that is first known, when it is next, and now and then between. */
+  #sayWhere(reply: Reply, before: number | null): void {
+    const position = reply.position ?? null;
+    if (position === null || position === before) return;
+    const now = Date.now();
+    if (before !== null && position > 1 && now - this.#saidWhereAt < SAID_WHERE_EVERY_MS) return;
+    this.#saidWhereAt = now;
+    notices.say(lineWords(position, reply.wait_s ?? null));
   }
 
   async #asking<T>(what: () => Promise<T>): Promise<T> {

@@ -16,7 +16,7 @@ import aiohttp
 
 from tidegate.adapters.engines import wire
 from tidegate.adapters.engines.process import EngineProcess
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.health import Act, EngineHealth, EngineState, HealthPlan
 from tidegate.core.generation.call import Call, ChatCall, Event
 from tidegate.ports.engine import (

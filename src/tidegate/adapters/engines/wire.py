@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tidegate.core.admission.slots import Place
+from tidegate.core.admission.claims import Place
 from tidegate.core.generation.call import (
     Call,
     ChatCall,

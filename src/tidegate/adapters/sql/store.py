@@ -12,6 +12,7 @@ from tidegate.adapters.sql.conversations import SqlConversationStore
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.faults import told_in_a_sentence
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
+from tidegate.adapters.sql.standing import SqlStandingStore
 from tidegate.adapters.sql.vault import UserKeyVault
 
 
@@ -20,6 +21,7 @@ class SqlStore(msgspec.Struct, frozen=True, kw_only=True):
 
     accounts: SqlAccountStore
     conversations: SqlConversationStore
+    standings: SqlStandingStore
 
 
 @asynccontextmanager
@@ -54,6 +56,7 @@ async def open_store(
             yield SqlStore(
                 accounts=SqlAccountStore(records),
                 conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
+                standings=SqlStandingStore(records),
             )
         finally:
             await user_keys.close()

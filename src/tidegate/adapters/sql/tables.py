@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -72,6 +73,26 @@ sessions = Table(
     Column("created_at_s", Double, nullable=False),
     Column("expires_at_s", Double, nullable=False),
     Column("last_seen_at_s", Double, nullable=False),
+)
+
+# Written by whoever serves, in batches; a user without a row is one of whom nothing is known yet.
+standings = Table(
+    "standings",
+    records,
+    Column("owner", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("cohort", String(40), nullable=False),
+    Column("is_verified", Boolean, nullable=False),
+    Column("is_vouched", Boolean, nullable=False),
+    Column("is_born_in_flood", Boolean, nullable=False),
+    Column("suspect_until_s", Double),
+    # A history, as of its own moments: what is left of it depends on when it is asked.
+    Column("days", Double, nullable=False),
+    Column("last_day", Integer, nullable=False),
+    Column("counted_at_s", Double, nullable=False),
+    Column("tokens", Double, nullable=False),
+    Column("today_tokens", Double, nullable=False),
+    Column("peak", Double, nullable=False),
+    Column("today_peak", Integer, nullable=False),
 )
 
 conversations = Table(

@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import AnyEvent, EngineChanged, LoginTried, RequestFinished, SignUpTried
+from tidegate.core.events import AnyEvent, EngineChanged, GateRefused, LoginTried, RequestFinished, SignUpTried
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
+    "tidegate_gate_refused": ("reason",),
+    "tidegate_gate_spared": ("reason",),
     "tidegate_generation_tokens": ("kind",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
@@ -62,6 +64,18 @@ class Metrics:
             LABELS["tidegate_http_requests"],
             registry=registry,
         )
+        self._refused = Counter(
+            "tidegate_gate_refused",
+            "Requests refused by their headers alone; not counted among the others.",
+            LABELS["tidegate_gate_refused"],
+            registry=registry,
+        )
+        self._spared = Counter(
+            "tidegate_gate_spared",
+            "Requests that a dry run let through.",
+            LABELS["tidegate_gate_spared"],
+            registry=registry,
+        )
         self._tokens = Counter(
             "tidegate_generation_tokens",
             "Tokens read and written; cached ones are part of the prompt.",
@@ -96,8 +110,15 @@ class Metrics:
     def record(self, event: AnyEvent) -> None:
         """Count one event."""
         match event:
+            case RequestFinished(is_sample=True):
+                pass  # It is counted with the rest of them.
             case RequestFinished():
                 self._count(event)
+            case GateRefused():
+                for reason, times in event.refused.items():
+                    self._refused.labels(reason).inc(times)
+                for reason, times in event.would.items():
+                    self._spared.labels(reason).inc(times)
             case EngineChanged():
                 self._ready.set(event.state is EngineState.READY)
                 self._restarts.set(event.restarts)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.accounts import Role
+from tidegate.core.admission.facts import Lane
 from tidegate.core.events import RouteKind
 from tidegate.core.reasons import Reason
 from tidegate.http.accounts import entering, own
@@ -36,7 +37,12 @@ def _page(
 
 
 def _form(
-    path: str, summary: str, endpoint: _Endpoint, role: Role | None = None, *reasons: Reason
+    path: str,
+    summary: str,
+    endpoint: _Endpoint,
+    role: Role | None = None,
+    *reasons: Reason,
+    lane: Lane | None = None,
 ) -> Route[AccountsRoom]:
     return Route(
         method="POST",
@@ -44,6 +50,7 @@ def _form(
         summary=summary,
         endpoint=endpoint,
         kind=RouteKind.PAGE,
+        lane=lane,
         role=role,
         is_form=True,
         media_type="text/html",
@@ -54,12 +61,36 @@ def _form(
 
 TABLE: Final = (
     _page("/sign-in", "The form to sign in", entering.sign_in_page),
-    _form("/sign-in", "Sign in", entering.sign_in, None, Reason.WRONG_CREDENTIALS, *_ENTERING),
+    _form(
+        "/sign-in",
+        "Sign in",
+        entering.sign_in,
+        None,
+        Reason.WRONG_CREDENTIALS,
+        *_ENTERING,
+        lane=Lane.ACCOUNT,
+    ),
     _page("/sign-up", "The form to make an account", entering.sign_up_page, None, Reason.SIGN_UP_CLOSED),
-    _form("/sign-up", "Make an account", entering.sign_up, None, Reason.SIGN_UP_CLOSED, *_JOINING),
+    _form(
+        "/sign-up",
+        "Make an account",
+        entering.sign_up,
+        None,
+        Reason.SIGN_UP_CLOSED,
+        *_JOINING,
+        lane=Lane.ACCOUNT,
+    ),
     _form("/sign-out", "Sign out", entering.sign_out),
     _page("/setup/{code}", "The form for the first operator", entering.setup_page, None, Reason.ROUTE_NOT_FOUND),
-    _form("/setup/{code}", "Make the first operator", entering.setup, None, Reason.ROUTE_NOT_FOUND, *_JOINING),
+    _form(
+        "/setup/{code}",
+        "Make the first operator",
+        entering.setup,
+        None,
+        Reason.ROUTE_NOT_FOUND,
+        *_JOINING,
+        lane=Lane.ACCOUNT,
+    ),
     _page("/account", "One's own account", own.account_page, Role.USER),
     _form("/account/keys", "Make a key", own.create_key, Role.USER, Reason.INVALID_VALUE),
     _form("/account/keys/{key}/revoke", "Revoke a key", own.revoke_key, Role.USER, Reason.ROUTE_NOT_FOUND),
@@ -72,6 +103,7 @@ TABLE: Final = (
         Role.USER,
         Reason.WRONG_CREDENTIALS,
         *_ENTERING,
+        lane=Lane.ACCOUNT,
     ),
     _page("/people", "The newest accounts", own.people_page, Role.OPERATOR),
 )

@@ -138,6 +138,7 @@ class ReplyBody(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is being written: all of it up to `sequence`. `id` is the message that it will be.
 
     While `reading`, `read_tokens` of `prompt_tokens` have been read, when the engine tells.
+    While `waiting`, `position` 1 is next in line and its turn comes within `wait_s`, once that is known.
     """
 
     id: str
@@ -150,6 +151,8 @@ class ReplyBody(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_s: float | None = None
     read_tokens: int | None = None
     prompt_tokens: int | None = None
+    position: int | None = None
+    wait_s: float | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,13 +214,18 @@ class ReplyBegan(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class ReplyMoved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply_moved"):
-    """The answer is in another state, or more of the question was read."""
+    """The answer is in another state, more of the question was read, or it stands elsewhere in line.
+
+    From `reading` it may come back to `waiting`, when somebody with a better right has come.
+    """
 
     id: str
     conversation: str
     state: Literal["waiting", "reading", "thinking", "writing"]
     read_tokens: int | None = None
     prompt_tokens: int | None = None
+    position: int | None = None
+    wait_s: float | None = None
 
 
 class ReplyGrew(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply_grew"):

@@ -181,7 +181,7 @@ async def search_conversations(room: ChatRoom, request: Request) -> Response:
         raise Refusal(Reason.INVALID_VALUE, f"{error}.", param="q") from None
 
     async def search() -> list[Hit]:
-        ticket, _ = await room.searches.enter(owner)
+        ticket = await room.searches.enter(owner)
         try:
             return await room.conversations.search(owner, words, limit=_MOST_HITS)
         finally:

@@ -70,6 +70,8 @@ def _body(happening: Happening) -> AccountEvent:
                 state=happening.state.value,
                 read_tokens=happening.read_tokens,
                 prompt_tokens=happening.prompt_tokens,
+                position=happening.position,
+                wait_s=happening.wait_s,
             )
         case Grew():
             return ReplyGrew(
@@ -107,6 +109,8 @@ def reply_body(reply: Reply) -> ReplyBody:
         reasoning_s=reply.reasoning_s,
         read_tokens=reply.read_tokens,
         prompt_tokens=reply.prompt_tokens,
+        position=reply.position,
+        wait_s=reply.wait_s,
     )
 
 

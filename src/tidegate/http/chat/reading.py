@@ -31,7 +31,7 @@ def signed_in_visitor(request: Request) -> tuple[Visitor, SignedIn]:
 def asker(request: Request) -> Asker:
     """The same, as the services know them."""
     _, signed_in = signed_in_visitor(request)
-    return Asker(signed_in.user.id, signed_in.session.id)
+    return Asker(signed_in.user, signed_in.session.id)
 
 
 async def body(request: Request, kind: type[T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.core.accounts import Role
+from tidegate.core.admission.facts import Lane
 from tidegate.core.reasons import Reason
 from tidegate.http.chat import calls
 from tidegate.http.chat.answers import (
@@ -73,6 +74,7 @@ TABLE: Final = (
         path="/api/conversations",
         summary="Begin a conversation with a question",
         endpoint=calls.create_conversation,
+        lane=Lane.INFERENCE,
         role=Role.USER,
         request=NewConversation,
         response=Asked,
@@ -112,6 +114,7 @@ TABLE: Final = (
         path="/api/conversations/{conversation}/messages",
         summary="Ask the next question",
         endpoint=calls.create_message,
+        lane=Lane.INFERENCE,
         role=Role.USER,
         request=NewMessage,
         response=Asked,
@@ -123,6 +126,7 @@ TABLE: Final = (
         path="/api/conversations/{conversation}/replies",
         summary="Have a question answered, or answered again",
         endpoint=calls.create_reply,
+        lane=Lane.INFERENCE,
         role=Role.USER,
         request=NewReply,
         response=ReplyBody,

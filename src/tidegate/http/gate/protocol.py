@@ -1,21 +1,24 @@
-"""The HTTP/1.1 protocol with a bounded head and no pipelining.
+"""The HTTP/1.1 protocol: where refused requests end.
+
+The decision falls when the head is complete, before there is a task, a scope or
+a body (see guard). A refusal is written at once and the connection goes on,
+unless more may come on it than is worth reading, or nobody can tell what will.
 
 uvicorn's parser joins a header that comes in pieces anew with each piece and
 knows no limit: one caller who sends a header without end would hold the whole
 process. Here a head of more than `HEAD_LIMIT_BYTES`, or with more than
-`HEADER_LIMIT` fields, is refused before it is kept.
+`HEADER_LIMIT` fields, is refused before it is kept, and so is what may follow
+the last chunk of a body.
 
 A second request on the same connection before the first is answered
 (pipelining, which no client in use does by itself) closes the connection after
-that answer: while one waits, the server cannot see the caller leave.
+that answer: while one waits, the server cannot see the caller leave. Two
+requests in one piece are that too, also when the first was refused: a piece
+full of requests would keep everybody else waiting.
 
-The kernel keeps little for a caller who does not read: by itself it would take
-megabytes, minutes of an answer, before anybody could see that nobody reads. And
-it ends a connection on which nothing of what is to be sent was taken for
-`UNTAKEN_LIMIT_S`, be it that the line vanished or that the caller's window
-stays shut (tcp(7), TCP_USER_TIMEOUT): what lies in this process for it would
-lie there for as long as the caller likes. A line on which nothing is to be sent
-is asked now and then whether it is still there.
+`Upgrade` is ignored (RFC 9110 section 7.8): Java's client sends it with every
+first request, body included. The parser would take what follows for another
+protocol, so the head is read again without it.
 
 Leans on uvicorn's HttpToolsProtocol, which is held to one minor version.
 """
@@ -23,117 +26,274 @@ Leans on uvicorn's HttpToolsProtocol, which is held to one minor version.
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import Any, Final
+from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+
+from tidegate.core.admission.addresses import keys_of
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import STRANGERS
+from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, DRAINING, HEAD, Connections
+from tidegate.http.gate.guard import Entered, Guard, Peer
+from tidegate.http.gate.proxy_protocol import ProxyHeader
+from tidegate.http.gate.refusing import Answer
+from tidegate.http.gate.timed import CLOSE, TimedProtocol, new_parser
 
 HEAD_LIMIT_BYTES: Final = 65536
 HEADER_LIMIT: Final = 100
-SEND_BUFFER_BYTES: Final = 65536
-UNTAKEN_LIMIT_S: Final = 30.0
-PROBE_AFTER_S: Final = 15
-PROBE_EVERY_S: Final = 5
-MOST_PROBES: Final = 3
+SKIPPED_FROM_BYTES: Final = 4096
+"""From this size on a refused request's body is counted here and not shown to the parser, which would copy it."""
 
-_TOO_LARGE = (
-    b'{"error":{"message":"The request line and headers are larger than 64 KiB or more than 100 fields.",'
-    b'"type":"invalid_request_error","param":"headers","code":"head_too_large"}}'
-)
-_REFUSAL = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    b"content-length: " + str(len(_TOO_LARGE)).encode() + b"\r\n\r\n" + _TOO_LARGE
-)
+_OF_ONE_HOP: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_NO_PEER: Final = Peer("", 0, None, is_proxy=False)
 
 
-class GateProtocol(HttpToolsProtocol):
-    """One connection."""
+class _PipelinedError(Exception):
+    """Ends the parser's work on a piece that holds one request too many."""
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        """As the server makes it."""
-        super().__init__(*arguments, **settings)
-        self._head_bytes = 0
-        self._is_in_head = True
-        self._is_refused = False
+
+class GateProtocol(TimedProtocol):
+    """One connection. Without a guard everybody is let in."""
+
+    _peer: Peer = _NO_PEER
+    _proxy_header: ProxyHeader | None = None
+    _head_bytes: int = 0
+    _unseen_bytes: int = 0
+    _skipped_bytes: int = 0
+    _is_in_head: bool = True
+    _has_begun: bool = False
+    _is_too_large: bool = False
+    _is_answered: bool = False
+    _is_last: bool = False
+    _is_upgrading: bool = False
+    _was_upgrading: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Bound what the kernel keeps for a caller who does not read, and for how long."""
-        kept = transport.get_extra_info("socket")
-        if kept is not None:
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            if kept.family in {socket.AF_INET, socket.AF_INET6}:
-                kept.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_S)
-                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
-                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, MOST_PROBES)
-                kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNTAKEN_LIMIT_S * 1000))
+        """Take the connection in and see who it is from."""
         super().connection_made(transport)
+        if self.guard is None or self._is_refused:
+            return
+        self._peer = self.guard.peer(transport.get_extra_info("peername"))
+        if self._peer.is_proxy and self.guard.expects_proxy_header:
+            self._proxy_header = ProxyHeader()
+        else:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the connection where the other end is the client itself."""
+        peer = self._peer
+        if self._is_entered and self.table is not None and peer.address is not None and not peer.is_proxy:
+            self.table.count(self, keys_of(peer.address)[0])
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser no more of a head than the limit allows."""
+        """Take the next piece."""
+        if self._is_refused:
+            self._discard(len(data))
+            return
+        if self._proxy_header is not None:
+            data = self._behind_proxy_header(self._proxy_header, data)
+        self._is_answered = False
+        size = len(data)
+        if self._skipped_bytes:
+            self._feed_within_limits(memoryview(data))
+        elif size < SKIPPED_FROM_BYTES and self._is_in_head and size <= HEAD_LIMIT_BYTES - self._head_bytes:
+            self._head_bytes += size
+            self._feed(data)
+        else:
+            head, rest = self._parted(data)
+            self._feed_within_limits(head)
+            self._feed_within_limits(rest)
+        if self._is_too_large:
+            self._turn_away(Reason.HEAD_TOO_LARGE)
+        elif self._has_begun and self.phase is AWAITING:
+            self.phase = HEAD
+            if not self.is_fresh:
+                self._turn(HEAD)
+        self._place()
+
+    def _behind_proxy_header(self, header: ProxyHeader, data: bytes) -> bytes:
+        """Read who a trusted proxy speaks for; what it sends without saying so is nobody's."""
+        try:
+            found = header.feed(data)
+        except ValueError:
+            self.drop()
+            return b""
+        self._has_begun = True  # As good as the beginning of a head: it must be complete as soon.
+        if found is None:
+            return b""
+        address, rest = found
+        self._proxy_header = None
+        if address is not None and self.guard is not None:
+            self._peer = self.guard.behind(self._peer, address)
+            self._count()
+        return rest
+
+    def _parted(self, data: bytes) -> tuple[memoryview, memoryview]:
+        """Part a head from a large body behind it, which might not be worth the parser's time."""
+        end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT_BYTES) + 4 if self._is_in_head else 0
         view = memoryview(data)
+        return view[:end], view[end:]
+
+    def _skip(self, view: memoryview) -> memoryview:
+        """Throw away what belongs to the body of a refused request."""
+        size = min(len(view), self._skipped_bytes - self.body_bytes)
+        self.body_bytes += size
+        if self.body_bytes == self._skipped_bytes:
+            # The old parser waits for a body that it will never see.
+            self.parser = new_parser(self)
+            self.headers = []
+            self.on_message_complete()
+        return view[size:]
+
+    def _feed_within_limits(self, view: memoryview) -> None:
+        """Feed the parser no more of a head, or of what it says nothing about, than the limit allows."""
         while view and not self._is_refused and not self.transport.is_closing():
-            step = len(view)
+            if self._skipped_bytes:
+                view = self._skip(view)
+                continue
+            step = min(len(view), HEAD_LIMIT_BYTES)
             if self._is_in_head:
                 step = min(step, HEAD_LIMIT_BYTES - self._head_bytes)
-                if step <= 0:
-                    self._refuse()
-                    return
                 self._head_bytes += step
-            super().data_received(bytes(view[:step]))
+            self._unseen_bytes += step
+            if not step or self._unseen_bytes > 2 * HEAD_LIMIT_BYTES:
+                self._is_too_large = True
+                return
+            self._feed(view[:step])
             view = view[step:]
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_upgrading:
+                self._feed_again(memoryview(data)[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            if isinstance(error, httptools.HttpParserCallbackError):
+                cause = error.__context__
+                if isinstance(cause, _PipelinedError):
+                    self._end()
+                    return
+                if not isinstance(cause, ValueError | httptools.HttpParserError):
+                    raise  # A defect of ours, not a request that cannot be read.
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _feed_again(self, rest: memoryview) -> None:
+        """Read the same head without its wish for another protocol, and then what comes behind it."""
+        self._is_upgrading, self._was_upgrading = False, True
+        line = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] not in _OF_ONE_HOP]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            fields.append(b"connection: close\r\n")
+        self.parser = new_parser(self)
+        self._feed(b"".join((b"%b %b HTTP/%b\r\n" % line, *fields, b"\r\n")))
+        if rest and not self._is_refused:
+            self._feed(rest)
 
     def on_message_begin(self) -> None:
         """A new head."""
-        self._is_in_head = True
-        super().on_message_begin()
+        if self._is_answered or self._is_refused:
+            raise _PipelinedError
+        self.url = b""
+        self.headers = []
+        self._is_in_head = self._has_begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one more field, if it is not one too many."""
-        if len(self.headers) >= HEADER_LIMIT:
-            self._is_refused = True  # The parser cannot be stopped here; what follows is not kept.
+        """Take one more field, if it is not one too many. What stands behind a body belongs to no head."""
+        if not self._is_in_head:
             return
-        super().on_header(name, value)
+        if len(self.headers) >= HEADER_LIMIT:
+            self._is_too_large = True  # The parser cannot be stopped here; what follows is not kept.
+            return
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Start the application, unless the head was refused or the request came too early."""
-        self._is_in_head, self._head_bytes = False, 0
-        if self._is_refused:
-            self._refuse()
+        """Judge the request and start the application, or write why not."""
+        self._is_in_head = self._has_begun = False
+        self._head_bytes = self._unseen_bytes = self.body_bytes = 0
+        if self._is_too_large or (self.scheme is not None and self._is_answering()):
+            self._turn_away(Reason.HEAD_TOO_LARGE)
             return
-        if self._is_answering():
-            self._is_refused = True
-            self.cycle.keep_alive = False
+        parser = self.parser
+        method = parser.get_method()
+        if parser.should_upgrade():
+            if method == b"CONNECT":
+                self.send_400_response("This is no proxy.")
+            self._is_upgrading = not self._is_refused
             return
-        super().on_headers_complete()
+        judged = None if self.guard is None else self.guard.judge(method, self.url, self.headers, self._peer)
+        if isinstance(judged, Answer):
+            self._refuse(judged)
+        elif self.is_extra and not (judged is not None and judged.is_genuine):
+            self._turn_away(Reason.TOO_MANY_CONNECTIONS)
+        else:
+            self._admit(judged)
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body of a request that was taken."""
-        if not self._is_refused:
+        self._unseen_bytes = 0
+        self.body_bytes += len(body)
+        if self.phase is BODY and not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is complete; the next bytes are a head."""
-        self._is_in_head = True
-        if not self._is_refused:
+        if self._is_upgrading or self._is_refused:
+            return
+        self._is_in_head, self._was_upgrading = True, False
+        if self.phase is BODY:
             super().on_message_complete()
+            self._turn(ANSWERING if self._is_answering() else AWAITING)
+            return
+        self._skipped_bytes = 0
+        self.phase, self._is_moved = AWAITING, True
+        if self._is_last:
+            self.drop()
+
+    def _refuse(self, refusal: Answer) -> None:
+        """Write a refusal; the connection goes on, if what else may come on it is bounded and read."""
+        if refusal.is_last or self._was_upgrading or self.is_extra:
+            self._write(refusal, CLOSE)
+            self._end()
+            return
+        if self._is_write_paused:
+            # It asks and does not read: its refusals shall not pile up here.
+            self.transport.abort()
+            return
+        self._is_answered, self.is_fresh = True, False
+        self._is_last = not self.parser.should_keep_alive() or self.parser.get_http_version() == "1.0"
+        if refusal.unread_bytes >= SKIPPED_FROM_BYTES:
+            self._skipped_bytes = refusal.unread_bytes
+        self.phase, self._is_moved = DRAINING, True
+        self._write(refusal, CLOSE if self._is_last else b"")
+
+    def _admit(self, entered: Entered | None) -> None:
+        """Start the application, which uvicorn does with what it keeps from the head."""
+        if self.scheme is None:
+            self._introduce()
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        if entered is not None:
+            self.is_known = entered.decision.standing not in STRANGERS
+            self.scope["client"] = entered.client
+            self.scope["state"]["gate"] = entered.decision
+        self.is_fresh = self.is_extra = False
+        self._turn(BODY)
+        super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, unless an answer is under way: then that one is the last."""
-        self._is_refused = True
-        if self._is_answering():
-            self.cycle.keep_alive = False
-            return
-        super().send_400_response(msg)
+        self._break_off()
+        if self._is_answering() or self.transport.is_closing():
+            self._end()
+        else:
+            self._is_refused = True
+            super().send_400_response(msg)
 
-    def _is_answering(self) -> bool:
-        cycle: Any = self.cycle  # None before the first request, which its type does not say.
-        return cycle is not None and not cycle.response_complete
 
-    def _refuse(self) -> None:
-        self._is_refused = True
-        if self._is_answering():
-            self.cycle.keep_alive = False  # Never overtake an answer under way.
-            return
-        self.transport.write(_REFUSAL)
-        self.transport.close()
+def guarded(guard: Guard | None, table: Connections | None) -> type[GateProtocol]:
+    """The protocol of one port, for uvicorn's `Config(http=...)`."""
+    return type("GuardedProtocol", (GateProtocol,), {"guard": guard, "table": table})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Callable
+from math import ceil
 from typing import Final, TypeVar
 
 import msgspec
@@ -12,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.accounts import Scope
+from tidegate.core.admission.claims import Waiting
 from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Call, Progress
+from tidegate.core.generation.size import prompt_bytes
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES
 from tidegate.core.reasons import Reason
 from tidegate.http import bodies
@@ -27,10 +30,12 @@ from tidegate.http.refusals import Refusal
 from tidegate.http.routes import Route
 from tidegate.http.streams import EventStream, comment, event
 from tidegate.ports.engine import CallRejectedError, ContextExceededError, Engine
+from tidegate.services.admission import Admission
 from tidegate.services.authenticate import Caller
 from tidegate.services.generate import Generation
-from tidegate.services.lane import Lane
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.line import QUIET_S, UNTOLD_S
+from tidegate.services.timing import Timing
 
 W = TypeVar("W", ChatRequest, TextRequest)
 
@@ -43,7 +48,7 @@ class OpenAiRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Engine
     aliases: tuple[str, ...]
-    lane: Lane
+    admission: Admission
     lifecycle: Lifecycle
     max_body_bytes: int
     clock: Callable[[], float]
@@ -115,19 +120,37 @@ async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:
     exchange: Exchange = request.state.exchange
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
-    call = _call(wanted)
+    generation = _enter(room, request, wanted)
+    async with contextlib.AsyncExitStack() as undo:
+        undo.push_async_callback(generation.close)
+        with refusing(_blaming(wanted)):
+            # No status line before the engine has begun, or a wait is promised: until then a refusal can be one.
+            await until_gone(generation.begin(), request.receive, room.lifecycle)
+        if not wanted.is_stream:
+            return await until_gone(_collect(generation, dialect), request.receive, room.lifecycle)
+        undo.pop_all()
+    return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange, generation.close)
+
+
+def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest) -> Generation:
+    """Take a place in line. Raises a Refusal."""
+    call, admission = _call(wanted), room.admission
     caller: Caller = request.state.caller
+    exchange: Exchange = request.state.exchange
+    context_tokens = room.engine.card.context_tokens
+    claim = admission.claim(
+        caller.user,
+        prompt_bytes=prompt_bytes(call),
+        output_tokens=min(wanted.asked_tokens or context_tokens, context_tokens),
+        is_stream=wanted.is_stream,
+    )
+    exchange.timing = Timing(standing=claim.standing)
     with refusing(_blaming(wanted)):
-        begun = Generation.begin(room.engine, room.lane, call, caller.user.id, room.ticks)
-        # No status line before the engine has taken the call: until then a refusal can still be a refusal.
-        generation = await until_gone(begun, request.receive, room.lifecycle)
+        ticket = admission.take(claim)
+    quiet_s = QUIET_S if wanted.is_stream else UNTOLD_S
+    generation = Generation(room.engine, admission, ticket, call, quiet_s=quiet_s)
     exchange.timing = generation.timing
-    if wanted.is_stream:
-        return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange, generation.close)
-    try:
-        return await until_gone(_collect(generation, dialect), request.receive, room.lifecycle)
-    finally:
-        await generation.close()
+    return generation
 
 
 def _call(wanted: ChatRequest | TextRequest) -> Call:
@@ -140,11 +163,17 @@ def _call(wanted: ChatRequest | TextRequest) -> Call:
 
 async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) -> AsyncGenerator[bytes, None]:
     reported_at = room.ticks()
+    is_open = False
     with refusing():
         async with contextlib.aclosing(generation.events()) as events:
-            for chunk in dialect.opening():
-                yield event(msgspec.json.encode(chunk))
             async for happened in events:
+                if isinstance(happened, Waiting):
+                    yield comment(f"waiting position={happened.position} eta_s={ceil(happened.wait_s)}")
+                    continue
+                if not is_open:
+                    is_open = True
+                    for chunk in dialect.opening():
+                        yield event(msgspec.json.encode(chunk))
                 for chunk in dialect.take(happened):
                     yield event(msgspec.json.encode(chunk))
                 if isinstance(happened, Progress) and room.ticks() - reported_at >= _REPORT_EVERY_S:
@@ -157,8 +186,10 @@ async def _collect(generation: Generation, dialect: Dialect) -> Response:
     with refusing():
         async with contextlib.aclosing(generation.events()) as events:
             async for happened in events:
-                dialect.take(happened)
-    served_ms = round((generation.timing.queue_s + generation.timing.service_s) * 1000)
+                if not isinstance(happened, Waiting):
+                    dialect.take(happened)
+    timing = generation.timing
+    served_ms = round(((timing.queue_s or 0.0) + (timing.service_s or 0.0)) * 1000)
     return _json(dialect.whole(), {"openai-processing-ms": str(served_ms)})
 
 
@@ -202,6 +233,7 @@ _CALL_REASONS = (
     Reason.BODY_TOO_LARGE,
     Reason.CONCURRENCY_LIMIT_EXCEEDED,
     Reason.SERVER_IS_OVERLOADED,
+    Reason.INSUFFICIENT_SYSTEM_RESOURCE,
     Reason.ENGINE_UNAVAILABLE,
     Reason.ENGINE_FAILED,
 )

@@ -14,7 +14,7 @@ from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import Engine, EngineReport
-from tidegate.services.lane import Lane
+from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
 
 
@@ -22,7 +22,7 @@ class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     """`exposition` writes the metrics in Prometheus' text format."""
 
     engine: Engine
-    lane: Lane
+    admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
 
@@ -44,13 +44,13 @@ async def operator_page(room: OperatorRoom, request: Request) -> Response:
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
-    """Engine state with its cause, restarts, and how full the lane is."""
+    """Engine state with its cause, restarts, and how many run and wait."""
     del request
     body = Vitals(
         engine=room.engine.report(),
-        running=room.lane.queue.running,
-        waiting=room.lane.queue.waiting,
-        slots=room.lane.queue.plan.slots,
+        running=room.admission.scheduler.running,
+        waiting=room.admission.scheduler.waiting,
+        slots=room.admission.scheduler.plan.slots,
         draining=room.lifecycle.is_draining,
     )
     return Response(msgspec.json.encode(body), media_type="application/json")

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidegate.core.admission.facts import Lane
 from tidegate.core.events import RouteKind
 from tidegate.http.pages.headers import HEADERS
 from tidegate.http.routes import Route
@@ -60,6 +61,7 @@ ASSETS: Final[tuple[Route[Any], ...]] = (
         summary="The pages' style sheet",
         endpoint=style,
         kind=RouteKind.PAGE,
+        lane=Lane.ASSET,
         media_type="text/css",
         statuses=(200, 304),
     ),
@@ -69,6 +71,7 @@ ASSETS: Final[tuple[Route[Any], ...]] = (
         summary="The sign in the browser's tab",
         endpoint=icon,
         kind=RouteKind.PAGE,
+        lane=Lane.ASSET,
         media_type="image/svg+xml",
         statuses=(200, 304),
     ),

@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tidegate.core.admission.facts import Lane
 from tidegate.core.events import RouteKind
 from tidegate.core.reasons import Reason
 from tidegate.http.refusals import Refusal
@@ -99,7 +100,12 @@ TABLE: Final = (
 
 OPEN_TABLE: Final = (
     Route(
-        method="GET", path="/assets/{path:path}", summary="A file of the web chat", endpoint=asset, kind=RouteKind.PAGE
+        method="GET",
+        path="/assets/{path:path}",
+        summary="A file of the web chat",
+        endpoint=asset,
+        kind=RouteKind.PAGE,
+        lane=Lane.ASSET,
     ),
     Route(
         method="GET",
@@ -107,6 +113,7 @@ OPEN_TABLE: Final = (
         summary="The web app manifest",
         endpoint=manifest,
         kind=RouteKind.PAGE,
+        lane=Lane.ASSET,
         media_type="application/manifest+json",
     ),
 )

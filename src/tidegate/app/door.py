@@ -1,0 +1,126 @@
+"""Puts the gate together: who may come in, what is known of them, and what is told of those who may not."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from tidegate.adapters.disk.secrets import Secrets
+from tidegate.app.plans import Plans
+from tidegate.config import Settings
+from tidegate.config.exposure import trusted_proxies
+from tidegate.core.accounts import User
+from tidegate.core.admission.claims import Shed
+from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.scheduler import Scheduler
+from tidegate.core.capacity.pressure import Pressure
+from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.register import Register
+from tidegate.http.gate.clients import Clients
+from tidegate.http.gate.connections import Connections
+from tidegate.http.gate.guard import Guard
+from tidegate.http.gate.public import public_lanes
+from tidegate.http.gate.telling import Telling
+from tidegate.ports.journal import Journal
+from tidegate.services.admission import Admission, Patience
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that stands before the public port. The status port has a table of its own and no guard."""
+
+    gate: Gate
+    guard: Guard
+    connections: Connections
+    status_connections: Connections
+    register: Register
+    admission: Admission
+    pressure: Pressure
+    telling: Telling
+    steady: Callable[[], float]
+
+    def apply(self, plans: Plans) -> None:
+        """Go on under other plans; nothing that runs is touched."""
+        self.gate.apply(plans.gate)
+        self.connections.plan = self.status_connections.plan = plans.connections
+        self.register.plan = plans.standing
+        self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
+        self.admission.patience = patience(plans)
+
+    def note_dead(self, digest: bytes) -> None:
+        """A genuine credential is revoked or over: it is a stranger's from now on."""
+        self.gate.note_dead(digest, self.steady())
+
+    def is_flooded(self) -> bool:
+        """Whether a flood runs: accounts made now start at the bottom."""
+        return self.pressure.is_flooded(time.monotonic())
+
+
+def patience(plans: Plans) -> Patience:
+    """How long callers wait."""
+    return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
+
+
+def open_admission(plans: Plans, register: Register, served: Callable[..., None]) -> Admission:
+    """Make the scheduler and its awaitable face."""
+
+    def claimant(user: User) -> tuple[Standing, str, int]:
+        record = register.record(user.id)
+        usual = 2 if record is None else max(2, math.ceil(record.history.peak))
+        return register.standing(user.id, time.time()), register.cohort(user.id), usual
+
+    return Admission(
+        Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+    )
+
+
+def open_door(
+    settings: Settings,
+    plans: Plans,
+    *,
+    secrets: Secrets,
+    register: Register,
+    admission: Admission,
+    journal: Journal,
+    fingerprint: Callable[[str], Fingerprint],
+) -> Door:
+    """Make the gate of the public port."""
+    scheduler = admission.scheduler
+
+    started_at, started_ticks = time.time(), time.monotonic()
+
+    def steady() -> float:
+        # Unix time that never steps: a bucket must not be filled by setting the clock.
+        return started_at + time.monotonic() - started_ticks
+
+    def preview(principal: str, standing: Standing, size_bytes: int, patience_s: float, _now: float) -> Shed | None:
+        cohort = register.cohort(UserId(principal)) if principal else ""
+        return scheduler.preview(principal, standing, cohort, size_bytes, patience_s, time.monotonic())
+
+    pressure = Pressure()
+    telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
+    gate = Gate(plans.gate, register, preview)
+    guard = Guard(
+        gate=gate,
+        server_keys=secrets.server_keys,
+        clients=Clients(trusted_proxies(settings)),
+        lanes=public_lanes(),
+        clock=steady,
+        counted=telling.counted,
+        reported=telling.reported,
+        expects_proxy_header=settings.server.proxy_protocol,
+    )
+    return Door(
+        gate=gate,
+        guard=guard,
+        connections=Connections(plans.connections),
+        status_connections=Connections(plans.connections),
+        register=register,
+        admission=admission,
+        pressure=pressure,
+        telling=telling,
+        steady=steady,
+    )

@@ -1,0 +1,93 @@
+"""Turns settings into the plans that decisions are made by."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tidegate.config import Settings
+from tidegate.config.exposure import check
+from tidegate.core.admission.addresses import Networks
+from tidegate.core.admission.gate import GatePlan
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.record import StandingPlan
+from tidegate.http.gate.connections import ConnectionPlan
+
+_KEY_BYTES = 32
+
+
+class Plans(msgspec.Struct, frozen=True, kw_only=True):
+    """All that can be exchanged while the service runs."""
+
+    gate: GatePlan
+    connections: ConnectionPlan
+    admission: AdmissionPlan
+    standing: StandingPlan
+    patience_s: float
+    patience_whole_s: float
+
+
+def plans_of(settings: Settings, shard_key: bytes) -> Plans:
+    """Make all of them, or none: raises SettingsError for settings that contradict each other."""
+    check(settings)
+    gate, admission, standing = settings.gate, settings.admission, settings.standing
+    return Plans(
+        gate=GatePlan(
+            address_rate=gate.address_rate,
+            address_burst=gate.address_burst,
+            network_rate=gate.network_rate,
+            network_burst=gate.network_burst,
+            strangers_rate=gate.strangers_rate,
+            strangers_burst=gate.strangers_burst,
+            account_address_rate=gate.account_address_rate,
+            account_address_burst=gate.account_address_burst,
+            principal_rate=gate.principal_rate,
+            principal_burst=gate.principal_burst,
+            most_sources=gate.most_sources,
+            most_principals=gate.most_principals,
+            patience_s=admission.patience_s,
+            allow=Networks(gate.allow),
+            deny=Networks(gate.deny),
+            is_dry_run=gate.dry_run,
+        ),
+        connections=ConnectionPlan(
+            connections=gate.connections,
+            connections_per_address=gate.connections_per_address,
+            head_s=gate.head_s,
+            body_s=gate.body_s,
+            body_bytes_per_s=gate.body_bytes_per_s,
+            idle_s=gate.idle_s,
+        ),
+        admission=AdmissionPlan(
+            slots=settings.engine.slots,
+            max_waiting=settings.engine.max_waiting,
+            max_per_owner=settings.engine.max_per_account,
+            batch_tokens=settings.engine.batch_tokens,
+            shares={
+                Standing.OPERATOR: admission.share_operator,
+                Standing.ESTABLISHED: admission.share_established,
+                Standing.MEMBER: admission.share_member,
+                Standing.NEWCOMER: admission.share_newcomer,
+                Standing.VISITOR: admission.share_visitor,
+                Standing.SUSPECT: admission.share_suspect,
+            },
+            strangers_beside=admission.strangers_beside,
+            slice_tokens=admission.slice_tokens,
+            gap_s=admission.gap_s,
+            prefill_s=admission.prefill_s,
+            burst_tokens=float(admission.burst_tokens),
+            tokens_per_s=admission.tokens_per_s,
+            most_principals=gate.most_principals,
+            shards=ShardPlan(key=shard_key[:_KEY_BYTES]),
+        ),
+        standing=StandingPlan(
+            member_days=standing.member_days,
+            member_age_days=standing.member_age_days,
+            established_days=standing.established_days,
+            established_age_days=standing.established_age_days,
+            half_life_days=standing.half_life_days,
+        ),
+        patience_s=admission.patience_s,
+        patience_whole_s=admission.patience_whole_s,
+    )

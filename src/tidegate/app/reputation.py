@@ -1,0 +1,24 @@
+"""What is known of accounts, as the settings would have it."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from tidegate.adapters.sql.store import SqlStore
+from tidegate.config import Settings
+from tidegate.core.standing.record import StandingPlan
+from tidegate.core.standing.register import Register
+from tidegate.services.reputation import Reputation
+
+
+def standing_plan(settings: Settings) -> StandingPlan:
+    """How accounts come to be known."""
+    return StandingPlan(**msgspec.structs.asdict(settings.standing))
+
+
+def reputation(settings: Settings, store: SqlStore) -> Reputation:
+    """Keep what is known of accounts in `store`. Nothing is read yet."""
+    register = Register(standing_plan(settings), settings.gate.most_principals)
+    return Reputation(store.standings, register, time.time)

@@ -1,0 +1,227 @@
+"""The gate's place in HTTP: a request's head becomes facts, the decision becomes bytes or a way in.
+
+Everything here is synchronous and in this process: it runs in the parser's
+callback, before there is a task, a scope or a body.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
+from tidegate.core.admission.gate import Gate
+from tidegate.core.credentials import Genuine, ServerKeys
+from tidegate.core.identifiers import RequestId
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
+from tidegate.http.gate.clients import Clients, packed
+from tidegate.http.gate.credential import Credentials, Headers
+from tidegate.http.gate.lanes import Entry, Lanes, Wanted, path_of
+from tidegate.http.gate.refusing import Answer, answer, to_sign_in
+
+DRAINED_BYTES: Final = 65536
+"""So much of a refused request's body is read for the sake of its connection."""
+REPORTS_PER_S: Final = 20
+
+# Python 3.11 takes as long for a member of an enumeration as for a call, so those on every request's way stand here.
+_INFERENCE: Final = Lane.INFERENCE
+_GENUINE: Final = Bearing.GENUINE
+_NOTHING: Final = Bearing.NOTHING
+_SESSION: Final = Wanted.SESSION
+_INVALID_API_KEY: Final = Reason.INVALID_API_KEY
+_NOT_SIGNED_IN: Final = Reason.NOT_SIGNED_IN
+
+
+class Peer(msgspec.Struct, frozen=True, gc=False):
+    """The other end of a connection. `address` is packed, None for a Unix socket; a proxy speaks for others."""
+
+    host: str
+    port: int
+    address: bytes | None
+    is_proxy: bool
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A request that may go on: what the application is to know of it. `client` is as ASGI has it."""
+
+    decision: Passed
+    is_genuine: bool
+    client: tuple[str, int] | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal in full, for the journal."""
+
+    id: RequestId
+    facts: Facts
+    reason: Reason
+    standing: Standing
+    retry_after_s: float | None
+
+
+_Fields = dict[bytes, bytes]
+
+Counted = Callable[[Reason, Standing, Lane | None], None]
+"""Told of every refusal; the lane is None where the head was never complete."""
+
+
+class Guard:
+    """Judges requests by their heads. `clock` tells Unix seconds; `reported` hears of the first few each second."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        server_keys: ServerKeys,
+        clients: Clients,
+        lanes: Lanes,
+        clock: Callable[[], float],
+        counted: Counted | None = None,
+        reported: Callable[[Report], None] | None = None,
+        expects_proxy_header: bool = False,
+    ) -> None:
+        """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol)."""
+        self.expects_proxy_header = expects_proxy_header
+        self._gate = gate
+        self._credentials = Credentials(server_keys)
+        self._clients = clients
+        self._lanes = lanes
+        self._clock = clock
+        self._counted = counted
+        self._reported = reported
+        self._reports = 0
+        self._reports_s = 0
+
+    def peer(self, name: object) -> Peer:
+        """Who is at the other end, by the name that the socket has for it."""
+        if not isinstance(name, tuple | list) or len(name) < 2:  # noqa: PLR2004 - host and port; a Unix socket has none
+            return Peer("", 0, None, is_proxy=False)
+        host, port = str(name[0]), int(name[1])
+        address = packed(host)
+        return Peer(host, port, address, address is not None and self._clients.trusts(address))
+
+    def behind(self, peer: Peer, address: bytes) -> Peer:
+        """Who is at the other end of a proxy, by the header that the proxy began with."""
+        return Peer(_text(address), peer.port, address, self._clients.trusts(address))
+
+    def judge(self, method: bytes, url: bytes, headers: Headers, peer: Peer) -> Entered | Answer:
+        """Let a request in or write its refusal."""
+        entry = self._lanes.find(method, url)
+        # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
+        fields = dict(headers)
+        found: Genuine | Bearing = _NOTHING
+        if b"authorization" in fields or b"cookie" in fields:
+            found = self._credentials.find(headers, entry.wanted)
+        address = peer.address
+        if peer.is_proxy and address is not None:
+            address = self._clients.client(address, headers)
+        lane = entry.lane
+        size_bytes = _number(fields.get(b"content-length", b"")) if lane is _INFERENCE else 0
+        # A check of a type that does not hold takes six times as long as one that does: strangers' answers come first.
+        if isinstance(found, Bearing):
+            facts = Facts(
+                address=address,
+                lane=lane,
+                bearing=found,
+                requires_credential=entry.requires_credential,
+                size_bytes=size_bytes,
+            )
+        else:
+            facts = Facts(
+                address=address,
+                lane=lane,
+                bearing=_GENUINE,
+                principal=found.principal,
+                digest=found.digest,
+                requires_credential=entry.requires_credential,
+                size_bytes=size_bytes,
+            )
+        now = self._clock()
+        decision = self._gate.decide(facts, now)
+        if isinstance(decision, Refused):
+            return self._refuse(decision, facts, entry, method, url, fields, now)
+        return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
+
+    def turn_away(self, reason: Reason, method: bytes, headers: Headers) -> Answer:
+        """Write the refusal of a connection rather than of a request, and count it; it is the last on it."""
+        if self._counted is not None:
+            self._counted(reason, Standing.VISITOR, None)
+        return answer(
+            reason, is_page=b"text/html" in dict(headers).get(b"accept", b""), is_head=method == b"HEAD", is_last=True
+        )
+
+    def _refuse(
+        self, decision: Refused, facts: Facts, entry: Entry, method: bytes, url: bytes, fields: _Fields, now: float
+    ) -> Answer:
+        reason = decision.reason
+        if reason is _INVALID_API_KEY and entry.wanted is _SESSION:
+            reason = _NOT_SIGNED_IN
+        is_page = b"accept" in fields and b"text/html" in fields[b"accept"]
+        unread_bytes = _number(fields[b"content-length"]) if b"content-length" in fields else 0
+        # The last, where more may come than is worth reading, or nobody can tell whether anything will.
+        is_last = (
+            unread_bytes > DRAINED_BYTES
+            or b"transfer-encoding" in fields
+            or b"expect" in fields
+            or b"upgrade" in fields
+        )
+        if reason is _NOT_SIGNED_IN and is_page and method in {b"GET", b"HEAD"}:
+            written = to_sign_in(path_of(url), is_last=is_last, unread_bytes=unread_bytes)
+        else:
+            written = answer(
+                reason,
+                decision.retry_after_s,
+                is_page=is_page,
+                is_head=method == b"HEAD",
+                is_keyless=reason is _INVALID_API_KEY and facts.bearing is _NOTHING,
+                is_cross_origin=entry.is_for_programs and b"origin" in fields,
+                is_last=is_last,
+                unread_bytes=unread_bytes,
+            )
+        if self._counted is not None:
+            self._counted(reason, decision.standing, entry.lane)
+        if self._reported is not None and self._may_report(int(now)):
+            self._report(self._reported, decision, reason, facts, written)
+        return written
+
+    def _may_report(self, now_s: int) -> bool:
+        if now_s != self._reports_s:
+            self._reports_s, self._reports = now_s, 0
+        self._reports += 1
+        return self._reports <= REPORTS_PER_S
+
+    @staticmethod
+    def _report(
+        reported: Callable[[Report], None], decision: Refused, reason: Reason, facts: Facts, written: Answer
+    ) -> None:
+        name = written.head.rpartition(b"x-request-id: ")[2].partition(b"\r")[0].decode("ascii")
+        reported(
+            Report(
+                id=RequestId(name),
+                facts=facts,
+                reason=reason,
+                standing=decision.standing,
+                retry_after_s=decision.retry_after_s,
+            )
+        )
+
+
+def _number(digits: bytes) -> int:
+    # The parser has refused what is no number; a longer one than this says nothing that matters.
+    return int(digits[:18]) if digits.isdigit() else 0
+
+
+def _client(peer: Peer, address: bytes | None) -> tuple[str, int] | None:
+    if address is None:
+        return None
+    if address == peer.address:
+        return (peer.host, peer.port)
+    return (_text(address), 0)
+
+
+def _text(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)  # noqa: PLR2004

@@ -1,0 +1,241 @@
+"""A connection as the table of connections sees it: its phase, its deadlines, and how it ends.
+
+Ending well takes a moment. What a caller still sends when everything here is
+closed makes the kernel answer with a reset, which destroys the last answer on
+its way (RFC 9112 section 9.6). So the connection is closed in one direction
+first, and what comes is thrown away: at most `DISCARDED_BYTES`, for at most as
+long as connections says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, ClassVar, Final
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from tidegate.core.reasons import Reason
+from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, HEAD, LEAVING, Connections, Phase, Shelf
+from tidegate.http.gate.guard import Guard
+from tidegate.http.gate.refusing import Answer, answer
+
+DISCARDED_BYTES: Final = 65536
+
+CLOSE: Final = b"connection: close\r\n"
+
+
+class _Lines:
+    """The server's own header lines, which it makes anew once a second."""
+
+    def __init__(self) -> None:
+        self._of: list[tuple[bytes, bytes]] = []
+        self._written = b""
+
+    def of(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        if headers is not self._of:
+            self._of = headers
+            self._written = b"".join([b"%b: %b\r\n" % line for line in headers])
+        return self._written
+
+
+_LINES: Final = _Lines()
+
+
+class TimedProtocol(HttpToolsProtocol):
+    """One connection. Without a table there are no deadlines but uvicorn's own."""
+
+    guard: ClassVar[Guard | None] = None
+    table: ClassVar[Connections | None] = None
+
+    _made_like: ClassVar[ServerState | None] = None
+
+    # What every connection begins with stands here once, and not in each of them: most do not live long.
+    phase: Phase = AWAITING
+    since: float = 0.0
+    body_bytes: int = 0
+    is_fresh: bool = True
+    is_known: bool = False
+    is_extra: bool = False
+    shelf: Shelf | None = None
+    counted_as: bytes | None = None
+    _is_entered: bool = False
+    _is_moved: bool = False
+    _is_refused: bool = False
+    _is_write_paused: bool = False
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **settings: Any) -> None:
+        """As the server makes it.
+
+        What the first of a server's connections began with becomes the class's own: all others find it there.
+        Another server with the same class has connections that are made one by one.
+        """
+        made_like = self._made_like
+        if made_like is server_state:
+            self.parser = new_parser(self)
+            return
+        super().__init__(config, server_state, app_state, **settings)
+        if made_like is None:
+            own = {"parser", "pipeline"}
+            for name, value in self.__dict__.items():
+                if name not in own:
+                    # A function, as an application may be one, must not become a method.
+                    setattr(type(self), name, staticmethod(value) if hasattr(value, "__get__") else value)
+            type(self)._made_like = server_state  # noqa: SLF001 - its own class
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Take the connection in, if there is room. What the application wants to know of it is asked later."""
+        self.transport = transport
+        self.connections.add(self)
+        if self.table is not None:
+            self._is_entered = self.table.enter(self)
+            if not self._is_entered:
+                self._is_refused = True
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let everybody know who waits for this connection."""
+        if self.scheme is None:  # No application has heard of it.
+            self.connections.discard(self)
+            self.parser = None  # type: ignore[assignment] # as uvicorn has it: they hold each other
+        else:
+            super().connection_lost(exc)
+        if self._is_entered and self.table is not None:
+            self._is_entered = False
+            self.table.leave(self)
+
+    def on_response_complete(self) -> None:
+        """Rest until the next request; the table keeps the time, if there is one."""
+        if self.table is None:
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.phase is ANSWERING:
+            self._turn(AWAITING)
+            self._place()
+
+    def is_held_up(self) -> bool:
+        """Whether this side does not read, or has not asked for the body yet."""
+        if self.phase is not BODY:
+            return False
+        return self.flow.read_paused or (self._is_answering() and self.cycle.waiting_for_100_continue)
+
+    def time_out(self) -> None:
+        """End a connection that took too long, in words where it is owed an answer."""
+        if self.phase is HEAD or (self.phase is BODY and self._is_answering()):
+            self._turn_away(Reason.REQUEST_TIMEOUT)
+        else:
+            self.drop()
+
+    def drop(self) -> None:
+        """End it without a word."""
+        self._is_refused = True
+        if self.phase is LEAVING:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _turn_away(self, reason: Reason) -> None:
+        """End the connection in words, unless an answer is under way: then that is the last one."""
+        self._break_off()
+        is_answered = self.phase is BODY and self.cycle.response_complete
+        if not (is_answered or self._is_answering() or self.phase is LEAVING or self.transport.is_closing()):
+            self._write(self._last_words(reason), CLOSE)
+        self._end()
+
+    def _break_off(self) -> None:
+        """Tell the application that a body will never be complete: for it the caller has left."""
+        if self.phase is BODY and self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+
+    def _last_words(self, reason: Reason) -> Answer:
+        if self.guard is None:
+            return answer(reason)
+        method = self.parser.get_method() if self.headers else b""
+        return self.guard.turn_away(reason, method, self.headers or ())
+
+    def _write(self, written: Answer, more: bytes = b"") -> None:
+        lines = _LINES.of(self.server_state.default_headers)
+        self.transport.write(b"".join((written.head, lines, more, b"\r\n", written.body)))
+
+    def _end(self) -> None:
+        """Say that nothing more will come from here, and let the rest come for a moment."""
+        self._is_refused = True
+        if self._is_answering():
+            self.cycle.keep_alive = False
+            return
+        if self.phase is LEAVING or self.transport.is_closing():
+            return
+        if not self._is_entered or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.body_bytes = 0
+        self._turn(LEAVING)
+        self._place()
+
+    def _discard(self, size: int) -> None:
+        """Throw away what comes after the end."""
+        if self.phase is LEAVING:
+            self.body_bytes += size
+            if self.body_bytes > DISCARDED_BYTES:
+                self.transport.abort()
+
+    def _is_answering(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, which its type does not say.
+        return cycle is not None and not cycle.response_complete and not cycle.disconnected
+
+    def pause_writing(self) -> None:
+        """More lies here to be sent than the caller takes."""
+        self._is_write_paused = True
+        if self.scheme is not None:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        self._is_write_paused = False
+        if self.scheme is not None:
+            super().resume_writing()
+
+    def _introduce(self) -> None:
+        """Make ready for an application: refused requests need none of this."""
+        self.pipeline = deque()
+        asked = self.transport.get_extra_info
+        own, peer = asked("sockname"), asked("peername")
+        if isinstance(own, tuple | list):
+            self.server = (str(own[0]), int(own[1]))
+        elif own:
+            self.server = (str(own), None)
+        self.client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple | list) else None
+        self.scheme = "https" if asked("sslcontext") else "http"
+        self.flow = FlowControl(self.transport)
+        if self._is_write_paused:
+            self.flow.pause_writing()
+
+    def _turn(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self.phase = phase
+        self._is_moved = True
+
+    def _place(self) -> None:
+        """Tell the table, once for all phases that a piece of input went through."""
+        if self._is_moved and self._is_entered and self.table is not None:
+            self._is_moved = False
+            self.table.place(self)
+
+
+def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    """A parser as uvicorn makes it."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser

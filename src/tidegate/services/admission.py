@@ -1,0 +1,269 @@
+"""Lets callers wait for the engine by the scheduler's rules, and carries out what those rules do to others.
+
+A ticket is taken at once or refused at once. Its owner waits for its `place`,
+says with `occupy` that the engine works in it now, and gives it back with
+`leave`, in whatever state it is: exactly one `leave` counts.
+
+A place may be taken back at any moment. Where the engine is at work its owner
+is told, frees the engine, and only then `release`s or `leave`s: no place is
+given to somebody else while the engine still works in it. Where it is not,
+there is nothing to free, and nobody needs to be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from tidegate.core.accounts import Role, User
+from tidegate.core.admission.claims import Act, Called, Claim, Crowded, Cut, Place, Shed, Spent, Topped, Waiting
+from tidegate.core.admission.claims import Admitted as AdmittedNow
+from tidegate.core.admission.scheduler import Scheduler
+from tidegate.core.identifiers import UserId
+from tidegate.core.standing.classes import Standing
+from tidegate.services.lane import OverloadedError, TooManyInFlightError
+
+
+class CutShortError(Exception):
+    """Its place was somebody else's by rule; worth asking again in `retry_after_s`."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        """Carry the promise."""
+        super().__init__(f"cut, come back in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long callers wait in all: those who read along, and those who want the whole answer in one piece."""
+
+    streamed_s: float = 60.0
+    whole_s: float = 20.0
+
+
+Claimant = Callable[[User], tuple[Standing, str, int]]
+"""Tells of an account its standing, its cohort and how many requests it usually has in at once."""
+
+
+def by_role(user: User) -> tuple[Standing, str, int]:
+    """A claimant that remembers nobody."""
+    return Standing.ESTABLISHED if user.role is Role.OPERATOR else Standing.NEWCOMER, user.id, 2
+
+
+def _unheard(principal: UserId, cost_tokens: float, in_flight: int) -> None:
+    del principal, cost_tokens, in_flight
+
+
+class _Inside:
+    """One ticket that is out."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.place: Place | None = None
+        self.on_cut: Callable[[Cut], None] | None = None
+        self.news = asyncio.Event()
+
+
+class Admission:
+    """The scheduler with an awaitable face. `clock` tells monotonic seconds.
+
+    `claimant` and `patience` may be exchanged while it runs. `served` hears of
+    every answer that came to its end: principal, cost tokens, and how many of
+    the principal's requests were in, that one too.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        clock: Callable[[], float],
+        *,
+        claimant: Claimant = by_role,
+        patience: Patience | None = None,
+        served: Callable[[UserId, float, int], None] = _unheard,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Nobody is in."""
+        self.scheduler = scheduler
+        self.clock = clock
+        self.claimant = claimant
+        self.patience = patience or Patience()
+        self._served = served
+        self._sleep = sleep
+        self._tickets = count(1)
+        self._inside: dict[int, _Inside] = {}
+        self._freeing: set[asyncio.Task[None]] = set()
+
+    @property
+    def remembered(self) -> int:
+        """How many tickets are out, and places on their way back: 0 when nobody is in."""
+        return len(self._inside) + sum(not task.done() for task in self._freeing)
+
+    # ------------------------------------------------------------ entering and waiting
+
+    def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool) -> Claim:
+        """What a request of somebody's asks for."""
+        standing, cohort, usual_in_flight = self.claimant(user)
+        return Claim(
+            principal=user.id,
+            standing=standing,
+            cohort=cohort,
+            usual_in_flight=usual_in_flight,
+            prompt_bytes=prompt_bytes,
+            output_tokens=output_tokens,
+            patience_s=self.patience.streamed_s if is_stream else self.patience.whole_s,
+        )
+
+    def take(self, claim: Claim) -> int:
+        """Enter now; answer the ticket whose `place` to wait for, and to `leave` with in any case.
+
+        Raises OverloadedError when there will be no room within the claim's
+        patience, and TooManyInFlightError when its principal has too many in.
+        """
+        ticket = next(self._tickets)
+        entered, acts = self.scheduler.enter(ticket, claim, self.clock())
+        if isinstance(entered, AdmittedNow | Waiting):
+            inside = self._inside[ticket] = _Inside(claim)
+            if isinstance(entered, AdmittedNow):
+                self._seat(inside, entered.place)
+        self._carry_out(acts)
+        match entered:
+            case Shed(retry_after_s=retry_after_s):
+                raise OverloadedError(retry_after_s)
+            case Crowded(retry_after_s=retry_after_s):
+                raise TooManyInFlightError(self.scheduler.inside(claim.principal), retry_after_s)
+        return ticket
+
+    async def place(self, ticket: int, within_s: float | None = None) -> Place | None:
+        """Wait for the place of a ticket that is out; None when it has none `within_s`. May be cancelled.
+
+        What is done with it must begin at once, with `occupy`: until then it may
+        be taken back unheard.
+        """
+        inside = self._inside[ticket]
+        if inside.place is None:
+            await self._hear(inside, within_s)
+        return inside.place
+
+    async def _hear(self, inside: _Inside, within_s: float | None) -> None:
+        async def hear() -> None:
+            while inside.place is None:
+                inside.news.clear()
+                await inside.news.wait()
+
+        if within_s is None:
+            await hear()
+            return
+        both = [asyncio.ensure_future(hear()), asyncio.ensure_future(self._sleep(within_s))]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+
+    def outlook(self, ticket: int) -> Waiting | None:
+        """Where a ticket stands that waits; None when it does not."""
+        return self.scheduler.outlook(ticket, self.clock())
+
+    def patience_s(self, ticket: int) -> float:
+        """How long a ticket that is out may wait in all."""
+        return self._inside[ticket].claim.patience_s
+
+    def judged(self, ticket: int) -> Standing | None:
+        """The class in which a ticket is served."""
+        return self.scheduler.judged(ticket)
+
+    # ------------------------------------------------------------ at the engine
+
+    def occupy(self, ticket: int, on_cut: Callable[[Cut], None]) -> None:
+        """Say that the engine works in its place from now on. `on_cut` is told once when that must end."""
+        self._inside[ticket].on_cut = on_cut
+
+    def progress(self, ticket: int, done: int, total: int, cached: int) -> None:
+        """So much of its prompt has been read."""
+        self.scheduler.progress(ticket, done, total, cached, self.clock())
+
+    def began(self, ticket: int) -> None:
+        """The first piece of its answer is there."""
+        self._carry_out(self.scheduler.began(ticket, self.clock()))
+
+    def spend(self, ticket: int, tokens: int) -> Topped:
+        """Count output."""
+        return self.scheduler.spend(ticket, tokens, self.clock())
+
+    def retry_after_s(self, ticket: int) -> float:
+        """When a ticket whose time is over should be asked for again."""
+        claim = self._inside[ticket].claim
+        standing = self.scheduler.judged(ticket) or claim.standing
+        shed = self.scheduler.preview(claim.principal, standing, claim.cohort, claim.prompt_bytes, 0.0, self.clock())
+        return 1.0 if shed is None else shed.retry_after_s
+
+    def cost(self, prompt_tokens: int, output_tokens: int) -> float:
+        """What reading and writing so many costs, in cost tokens."""
+        return self.scheduler.cost.cost(prompt_tokens, output_tokens)
+
+    def release(self, ticket: int) -> None:
+        """The engine has let go of a ticket that was cut to return: it waits again."""
+        inside = self._inside.get(ticket)
+        if inside is not None:
+            inside.on_cut = None
+            self._carry_out(self.scheduler.release(ticket, self.clock()))
+
+    def free(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have the engine let go of something, whoever waits for that or does not."""
+        task = asyncio.ensure_future(work)
+        self._freeing.add(task)
+        task.add_done_callback(self._freeing.discard)
+        return task
+
+    # ------------------------------------------------------------ leaving
+
+    def leave(self, ticket: int, spent: Spent | None = None) -> None:
+        """Give the place back, or the wait for it up: as served with what was `spent`, else as it is.
+
+        The engine must have let go of it. More than once does no harm.
+        """
+        inside = self._inside.pop(ticket, None)
+        if inside is None:
+            return
+        if spent is None:
+            self._carry_out(self.scheduler.abandon(ticket, self.clock()))
+            return
+        principal = inside.claim.principal
+        in_flight = self.scheduler.inside(principal)
+        self._carry_out(self.scheduler.settle(ticket, spent, self.clock()))
+        cost_tokens = self.cost(max(0, spent.prompt_tokens - spent.cached_tokens), spent.output_tokens)
+        self._served(UserId(principal), cost_tokens, in_flight)
+
+    def carry_out(self, acts: Iterable[Act]) -> None:
+        """Do what the scheduler answered to somebody else, who exchanged its plan."""
+        self._carry_out(acts)
+
+    def _carry_out(self, acts: Iterable[Act]) -> None:
+        left = deque(acts)
+        while left:
+            act = left.popleft()
+            inside = self._inside[act.ticket]
+            match act:
+                case Called(place=place):
+                    self._seat(inside, place)
+                case Cut():
+                    left.extend(self._unseat(inside, act))
+
+    def _seat(self, inside: _Inside, place: Place) -> None:
+        inside.place = place
+        inside.news.set()
+
+    def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:
+        """Take a place back; where the engine is not at work in it, it is free at once."""
+        inside.place = None
+        if inside.on_cut is not None:
+            on_cut, inside.on_cut = inside.on_cut, None
+            on_cut(cut)
+            return []
+        assert cut.is_returning, "an answer that has begun is somebody's"
+        return self.scheduler.release(cut.ticket, self.clock())

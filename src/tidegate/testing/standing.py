@@ -1,0 +1,87 @@
+"""A StandingStore in memory, and records of accounts that are known well or badly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from tidegate.core.accounts import Role, User
+from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.history import DAY_S, History
+from tidegate.core.standing.record import Record
+from tidegate.ports.accounts import AccountStore
+
+
+class MemoryStandingStore:
+    """Records for as long as the object lives; `calls` counts each method's calls by name."""
+
+    def __init__(self, accounts: AccountStore) -> None:
+        """Start empty; `accounts` says which users there are."""
+        self.calls: Counter[str] = Counter()
+        self._accounts = accounts
+        self._saved: dict[UserId, Record] = {}
+
+    async def best_known(self, limit: int) -> list[Record]:
+        """At most `limit` records of those who have earned something."""
+        self.calls["best_known"] += 1
+        found = [self._record(user) for user in await self._accounts.users()]
+        return sorted(filter(_has_earned, found), key=_order)[:limit]
+
+    async def find(self, principals: Sequence[UserId]) -> list[Record]:
+        """The records of those who are users, in the order asked."""
+        self.calls["find"] += 1
+        found = [await self._accounts.user(principal) for principal in principals]
+        return [self._record(user) for user in found if user is not None]
+
+    async def save(self, records: Sequence[Record]) -> None:
+        """Replace what is kept."""
+        self.calls["save"] += 1
+        for record in records:
+            if await self._accounts.user(record.principal) is not None:
+                self._saved[record.principal] = record
+
+    def _record(self, user: User) -> Record:
+        made = Record.of(user)
+        saved = self._saved.get(user.id, made)
+        return msgspec.structs.replace(
+            saved, role=made.role, created_at_s=made.created_at_s, member_since_s=made.member_since_s
+        )
+
+
+def a_record(
+    principal: UserId, standing: Standing, now: float, *, net: Fingerprint | None = None, peak: float = 1.0
+) -> Record:
+    """The record of an account that has this standing at `now` by the default plan, and keeps it for a day."""
+    is_old = standing in {Standing.MEMBER, Standing.ESTABLISHED}
+    made_at_s = now - (100 * DAY_S if is_old else 0.0)
+    days = {Standing.ESTABLISHED: 50.0, Standing.MEMBER: 4.0}.get(standing, 0.0)
+    user = User(
+        id=principal,
+        email="somebody@example.org",
+        role=Role.OPERATOR if standing is Standing.OPERATOR else Role.USER,
+        created_at_s=made_at_s,
+        member_since_s=made_at_s,
+    )
+    return msgspec.structs.replace(
+        Record.of(user, net, is_born_in_flood=standing is Standing.VISITOR),
+        suspect_until_s=now + DAY_S if standing is Standing.SUSPECT else None,
+        history=History(days=days, peak=peak, last_day=int(now // DAY_S), counted_at_s=now) if days else History(),
+    )
+
+
+def _has_earned(record: Record) -> bool:
+    return record.role is Role.OPERATOR or record.is_vouched or record.history.days > 0.0
+
+
+def _order(record: Record) -> tuple[bool, bool, float, float, str]:
+    history = record.history
+    return (
+        record.role is not Role.OPERATOR,
+        not record.is_vouched,
+        -history.days,
+        -history.counted_at_s,
+        record.principal,
+    )
