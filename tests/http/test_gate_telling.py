@@ -75,6 +75,15 @@ def test_a_sudden_flood_is_pressure_at_once_and_not_only_when_it_is_told() -> No
     assert bench.pressure.is_flooded(bench.now)
 
 
+def test_the_last_few_refusals_are_felt_when_the_journal_is_told() -> None:
+    bench = Bench()
+    for _ in range(TOLD_AT_ONCE + 3):
+        bench.telling.counted(Reason.SLOW_DOWN, Standing.VISITOR, Lane.PAGE)
+    bench.telling.tell()
+    bench.telling.tell()
+    assert bench.pressure.level == TOLD_AT_ONCE + 3
+
+
 def test_a_sample_says_who_and_what_in_fingerprints_and_that_it_is_one() -> None:
     bench = Bench()
     owner = UserId.of(b"12345678")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from tests.http.wire import SERVER_KEYS, SPENT, Gatehouse, a_credential, denying
@@ -217,3 +218,12 @@ def test_what_is_no_key_at_all_is_nothing(value: bytes) -> None:
     found = Credentials(SERVER_KEYS).find([(b"authorization", value)], Wanted.KEY)
 
     assert found is Bearing.NOTHING
+
+
+def test_what_only_a_dry_run_lets_in_is_told_and_not_counted_as_refused() -> None:
+    plan = msgspec.structs.replace(SPENT, is_dry_run=True)
+    house = Gatehouse(plan)
+    for _ in range(3):
+        entered(house, "GET /")
+    assert house.spared == [Reason.SLOW_DOWN] * 2
+    assert house.reasons == []

@@ -53,6 +53,7 @@ class Gatehouse:
     ) -> None:
         self.counted: list[tuple[Reason, Standing, Lane | None]] = []
         self.reports: list[Report] = []
+        self.spared: list[Reason] = []
         self.now = time.time()
         self.gate = Gate(plan or GatePlan(), Register(StandingPlan(), 100))
         self.guard = Guard(
@@ -62,6 +63,7 @@ class Gatehouse:
             lanes=public_lanes(),
             clock=lambda: self.now,
             counted=lambda *told: self.counted.append(told),
+            spared=self.spared.append,
             reported=self.reports.append,
             expects_proxy_header=expects_proxy_header,
         )

@@ -110,6 +110,7 @@ def open_door(
         lanes=public_lanes(),
         clock=steady,
         counted=telling.counted,
+        spared=telling.spared,
         reported=telling.reported,
         expects_proxy_header=settings.server.proxy_protocol,
     )

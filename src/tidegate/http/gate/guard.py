@@ -70,7 +70,11 @@ Counted = Callable[[Reason, Standing, Lane | None], None]
 
 
 class Guard:
-    """Judges requests by their heads. `clock` tells Unix seconds; `reported` hears of the first few each second."""
+    """Judges requests by their heads. `clock` tells Unix seconds.
+
+    `counted` hears of every refusal, `reported` of the first few each second in
+    full, `spared` of those that only a dry run let in.
+    """
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class Guard:
         lanes: Lanes,
         clock: Callable[[], float],
         counted: Counted | None = None,
+        spared: Callable[[Reason], None] | None = None,
         reported: Callable[[Report], None] | None = None,
         expects_proxy_header: bool = False,
     ) -> None:
@@ -92,6 +97,7 @@ class Guard:
         self._lanes = lanes
         self._clock = clock
         self._counted = counted
+        self._spared = spared
         self._reported = reported
         self._reports = 0
         self._reports_s = 0
@@ -144,6 +150,8 @@ class Guard:
         decision = self._gate.decide(facts, now)
         if isinstance(decision, Refused):
             return self._refuse(decision, facts, entry, method, url, fields, now)
+        if decision.would is not None and self._spared is not None:
+            self._spared(decision.would)
         return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
 
     def turn_away(self, reason: Reason, method: bytes, headers: Headers) -> Answer:
