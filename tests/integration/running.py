@@ -33,6 +33,19 @@ STOP_S = 30.0
 
 _PROGRAM = (sys.executable, "-m", "tidegate")
 _URL = re.compile(r"^  (API|Status|Operator) +(https?://[0-9.]+:[0-9]+)", re.MULTILINE)
+A_TOWN_BEHIND_ONE_ADDRESS = """
+[gate]
+address_rate = 10000
+address_burst = 100000
+network_rate = 10000
+network_burst = 100000
+strangers_rate = 10000
+strangers_burst = 100000
+account_address_rate = 10000
+account_address_burst = 100000
+"""
+"""Settings for tests in which a crowd of people signs up and in, all of it from this machine."""
+
 END_OF_TURN = {"2": -100, "0": -100}
 """A logit bias that keeps the model talking until `max_tokens`."""
 

@@ -13,7 +13,7 @@ from tests.adapters.sql.cutting import Acknowledged, Share, all_is_dropped, any_
 from tests.integration.conftest import Seed
 from tests.integration.people import PASSWORD, Person
 from tests.integration.restarting import READY_S, start
-from tests.integration.running import Instance, copy_data
+from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, Instance, copy_data
 from tidegate.adapters.disk import DataDir, load_or_create_secrets
 from tidegate.services.passwords import HASHER
 
@@ -63,7 +63,7 @@ def test_the_service_is_ready_in_seconds_after_a_power_cut_and_serves_what_it_ha
     """
     data, acknowledged = _left_by_a_cut(seed, tmp_path, kept_of_pending)
     assert len(acknowledged) >= 5, "the cut came too early to prove anything"
-    started = start(tmp_path / "serve", models, data, "[engine]\nslots = 1\n", seed.key)
+    started = start(tmp_path / "serve", models, data, "[engine]\nslots = 1\n" + A_TOWN_BEHIND_ONE_ADDRESS, seed.key)
     instance = started.instance
     try:
         measured(f"ready after a power cut ({kept_of_pending.__name__}): {started.ready_s:.2f} s")

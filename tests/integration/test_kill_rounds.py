@@ -18,7 +18,7 @@ import pytest
 
 from tests.integration.people import Events, Person
 from tests.integration.restarting import READY_S, start
-from tests.integration.running import Instance, until
+from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, Instance, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ ROUNDS = 50
 _SEED = 20261121
 _BEGIN_S, _GONE_S = 30.0, 5.0
 _SIGN_UP_THREADS, _ACCOUNTS_OF_A_THREAD, _CHAT_THREADS = 2, 4, 2
-_CONFIG = "[engine]\nslots = 2\n"
+_CONFIG = "[engine]\nslots = 2\n" + A_TOWN_BEHIND_ONE_ADDRESS
 _QUESTION = "Say yes."
 
 

@@ -25,11 +25,10 @@ _MISSING = re.compile(r"missing required field `([^`]+)`")
 async def read(request: Request, limit_bytes: int) -> bytes:
     """Read the whole body; raises a Refusal as soon as it is known to be larger than `limit_bytes`."""
     exchange: Exchange = request.state.exchange
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
+    if _declared_bytes(request) > limit_bytes:
         if "expect" not in request.headers:  # One that asks first has not begun to write.
             await _discard(request.stream(), exchange)
-        raise _too_large(limit_bytes)
+        raise too_large(limit_bytes)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding")
     pieces: list[bytes] = []
@@ -40,12 +39,23 @@ async def read(request: Request, limit_bytes: int) -> bytes:
             if exchange.bytes_in > limit_bytes:
                 pieces.clear()
                 await _discard(stream, exchange)
-                raise _too_large(limit_bytes)
+                raise too_large(limit_bytes)
             pieces.append(piece)
     except ClientDisconnect:
         raise ClientLeftError from None
     exchange.is_body_read = True
     return b"".join(pieces)
+
+
+def seen_bytes(request: Request) -> int:
+    """How large a body is, as far as it says or was read."""
+    exchange: Exchange = request.state.exchange
+    return max(_declared_bytes(request), exchange.bytes_in)
+
+
+def _declared_bytes(request: Request) -> int:
+    declared = request.headers.get("content-length", "")
+    return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0
 
 
 async def _discard(stream: AsyncIterator[bytes], exchange: Exchange) -> None:
@@ -88,5 +98,6 @@ def invalid(text: str) -> Refusal:
     return Refusal(Reason.INVALID_VALUE, f"{path or 'body'}: {what[:1].lower()}{what[1:]}.", param=path or None)
 
 
-def _too_large(limit_bytes: int) -> Refusal:
+def too_large(limit_bytes: int) -> Refusal:
+    """Refuse a body for its size."""
     return Refusal(Reason.BODY_TOO_LARGE, f"The body is larger than {limit_bytes} bytes.", param="body")

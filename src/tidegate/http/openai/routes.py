@@ -101,20 +101,26 @@ async def create_completion(room: OpenAiRoom, request: Request) -> Response:
 async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
     """Read and decode the body, unless no prompt of that length could fit the model.
 
-    Counting tokens costs the engine more than in proportion to the text, so what
-    cannot fit is not counted.
+    Counting tokens costs the engine more than in proportion to the text, and
+    decoding costs everybody, so what cannot fit is neither counted nor decoded,
+    nor even kept.
     """
-    body = await bodies.read(request, room.max_body_bytes)
-    wanted = bodies.decode(body, kind)
-    most_bytes = room.engine.card.context_tokens * LONGEST_TOKEN_BYTES + _ENVELOPE_BYTES
-    if len(body) > most_bytes:
+    context_tokens = room.engine.card.context_tokens
+    most_bytes = context_tokens * LONGEST_TOKEN_BYTES + _ENVELOPE_BYTES
+    try:
+        body = await bodies.read(request, min(room.max_body_bytes, most_bytes))
+    except Refusal as refusal:
+        if refusal.reason is not Reason.BODY_TOO_LARGE:
+            raise
+        if bodies.seen_bytes(request) > room.max_body_bytes:
+            raise bodies.too_large(room.max_body_bytes) from None
         raise Refusal(
             Reason.CONTEXT_LENGTH_EXCEEDED,
-            f"A request of {len(body)} bytes does not fit this model, which holds "
-            f"{room.engine.card.context_tokens} tokens. Please shorten it.",
-            param=wanted.prompt_field,
-        )
-    return wanted
+            f"A request of more than {most_bytes} bytes does not fit this model, which holds "
+            f"{context_tokens} tokens. Please shorten it.",
+            param=kind.prompt_field,
+        ) from None
+    return bodies.decode(body, kind)
 
 
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:
