@@ -10,7 +10,7 @@ import pytest
 from tests.http.wire import SERVER_KEYS, SPENT, Gatehouse, a_credential, denying
 from tidegate.core.admission.facts import Bearing, Lane
 from tidegate.core.admission.gate import GatePlan
-from tidegate.core.credentials import Forged, Genuine, Kind, ServerKeys
+from tidegate.core.credentials import Forged, Genuine, Kind, ServerKeys, digest
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http.gate.credential import Credentials
@@ -227,3 +227,37 @@ def test_what_only_a_dry_run_lets_in_is_told_and_not_counted_as_refused() -> Non
         entered(house, "GET /")
     assert house.spared == [Reason.SLOW_DOWN] * 2
     assert house.reasons == []
+
+
+PLANTED = b"tidegate-session=" + a_credential(Kind.SESSION, number=2)
+OWN = b"__Host-tidegate-session=" + a_credential(Kind.SESSION, number=1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        OWN + b"; " + PLANTED,
+        PLANTED + b"; " + OWN,
+        b"; ".join([b"q-" + PLANTED] * 5 + [OWN]),
+        b"; ".join([OWN] + [b"q-" + PLANTED] * 5),
+        b"__Host-tidegate-session=old; " + OWN,
+    ],
+    ids=["planted last", "planted first", "names that end alike first", "names that end alike last", "twice"],
+)
+def test_a_cookie_that_somebody_else_planted_does_not_stand_in_a_persons_way(header: bytes) -> None:
+    """A sibling host, or anybody on a plain line, can plant a cookie of the plain name: with a session of their own."""
+    found = Credentials(SERVER_KEYS).find([(b"cookie", header)], Wanted.SESSION)
+    assert isinstance(found, Genuine)
+    assert found.digest == digest(a_credential(Kind.SESSION, number=1).decode())
+
+
+def test_the_plain_name_counts_where_the_protected_one_is_not_there() -> None:
+    found = Credentials(SERVER_KEYS).find([(b"cookie", b"a=b"), (b"cookie", PLANTED)], Wanted.SESSION)
+    assert isinstance(found, Genuine)
+    assert Credentials(SERVER_KEYS).find([(b"cookie", b"q-" + PLANTED)], Wanted.SESSION) is Bearing.NOTHING
+
+
+def test_of_two_keys_the_first_counts_as_it_does_at_the_door_behind() -> None:
+    credentials = Credentials(SERVER_KEYS)
+    assert isinstance(credentials.find([key(), key(keys=OTHER_KEYS)], Wanted.KEY), Genuine)
+    assert credentials.find([key(keys=OTHER_KEYS), key()], Wanted.KEY) is Bearing.FORGED

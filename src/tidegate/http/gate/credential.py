@@ -6,7 +6,7 @@ look-up; a forgery is not remembered, or it would be memory for anybody to fill.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tidegate.core.admission.facts import Bearing
@@ -18,11 +18,13 @@ Headers = Sequence[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
 MOST_REMEMBERED: Final = 8192
-_COOKIE: Final = cookies.SESSION.encode() + b"="
+_NAME: Final = cookies.SESSION.encode()
+_HOST_NAME: Final = b"__Host-" + _NAME
+_COOKIE: Final = _NAME + b"="
 _API_KEY: Final = Kind.API_KEY
 _NOTHING: Final = Bearing.NOTHING
 _FORGED: Final = Bearing.FORGED
-_MOST_COOKIES: Final = 4  # A browser sends two at most; a flood would send a thousand to be checked.
+_MOST_COOKIES: Final = 64  # A browser sends two at most; a flood would send thousands to be looked through.
 
 
 class Credentials:
@@ -36,19 +38,21 @@ class Credentials:
 
     def find(self, headers: Headers, wanted: Wanted) -> Genuine | Bearing:
         """The genuine credential that counts on a route, or what there is instead."""
+        lines: list[bytes] = []
         shown = _NOTHING
         for name, value in headers:
             if name == b"authorization" and wanted is not Wanted.SESSION:
                 found = self._of_key(value)
+                # The first one counts, as at the door behind this.
+                if wanted is Wanted.KEY or not isinstance(found, Bearing):
+                    return found
+                shown = found if found is _FORGED else shown
             elif name == b"cookie" and wanted is not Wanted.KEY:
-                found = self._of_cookies(value)
-            else:
-                continue
-            if not isinstance(found, Bearing):
-                return found
-            if found is _FORGED:
-                shown = found
-        return shown
+                lines.append(value)
+        text = _session(b";".join(lines)) if lines else None
+        if text is None:
+            return shown
+        return self._read(Kind.SESSION, text) or _FORGED
 
     @property
     def remembered(self) -> int:
@@ -60,15 +64,6 @@ class Credentials:
         if not text or (word != b"Bearer" and word.lower() != b"bearer"):
             return _NOTHING
         return self._read(_API_KEY, text.strip()) or _FORGED
-
-    def _of_cookies(self, value: bytes) -> Genuine | Bearing:
-        shown = Bearing.NOTHING
-        for text in _sessions(value):
-            found = self._read(Kind.SESSION, text)
-            if found is not None:
-                return found
-            shown = Bearing.FORGED
-        return shown
 
     def _read(self, kind: Kind, text: bytes) -> Genuine | None:
         known = self._genuine.get((kind, text))
@@ -83,13 +78,24 @@ class Credentials:
         return found
 
 
-def _sessions(value: bytes) -> Iterator[bytes]:
-    """The values of the session's cookie under either name, as lenient as the door that reads them later."""
-    at = 0
+def _session(value: bytes) -> bytes | None:
+    """The session's cookie as the door behind this reads it.
+
+    By its whole name, the one that no other host can plant before the plain
+    one, and of those that come twice the last: a cookie that somebody else
+    planted must not stand in a person's way.
+    """
+    plain = None
+    at = len(value)
     for _ in range(_MOST_COOKIES):
-        at = value.find(_COOKIE, at)
+        at = value.rfind(_COOKIE, 0, at)
         if at < 0:
-            return
-        at += len(_COOKIE)
-        end = value.find(b";", at)
-        yield (value[at:] if end < 0 else value[at:end]).strip(b' \t"')
+            break
+        end = at + len(_COOKIE)
+        name = value[value.rfind(b";", 0, at) + 1 : end - 1].strip()
+        text = value[end:].partition(b";")[0].strip(b' \t"')
+        if name == _HOST_NAME:
+            return text
+        if name == _NAME and plain is None:
+            plain = text
+    return plain
