@@ -173,10 +173,27 @@ async def test_strangers_who_are_slow_to_send_make_room() -> None:
             assert await slow.is_ended()
 
 
-async def test_who_comes_while_everybody_is_being_answered_is_closed() -> None:
-    app, connections = Echo(), table(connections=1)
-    async with serving(app, Gatehouse().guard, connections) as port, a_line(port) as busy:
-        await busy.send(b"GET /?wait HTTP/1.1\r\n\r\n")
+async def test_a_strangers_stream_makes_room_for_who_comes() -> None:
+    """Accounts are free, and so are their streams: they must not be what keeps a known person out."""
+    app, connections = Echo(), table(connections=2)
+    async with serving(app, Gatehouse().guard, connections) as port, a_line(port) as longest, a_line(port) as later:
+        for line in (longest, later):
+            app.begun.clear()
+            await line.send(b"GET /?wait HTTP/1.1\r\n" + bearer() + b"\r\n")
+            await asyncio.wait_for(app.begun.wait(), 10)
+        async with a_line(port) as newest:
+            await newest.send(PAGE)
+            assert (await newest.answer()).status == 200
+            assert await longest.is_ended()
+        app.let.set()
+        assert (await later.answer()).status == 200
+
+
+async def test_who_comes_while_all_are_known_people_who_are_being_answered_is_closed() -> None:
+    house, app, connections = Gatehouse(), Echo(), table(connections=1)
+    house.knows(1)
+    async with serving(app, house.guard, connections) as port, a_line(port) as busy:
+        await busy.send(b"GET /?wait HTTP/1.1\r\n" + bearer(1) + b"\r\n")
         await asyncio.wait_for(app.begun.wait(), 10)
         with contextlib.suppress(ConnectionError):
             async with a_line(port) as newest:

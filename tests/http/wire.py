@@ -28,6 +28,7 @@ from tidegate.http.gate.guard import Guard, Report
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.gate.public import public_lanes
 from tidegate.http.gate.sockets import UNTAKEN_LIMIT_S, tune
+from tidegate.testing.standing import a_record
 
 SERVER_KEYS = ServerKeys(1, {1: b"k" * 32})
 CLOSE = b"connection: close\r\n"
@@ -55,7 +56,8 @@ class Gatehouse:
         self.reports: list[Report] = []
         self.spared: list[Reason] = []
         self.now = time.time()
-        self.gate = Gate(plan or GatePlan(), Register(StandingPlan(), 100))
+        self.register = Register(StandingPlan(), 100)
+        self.gate = Gate(plan or GatePlan(), self.register)
         self.guard = Guard(
             gate=self.gate,
             server_keys=SERVER_KEYS,
@@ -67,6 +69,10 @@ class Gatehouse:
             reported=self.reports.append,
             expects_proxy_header=expects_proxy_header,
         )
+
+    def knows(self, number: int) -> None:
+        """Account `number` is established from now on."""
+        self.register.know(a_record(UserId.of(number.to_bytes(8, "big")), Standing.ESTABLISHED, self.now))
 
     @property
     def reasons(self) -> list[Reason]:

@@ -13,7 +13,7 @@ from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
-from tidegate.core.admission.claims import Shed
+from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.gate import Gate
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
@@ -96,9 +96,13 @@ def open_door(
         # Unix time that never steps: a bucket must not be filled by setting the clock.
         return started_at + time.monotonic() - started_ticks
 
-    def preview(principal: str, standing: Standing, size_bytes: int, patience_s: float, _now: float) -> Shed | None:
+    def preview(
+        principal: str, standing: Standing, size_bytes: int, patience_s: float, _now: float
+    ) -> Shed | Crowded | None:
         cohort = register.cohort(UserId(principal)) if principal else ""
-        return scheduler.preview(principal, standing, cohort, size_bytes, patience_s, time.monotonic())
+        now = time.monotonic()
+        shed = scheduler.preview(principal, standing, cohort, size_bytes, patience_s, now)
+        return shed or scheduler.crowded(principal, standing, now)
 
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)

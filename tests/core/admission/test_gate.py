@@ -23,8 +23,10 @@ from tests.core.admission.gating import (
     stranger,
 )
 from tidegate.core.admission.addresses import Networks
+from tidegate.core.admission.claims import Crowded
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate
+from tidegate.core.identifiers import UserId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 
@@ -256,3 +258,20 @@ def test_who_finds_room_passes() -> None:
     one = Gate(PLAN, register(), lambda *_: None)
 
     assert one.decide(genuine(lane=Lane.INFERENCE), AT) == Passed(Standing.ESTABLISHED)
+
+
+def test_accounts_without_a_history_have_a_budget_together_and_known_people_none_of_that() -> None:
+    """A thousand free accounts, each within its own budget, are a flood all the same."""
+    house = gate(principal_rate=1000.0, principal_burst=1000.0)
+    accounts = [UserId.of(number.to_bytes(8, "big")) for number in range(100)]
+    assert sum(passed(house, genuine(one), times=1) for one in accounts) == PLAN.strangers_burst
+    assert reason(house.decide(genuine(OTHER), AT)) is Reason.SLOW_DOWN
+    assert passed(house, genuine(KNOWN), times=50) == 50
+    assert isinstance(house.decide(genuine(OTHER, Lane.PAGE), AT), Passed), "each lane has its own"
+
+
+def test_who_has_too_many_in_is_told_that_and_not_that_there_is_no_room() -> None:
+    house = Gate(PLAN, register(), lambda *_: Crowded(7.5))
+    decision = house.decide(genuine(lane=Lane.INFERENCE), AT)
+    assert isinstance(decision, Refused)
+    assert (decision.reason, decision.retry_after_s) == (Reason.CONCURRENCY_LIMIT_EXCEEDED, 7.5)

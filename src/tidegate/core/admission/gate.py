@@ -3,7 +3,8 @@
 Who is refused by what, the cheapest question first:
 
     health                  never.
-    a genuine credential    by its account's bucket only. The address it comes
+    a genuine credential    by its account's bucket, and that of all accounts
+                            without a history on that lane. The address it comes
                             from is not looked at, neither in lists nor in
                             buckets: a flood from the same network, or behind
                             the same proxy, costs its holder nothing.
@@ -59,18 +60,21 @@ import msgspec
 
 from tidegate.core.admission.addresses import Networks, keys_of
 from tidegate.core.admission.bucket import Buckets
-from tidegate.core.admission.claims import Shed
+from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.jitter import jittered_s
 from tidegate.core.admission.revocations import Revocations
 from tidegate.core.admission.sources import Sources
 from tidegate.core.identifiers import UserId
 from tidegate.core.reasons import Reason
-from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.core.standing.register import Register
 
-Preview = Callable[[str, Standing, int, float, float], Shed | None]
-"""Is there room for (principal or "", standing, body's size, patience) at this time? None is yes."""
+Preview = Callable[[str, Standing, int, float, float], Shed | Crowded | None]
+"""Is there room for (principal or "", standing, body's size, patience) at this time? None is yes.
+
+Crowded: there is, but the principal has too many in already.
+"""
 
 # Python 3.11 takes as long for a member of an enumeration as for a call, so those on every request's way stand here.
 _HEALTH = Lane.HEALTH
@@ -80,6 +84,7 @@ _GENUINE = Bearing.GENUINE
 _VISITOR = Standing.VISITOR
 _SLOW_DOWN = Reason.SLOW_DOWN
 _SERVER_IS_OVERLOADED = Reason.SERVER_IS_OVERLOADED
+_CONCURRENCY_LIMIT_EXCEEDED = Reason.CONCURRENCY_LIMIT_EXCEEDED
 
 _NUMBERS = (int, float)
 _NETWORK_OF_ACCOUNT_LANE = 5.0
@@ -154,6 +159,7 @@ class Gate:
         self._account_sources = Sources(*plan.of_account_sources)
         self._strangers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
 
@@ -182,6 +188,7 @@ class Gate:
         self._account_sources.reshape(*plan.of_account_sources)
         self._strangers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
 
@@ -210,6 +217,8 @@ class Gate:
         standing = self._register.standing(principal, now)
         limited = None
         wait_s = self._principals.take(principal, 1.0, now)
+        if not wait_s and standing in STRANGERS:
+            wait_s = self._newcomers.take(facts.lane, 1.0, now)
         if wait_s:
             limited = Refused(_SLOW_DOWN, jittered_s(wait_s, principal.encode(), now), standing)
             if not self._plan.is_dry_run:
@@ -260,6 +269,7 @@ class Gate:
         if facts.lane is _INFERENCE and self._preview is not None:
             shed = self._preview(principal, standing, facts.size_bytes, self._plan.patience_s, now)
             if shed is not None:
-                retry_after_s = jittered_s(shed.retry_after_s, principal.encode(), now)
-                return Refused(_SERVER_IS_OVERLOADED, retry_after_s, standing)
+                # It was spread already where it was reckoned.
+                reason = _SERVER_IS_OVERLOADED if isinstance(shed, Shed) else _CONCURRENCY_LIMIT_EXCEEDED
+                return Refused(reason, shed.retry_after_s, standing)
         return _PASSED[standing] if limited is None else Passed(standing, limited.reason)

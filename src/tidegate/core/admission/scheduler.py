@@ -163,13 +163,20 @@ class Scheduler:
         del size_bytes  # Whatever it is, those ahead go first.
         return self._promises.preview(principal, standing, cohort, patience_s, now)
 
+    def crowded(self, principal: str, standing: Standing, now: float) -> Crowded | None:
+        """Whether a principal has too many in to be let in once more."""
+        if self.inside(principal) < self._most_inside(standing):
+            return None
+        own = (held for held in self._tickets.values() if held.claim.principal == principal)
+        return Crowded(retry_s(principal, self._reckoning.gone_s(own, self.running, now), now))
+
     # ------------------------------------------------------------ entering
 
     def enter(self, ticket: int, claim: Claim, now: float) -> tuple[Admitted | Waiting | Shed | Crowded, list[Act]]:
         """Admit, queue or refuse a new ticket, which must not have been used before."""
-        if self.inside(claim.principal) >= self._most_inside(claim.standing):
-            own = (held for held in self._tickets.values() if held.claim.principal == claim.principal)
-            return Crowded(retry_s(claim.principal, self._reckoning.gone_s(own, self.running, now), now)), []
+        crowded = self.crowded(claim.principal, claim.standing, now)
+        if crowded is not None:
+            return crowded, []
         asked = self._promises.ask(ticket, claim, self._within.get(claim.principal, 0), now)
         if isinstance(asked, Shed):
             return asked, []

@@ -16,8 +16,10 @@ A connection is in one of these phases:
 
 One timer looks after all of them; a request arms none. When there are too many,
 whoever can best do without goes: those that leave, then strangers without a
-request, strangers whose body is still coming, known people without a request.
-Whoever is being answered stays, and if that is everybody, who comes is closed.
+request, strangers whose body is still coming, strangers who are being answered,
+the longest first, known people without a request. Accounts are free, and so are
+their streams: they must not be what keeps a known person out. Known people who
+are being answered stay, and if that is everybody, who comes is closed.
 
 An address with too many gets a word, not a closed door: one of them may hold a
 valid key. Its connections beyond the number live for `EXTRA_S` at most until a
@@ -111,6 +113,7 @@ class Connections:
         self._leaving: Shelf = OrderedDict()
         self._strangers: Shelf = OrderedDict()
         self._bodies: Shelf = OrderedDict()
+        self._answered: Shelf = OrderedDict()
         self._known: Shelf = OrderedDict()
         self._addresses: dict[bytes, int] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -158,8 +161,10 @@ class Connections:
                 self._shelve(connection, shelf)
         elif phase is BODY:
             self._shelve(connection, self._bodies)
+        elif phase is LEAVING:
+            self._shelve(connection, self._leaving)
         else:
-            self._shelve(connection, self._leaving if phase is LEAVING else None)
+            self._shelve(connection, None if connection.is_known else self._answered)
 
     def _shelve(self, connection: Connection, shelf: Shelf | None) -> None:
         if connection.shelf is shelf:
@@ -184,6 +189,7 @@ class Connections:
         yield from self._leaving
         yield from self._strangers
         yield from (connection for connection in self._bodies if not connection.is_known)
+        yield from self._answered
         yield from self._known
 
     def _arm(self) -> None:
