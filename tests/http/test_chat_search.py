@@ -10,6 +10,7 @@ from tests.http.chatting import Page, json_of, refused
 from tests.http.conftest import Service
 from tidegate.core.identifiers import UserId
 from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
 from tidegate.ports.conversations import Hit
 from tidegate.testing.clock import until
 
@@ -83,6 +84,34 @@ async def test_one_search_runs_at_a_time_two_wait_and_an_account_has_one(
     for visit in searching:
         assert (await visit.finish()).status == 200
     assert (await pages[3].call("GET", "/api/search?q=x")).status == 200
+
+
+async def test_strangers_who_search_all_the_time_keep_no_known_person_from_it(
+    service: Service, ana: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.admission.claimant = lambda user: (
+        Standing.ESTABLISHED if user.email == "ana@example.org" else Standing.NEWCOMER,
+        user.id,
+        2,
+    )
+    let, searching = asyncio.Event(), set[UserId]()
+
+    async def slowly(owner: UserId, words: object, *, limit: int) -> list[Hit]:
+        searching.add(owner)
+        if len(searching) == 1:
+            await let.wait()
+        return []
+
+    monkeypatch.setattr(service.conversations, "search", slowly)
+    strangers = [await Page.of(service, f"{name}@example.org") for name in ("bo", "cy", "di")]
+    visits = [page.visit("GET", "/api/search?q=x").start() for page in strangers]
+    await until(lambda: bool(searching))
+
+    assert (await ana.call("GET", "/api/search?q=x")).status == 200
+
+    let.set()
+    for visit in visits:
+        assert (await visit.finish()).status == 200
 
 
 async def test_whoever_leaves_a_search_frees_its_place(

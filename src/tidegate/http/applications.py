@@ -10,6 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tidegate.core.standing.classes import STRANGERS
 from tidegate.http import front, health
 from tidegate.http.accounts import routes as account_pages
 from tidegate.http.accounts.room import AccountsRoom
@@ -94,7 +95,7 @@ def build_applications(
         replies=replies,
         sessions=sessions,
         conversations=desk.conversations,
-        searches=chat_calls.search_lane(ticks),
+        searches=chat_calls.search_lanes(ticks, lambda user: admission.claimant(user)[0] in STRANGERS),
         lifecycle=lifecycle,
         clock=clerk.clock,
     )

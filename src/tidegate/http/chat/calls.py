@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core import titles
+from tidegate.core.accounts import User
 from tidegate.core.admission.slots import SlotPlan
 from tidegate.core.reasons import Reason
 from tidegate.core.search import words_of
@@ -52,20 +53,24 @@ _UNSTORED: Final = {"cache-control": "no-store", "x-content-type-options": "nosn
 
 
 class ChatRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """What the calls work with. `clock` tells Unix seconds, `searches` is a `search_lane`."""
+    """What the calls work with. `clock` tells Unix seconds, `searches` gives the `search_lane` that somebody is in."""
 
     engine: Engine
     replies: Replies
     sessions: Sessions
     conversations: ConversationStore
-    searches: Lane
+    searches: Callable[[User], Lane]
     lifecycle: Lifecycle
     clock: Callable[[], float]
 
 
-def search_lane(ticks: Callable[[], float]) -> Lane:
-    """One search at a time, two more that wait, one of each account: each reads everything that somebody wrote."""
-    return Lane(SlotPlan(1, 2, 1), ticks)
+def search_lanes(ticks: Callable[[], float], is_stranger: Callable[[User], bool]) -> Callable[[User], Lane]:
+    """One search at a time, two more that wait, one of each account: each reads everything that somebody wrote.
+
+    Strangers have a lane of their own, so that searching all the time is no way to keep known people from it.
+    """
+    known, strangers = Lane(SlotPlan(1, 2, 1), ticks), Lane(SlotPlan(1, 2, 1), ticks)
+    return lambda user: strangers if is_stranger(user) else known
 
 
 async def get_session(room: ChatRoom, request: Request) -> Response:
@@ -174,18 +179,19 @@ async def stop_reply(room: ChatRoom, request: Request) -> Response:
 
 async def search_conversations(room: ChatRoom, request: Request) -> Response:
     """Look for words in everything that the person has here."""
-    owner, asked = asker(request).owner, query(request, SearchQuery)
+    user, asked = asker(request).user, query(request, SearchQuery)
+    owner, lane = user.id, room.searches(user)
     try:
         words = words_of(asked.q)
     except ValueError as error:
         raise Refusal(Reason.INVALID_VALUE, f"{error}.", param="q") from None
 
     async def search() -> list[Hit]:
-        ticket = await room.searches.enter(owner)
+        ticket = await lane.enter(owner)
         try:
             return await room.conversations.search(owner, words, limit=_MOST_HITS)
         finally:
-            room.searches.leave(ticket)
+            lane.leave(ticket)
 
     with refusing_chat():
         try:
