@@ -101,7 +101,7 @@ def test_a_token_that_cannot_be_is_refused_by_its_place(service: Instance) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff\xfe", b'{"model": }', b'{"a":[' * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000]
+    "body", [b"", b"{", b"\xff\xfe", b'{"model": }', b'{"a":[' * 30_000, b'{"a":' * 5000 + b"1" + b"}" * 5000]
 )
 def test_what_is_no_json_or_too_deep_is_refused(service: Instance, body: bytes) -> None:
     for path in (CHAT, TEXT):
