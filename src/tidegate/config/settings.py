@@ -140,10 +140,15 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
 
 
-Rate = Annotated[float, Meta(gt=0, le=1_000_000)]
+# A bound is what nobody can mean: no caller is ever that fast, no clock that fine, or nobody would be let in.
+Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 Burst = Annotated[float, Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Remembered = Annotated[int, Meta(ge=1024, le=10_000_000)]
+Deadline = Annotated[float, Meta(ge=1, le=600)]
+Patience = Annotated[float, Meta(ge=1, le=3600)]
+Pause = Annotated[float, Meta(ge=0.01, le=60)]
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,23 +175,35 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     principal_rate: Annotated[Rate, Meta(description="Requests a second of one account, all lanes together.")] = 50.0
     principal_burst: Annotated[Burst, Meta(description="Requests of one account at once.")] = 200.0
     most_sources: Annotated[
-        Count, Meta(description="Addresses and networks remembered, each; the longest unseen are forgotten first.")
+        Remembered, Meta(description="Addresses and networks remembered, each; the longest unseen are forgotten first.")
     ] = 65536
     most_principals: Annotated[
-        Count, Meta(description="Accounts remembered; the longest unseen are read from the database again.")
+        Remembered, Meta(description="Accounts remembered; the longest unseen are read from the database again.")
     ] = 65536
-    connections: Annotated[Count, Meta(description="Open connections; beyond it the longest idle ones are closed.")] = (
-        8192
-    )
+    connections: Annotated[
+        int, Meta(ge=8, le=1_000_000, description="Open connections; beyond it the longest idle ones are closed.")
+    ] = 8192
     connections_per_address: Annotated[
         Count, Meta(description="Open connections of one address. Trusted proxies are not counted.")
     ] = 256
-    head_s: Annotated[Seconds, Meta(description="A request's head must be complete by then.")] = 10.0
-    body_s: Annotated[Seconds, Meta(description="A request's body may come slowly for so long.")] = 10.0
+    head_s: Annotated[Deadline, Meta(description="A request's head must be complete by then.")] = 10.0
+    body_s: Annotated[Deadline, Meta(description="A request's body may come slowly for so long.")] = 10.0
     body_bytes_per_s: Annotated[
-        Count, Meta(description="And from then on must have come at least this fast, from its beginning.")
+        int,
+        Meta(
+            ge=1, le=1_000_000, description="And from then on must have come at least this fast, from its beginning."
+        ),
     ] = 8192
-    idle_s: Annotated[Seconds, Meta(description="A connection without a request is closed after this.")] = 30.0
+    strangers_body_bytes: Annotated[
+        int,
+        Meta(
+            ge=1 << 16,
+            le=1 << 40,
+            description="Bodies that are still coming, of all callers without standing together; beyond it the largest "
+            "of them is refused with 503.",
+        ),
+    ] = 64 << 20
+    idle_s: Annotated[Deadline, Meta(description="A connection without a request is closed after this.")] = 30.0
     allow: Annotated[
         tuple[str, ...],
         Meta(max_length=10_000, description="Addresses and networks that no limit of strangers counts for."),
@@ -223,48 +240,76 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Share,
         Meta(
             description="Part of engine.slots in which strangers may start while known people are served, at least "
-            "one slot. On a CPU every answer more slows the others down; on a large GPU more fit beside."
+            "one slot where few of them wait. On a CPU every answer more slows the others down; on a large GPU more "
+            "fit beside."
         ),
-    ] = 0.25
+    ] = 0.2
     patience_s: Annotated[
-        Seconds, Meta(description="Whoever would wait longer than this, and reads along, is refused at once.")
+        Patience, Meta(description="Whoever would wait longer than this, and reads along, is refused at once.")
     ] = 60.0
     patience_whole_s: Annotated[
-        Seconds, Meta(description="The same for callers who want the answer in one piece: they wait without a word.")
+        Patience, Meta(description="The same for callers who want the answer in one piece: they wait without a word.")
     ] = 20.0
     slice_tokens: Annotated[
         int,
         Meta(ge=16, le=4096, description="Output that strangers reserve at a time, and everybody tops up by."),
     ] = 256
     gap_s: Annotated[
-        Seconds, Meta(description="Time between two tokens that is still good; fewer answers run at once beyond it.")
+        Pause, Meta(description="Time between two tokens that is still good; fewer answers run at once beyond it.")
     ] = 0.2
     prefill_s: Annotated[
-        Seconds,
+        Pause,
         Meta(description="A prompt that takes longer than this to read is set aside when somebody better known asks."),
     ] = 0.2
     burst_tokens: Annotated[
-        Count, Meta(description="Cost tokens that an account may spend at once before it counts as beyond its usual.")
+        int,
+        Meta(
+            ge=16,
+            le=10_000_000,
+            description="Cost tokens that an account may spend at once before it counts as beyond its usual.",
+        ),
     ] = 20_000
     tokens_per_s: Annotated[
         Rate, Meta(description="Cost tokens a second that an account may spend for long without that.")
     ] = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse shares that leave nothing for anybody: all classes would be treated as one."""
+        names = [name for name in self.__struct_fields__ if name.startswith("share_")]
+        if not any(getattr(self, name) for name in names):
+            msg = f"{', '.join(names)}: all of them are 0; give at least one class a share above 0"
+            raise ValueError(msg)
 
 
 class StandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How accounts come to be known. All of it can be changed while the service runs."""
 
     member_days: Annotated[
-        float, Meta(ge=0, le=365, description="Days on which an account must have been served to be a member.")
+        float, Meta(ge=0.5, le=365, description="Days on which an account must have been served to be a member.")
     ] = 2.0
     member_age_days: Annotated[float, Meta(ge=0, le=3650, description="And how old it must be.")] = 2.0
     established_days: Annotated[
-        float, Meta(ge=0, le=365, description="Days on which an account must have been served to be established.")
+        float, Meta(ge=0.5, le=365, description="Days on which an account must have been served to be established.")
     ] = 5.0
     established_age_days: Annotated[float, Meta(ge=0, le=3650, description="And how old it must be.")] = 14.0
     half_life_days: Annotated[
-        float, Meta(gt=0, le=3650, description="Days without being served after which half of them still count.")
+        float, Meta(ge=1, le=3650, description="Days without being served after which half of them still count.")
     ] = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would make the better standing the easier one, or one that nobody can ever reach."""
+        for less, more in (("member_days", "established_days"), ("member_age_days", "established_age_days")):
+            if getattr(self, less) > getattr(self, more):
+                msg = f"{less} = {getattr(self, less)}: expected at most {more} = {getattr(self, more)}"
+                raise ValueError(msg)
+        # Somebody who is served every day for ever counts 1 + 1/2^(1/h) + 1/2^(2/h) + ... days.
+        most_days = 1.0 / (1.0 - 0.5 ** (1.0 / self.half_life_days))
+        if self.established_days >= most_days:
+            msg = (
+                f"established_days = {self.established_days}: with half_life_days = {self.half_life_days} nobody gets "
+                f"beyond {most_days:.1f}; lower the one or raise the other"
+            )
+            raise ValueError(msg)
 
 
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

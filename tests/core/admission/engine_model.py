@@ -27,6 +27,7 @@ class Job:
         self.answer: Admitted | Waiting | Shed | Crowded | None = None
         self.started_at: float | None = None
         self.first_token_at: float | None = None
+        self.told_at: list[float] = []
         self.ended_at: float | None = None
         self.how = "waiting"
         self.place = -1
@@ -108,6 +109,7 @@ class EngineModel:
         if job not in self.running:
             return
         job.told += 1
+        job.told_at.append(self.now)
         if job.told == 1:
             job.first_token_at = self.now
             self._carry_out(self.scheduler.began(job.number, self.now))

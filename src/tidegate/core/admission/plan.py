@@ -25,7 +25,7 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     `max_per_owner` both together and of one stranger `max_per_stranger`.
     `shares` are guaranteed minima relative to each other. While known people are
     served, strangers start in that part of the places, `strangers_beside`, at
-    least one. Strangers' answers
+    least one where few of them wait. Strangers' answers
     are reserved, and everybody's topped up, in slices of `slice_tokens`;
     strangers that others wait behind get `most_slices`. `gap_s` is the time between tokens
     that is still good. The engine reads prompts `batch_tokens` at a time; one
@@ -40,7 +40,7 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     max_per_owner: int = 16
     max_per_stranger: int = 4
     shares: dict[Standing, float] = msgspec.field(default_factory=lambda: dict(_SHARES))
-    strangers_beside: float = 0.25
+    strangers_beside: float = 0.2
     slice_tokens: int = 256
     most_slices: int = 4
     gap_s: float = 0.2

@@ -12,20 +12,24 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.admission.claims import Claim, Shed
+from tidegate.core.admission.beside import Beside
+from tidegate.core.admission.claims import Claim, Crowded, Shed
 from tidegate.core.admission.fair import MARGIN, Entry
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.jitter import jittered_s
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.reckoning import Reckoning
-from tidegate.core.admission.reclaim import may_read, may_strangers_read
+from tidegate.core.admission.reclaim import may_read
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import STRANGERS, Standing
 
 _LEAST_RETRY_S: Final = 1.0
 _HEEDED_S: Final = 15.0
 """For so long at most a stranger who was refused need not be judged again: it was told when to come back."""
+
+_TOO_EARLY_S: Final = 0.5
+"""Who comes back by so much before it was told to has not heeded it."""
 
 _TIGHT: Final = 0.5
 """A class is overloaded, for its cursor, when the wait is more than this part of the patience."""
@@ -34,47 +38,70 @@ _TIGHT: Final = 0.5
 class Promises:
     """Keeps nothing but how many it was asked, and whom it refused lately. Times are monotonic seconds."""
 
-    def __init__(self, lines: Mapping[Standing, Line], floor: Floor, reckoning: Reckoning, plan: AdmissionPlan) -> None:
+    def __init__(
+        self,
+        lines: Mapping[Standing, Line],
+        floor: Floor,
+        reckoning: Reckoning,
+        beside: Beside,
+        plan: AdmissionPlan,
+    ) -> None:
         """Look at these from now on."""
         self.plan = plan
         self._lines = lines
         self._floor = floor
         self._reckoning = reckoning
+        self._beside = beside
         self._sequence = 0
         self._refused_until: OrderedDict[str, float] = OrderedDict()
 
+    def replan(self, plan: AdmissionPlan) -> None:
+        """Go on under another plan. Who was told to stay away was told so under the last one."""
+        self.plan = plan
+        self._refused_until.clear()
+
     def preview(self, principal: str, standing: Standing, cohort: str, patience_s: float, now: float) -> Shed | None:
         """Refuse what would be refused whatever it costs, its class being the one given."""
-        line = self._lines[standing]
         until = self._refused_until.get(principal, now)
+        standing = self._reckoning.judged(principal, standing, now)
+        line = self._lines[standing]
         if until > now and (line.queue or self._floor.is_full):
+            self._heard(principal, until, now)
             return Shed(max(_LEAST_RETRY_S, until - now))
         if not line.queue:
             return None
         rate = self._reckoning.rate(standing, now)
         if len(line.queue) >= self.plan.max_waiting:
-            return shed(principal, line.queue.cost / rate, now)
+            return self._refuse(principal, standing, line.queue.cost / rate, now)
         start = line.earliest_start(principal, cohort, self.plan.shards)
         wait_s = MARGIN * line.queue.wait_s(start, rate)
-        return shed(principal, wait_s - patience_s / 2, now) if wait_s > patience_s else None
+        return self._refuse(principal, standing, wait_s - patience_s / 2, now) if wait_s > patience_s else None
 
-    def ask(self, number: int, claim: Claim, in_class: int, now: float) -> Ticket | Shed:
+    def crowded(self, principal: str, standing: Standing, gone_s: float, now: float) -> Crowded:
+        """Refuse one more of somebody who has too many in, the first of which should be over in `gone_s`."""
+        refused = Crowded(retry_s(principal, gone_s, now))
+        self._told(principal, standing, refused.retry_after_s, now)
+        return refused
+
+    def ask(self, number: int, claim: Claim, inside: int, in_class: int, now: float) -> Ticket | Shed:
         """What a claim comes to as a ticket, with its promise.
 
-        Its principal has `in_class` in its own class already.
+        Its principal has so many `inside` already, and `in_class` of them in its own class.
         """
-        reserved = self._reckoning.reserve(claim, in_class, now)
+        reserved = self._reckoning.reserve(claim, inside, in_class, now)
         line, cost = self._lines[reserved.standing], reserved.cost
         flows = line.flows(claim, self.plan.shards)
         if flows is None:
-            return self._refuse(claim, line.queue.cost / self._reckoning.rate(reserved.standing, now), now)
+            return self._refuse(
+                claim.principal, claim.standing, line.queue.cost / self._reckoning.rate(reserved.standing, now), now
+            )
         start = line.start(flows)
         if line.queue:
             # As short as it can be, to refuse what has no chance before anything is made for it.
             wait_s = MARGIN * line.queue.wait_s(start + cost, self._reckoning.rate(reserved.standing, now))
             if wait_s > claim.patience_s or len(line.queue) >= self.plan.max_waiting:
                 self._saw(line, start, now, is_overloaded=True)
-                return self._refuse(claim, wait_s - claim.patience_s / 2, now)
+                return self._refuse(claim.principal, claim.standing, wait_s - claim.patience_s / 2, now)
         self._sequence += 1
         asked = Ticket(
             number=number,
@@ -98,19 +125,28 @@ class Promises:
         is_light = self._saw(line, asked.entry.start, now, is_overloaded=wait_s > patience_s)
         is_tight = is_light and bool(line.queue) and wait_s > patience_s * _TIGHT
         if wait_s > patience_s or (is_tight and not line.cursor.lets_in(principal, now)):
-            return self._refuse(asked.claim, wait_s - patience_s / 2, now)
+            return self._refuse(principal, asked.claim.standing, wait_s - patience_s / 2, now)
         asked.entry = msgspec.structs.replace(asked.entry, due_at=now + wait_s)
         return asked
 
-    def _refuse(self, claim: Claim, wait_s: float, now: float) -> Shed:
-        """Refuse, and remember strangers for a moment: who asks again too early is refused by its head alone."""
-        refused = shed(claim.principal, wait_s, now)
-        if claim.standing in STRANGERS:
-            self._refused_until.pop(claim.principal, None)
-            self._refused_until[claim.principal] = now + min(_HEEDED_S, refused.retry_after_s)
-            if len(self._refused_until) > self.plan.most_principals:
-                self._refused_until.popitem(last=False)
+    def _refuse(self, principal: str, standing: Standing, wait_s: float, now: float) -> Shed:
+        refused = shed(principal, wait_s, now)
+        self._told(principal, standing, refused.retry_after_s, now)
         return refused
+
+    def _told(self, principal: str, standing: Standing, retry_after_s: float, now: float) -> None:
+        """Remember strangers for a moment: who asks again too early is refused by its head alone."""
+        if standing not in STRANGERS:
+            return
+        self._heard(principal, self._refused_until.pop(principal, now), now)
+        self._refused_until[principal] = now + min(_HEEDED_S, retry_after_s)
+        if len(self._refused_until) > self.plan.most_principals:
+            self._refused_until.popitem(last=False)
+
+    def _heard(self, principal: str, until: float, now: float) -> None:
+        """Note whether somebody who is refused again had been told to come at this time."""
+        if until > now + _TOO_EARLY_S:
+            self._reckoning.came_early(principal, now)
 
     def _saw(self, line: Line, start: float, now: float, *, is_overloaded: bool) -> bool:
         """Tell the cursor, but of those who consumed no more than others: the rest are refused for what they did."""
@@ -124,7 +160,7 @@ class Promises:
         if self._floor.is_full or self._lines[asked.standing].queue:
             return False
         if asked.is_stranger:
-            return may_strangers_read(self._floor, self._reckoning.cost, self.plan)
+            return self._beside.may_start(asked.standing)
         counters = self._lines[asked.standing].counters
         return may_read(asked, self._floor, counters, self._reckoning.cost, self.plan)
 

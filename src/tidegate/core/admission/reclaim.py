@@ -39,13 +39,8 @@ def may_strangers_read(floor: Floor, cost: CostModel, plan: AdmissionPlan, *, wi
     """Whether a stranger's prompt may be read beside all that run, or all but one."""
     if any(other is not without for other in floor.reading()):
         return False
-    others = [other for other in floor.tickets.values() if other is not without]
-    strangers = sum(other.is_stranger for other in others)
-    if strangers == len(others):
-        return True
-    # Beside somebody known: each answer more makes every batch longer, also those that read a known person's prompt.
     is_stalling = cost.prefill_s(plan.batch_tokens) > plan.gap_s
-    return not is_stalling and strangers < max(1, int(plan.strangers_beside * floor.limit))
+    return not is_stalling or all(other.is_stranger for other in floor.tickets.values() if other is not without)
 
 
 def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel, plan: AdmissionPlan) -> list[Ticket]:

@@ -14,19 +14,23 @@ How it is divided, from the outside in: classes have guaranteed shares and
 borrow what others leave (shares.py, turns.py); within a class whoever consumed
 least goes next (fair.py). People with a history have a counter each. Strangers
 share queues, dealt by cohort (sharding.py): any number of new accounts only
-ever compete with other new accounts. Whoever goes beyond what is usual for
-them, be it in requests at once or in cost tokens, is a newcomer with the part
-beyond (reckoning.py).
+ever compete with other new accounts. Whoever goes beyond what is usual for them,
+be it in requests at once or in cost tokens, is a newcomer with the part beyond,
+and who does so time and again a suspect with everything. A stranger who keeps
+coming back before it was told to is a suspect, too (reckoning.py): heeding an
+answer is what tells people from programs that only press.
 
 What protects those who are known:
 
 - A place that a worse class holds beyond its part is borrowed. It is cut as soon
   as a class that has less than its part wants it. Whose answer has not begun
   waits again; whose answer has begun is told so.
-- A stranger's prompt is read only while nobody's better known is, one at a time,
-  and beside known people in few places; it is set aside when somebody better
-  known comes. So is a long prompt of
+- A stranger's prompt is read only while nobody's better known is, one at a time;
+  it is set aside when somebody better known comes. So is a long prompt of
   somebody who has consumed more than the one who comes (reclaim.py).
+- Beside known people strangers start in few places, in none where many of theirs
+  wait, but for what their share comes to. Prompts of such a class, and all that
+  suspects have running, are taken back when somebody known comes (beside.py).
 - Strangers reserve output in slices. A slice ends where somebody is waiting for
   the place who has a better right.
 
@@ -55,17 +59,18 @@ interrupted, answers that outrun what is left to them, other established people.
 What can never happen: more running than places, or started than the capacity
 allows; more let wait in a class than `max_waiting`, those who were cut and return
 aside; a place given twice; a ticket charged after its end; a place free while
-somebody waits, but strangers for a prompt that is being read or while their
-places beside known people are taken, and somebody known
-for the prompt of somebody known, which would only be overtaken or set aside. Every map
-is bounded by the tickets inside, the queues, or `most_principals`. Same calls,
-same answers. Times are monotonic seconds; a clock that steps back moves nothing.
+somebody waits, but strangers for a prompt that is being read or beside known
+people, and somebody known for the prompt of somebody known, which would only be
+overtaken or set aside; nobody started and cut at the same moment. Every map is
+bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
+answers. Times are monotonic seconds; a clock that steps back moves nothing.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from tidegate.core.admission.beside import Beside
 from tidegate.core.admission.claims import (
     Act,
     Admitted,
@@ -104,8 +109,9 @@ class Scheduler:
         self._floor = Floor(plan.slots, plan.gap_s)
         self.concurrency = self._floor.concurrency
         self._lines = {standing: Line(standing, plan.most_principals) for standing in Standing}
-        self._turns = Turns(self._lines, self._floor, self._reckoning, plan)
-        self._promises = Promises(self._lines, self._floor, self._reckoning, plan)
+        self._beside = Beside(self._lines, self._floor, self._reckoning, plan)
+        self._turns = Turns(self._lines, self._floor, self._reckoning, self._beside, plan)
+        self._promises = Promises(self._lines, self._floor, self._reckoning, self._beside, plan)
         self._tickets: dict[int, Ticket] = {}
         self._inside: dict[str, int] = {}
         self._within: dict[str, int] = {}  # Of those inside, how many are served in their principal's own class.
@@ -168,7 +174,7 @@ class Scheduler:
         if self.inside(principal) < self._most_inside(standing):
             return None
         own = (held for held in self._tickets.values() if held.claim.principal == principal)
-        return Crowded(retry_s(principal, self._reckoning.gone_s(own, self.running, now), now))
+        return self._promises.crowded(principal, standing, self._reckoning.gone_s(own, self.running, now), now)
 
     # ------------------------------------------------------------ entering
 
@@ -177,13 +183,16 @@ class Scheduler:
         crowded = self.crowded(claim.principal, claim.standing, now)
         if crowded is not None:
             return crowded, []
-        asked = self._promises.ask(ticket, claim, self._within.get(claim.principal, 0), now)
+        principal = claim.principal
+        asked = self._promises.ask(ticket, claim, self.inside(principal), self._within.get(principal, 0), now)
+        if claim.standing not in STRANGERS and self._reckoning.is_pushing(principal, now):
+            self._demote(principal, now)
         if isinstance(asked, Shed):
-            return asked, []
+            return asked, self._move(now)
         self._tickets[ticket] = asked
-        self._inside[claim.principal] = self.inside(claim.principal) + 1
+        self._inside[principal] = self.inside(principal) + 1
         if asked.is_within_usual:
-            self._within[claim.principal] = self._within.get(claim.principal, 0) + 1
+            self._within[principal] = self._within.get(principal, 0) + 1
         self._lines[asked.standing].charge(asked, asked.charged)
         self._wait(asked)
         acts = self._move(now)
@@ -194,6 +203,21 @@ class Scheduler:
         waiting = self.outlook(ticket, now)
         assert waiting is not None, "what was not admitted waits"
         return waiting, acts
+
+    def _demote(self, principal: str, now: float) -> None:
+        """Serve as a suspect's what somebody known has running."""
+        for held in self._floor.tickets.values():
+            if held.claim.principal == principal and held.is_within_usual:
+                self._charge(held, -held.charged, now)
+                _count_down(self._within, principal)
+                line = self._lines[Standing.SUSPECT]
+                held.standing = Standing.SUSPECT
+                held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
+                self._charge(held, held.charged, now)
+
+    def _charge(self, held: Ticket, cost: float, now: float) -> None:
+        self._lines[held.standing].charge(held, cost)
+        self._reckoning.shares.charge(held.standing, cost, now)
 
     def _most_inside(self, standing: Standing) -> int:
         is_stranger = standing in STRANGERS
@@ -240,13 +264,13 @@ class Scheduler:
         held.slices += 1
         held.reserved_tokens = held.used_tokens + self.plan.slice_tokens
         held.charged += self.plan.slice_tokens
-        self._lines[held.standing].charge(held, self.plan.slice_tokens)
-        self._reckoning.shares.charge(held.standing, self.plan.slice_tokens, now)
+        self._charge(held, self.plan.slice_tokens, now)
         return Topped.TOPPED_UP
 
     def _did(self, held: Ticket, cost: float, now: float) -> None:
         has_waiting = bool(self._lines[held.standing].queue)
         self._reckoning.did(held, cost, now, is_full=self._floor.is_full, has_waiting=has_waiting)
+        self._beside.did(held, cost)
 
     def _may_go_on(self, held: Ticket) -> bool:
         if not held.is_stranger or not self._floor.is_full:
@@ -292,7 +316,8 @@ class Scheduler:
         if plan.slots != self.plan.slots:
             msg = f"slots: {plan.slots} instead of {self.plan.slots} needs another start of the engine"
             raise ValueError(msg)
-        self.plan = self._turns.plan = self._promises.plan = plan
+        self.plan = self._turns.plan = self._beside.plan = plan
+        self._promises.replan(plan)
         self.concurrency.gap_s = plan.gap_s
         self._reckoning.replan(plan)
         for line in self._lines.values():
@@ -310,8 +335,7 @@ class Scheduler:
             line.charge(held, -held.charged)
         else:
             self._floor.vacate(held)
-            line.charge(held, cost - held.charged)
-            self._reckoning.shares.charge(held.standing, cost - held.charged, now)
+            self._charge(held, cost - held.charged, now)
             self._reckoning.spent(held, cost, now)
         if not self._tickets:
             self.drain.rested()
@@ -326,6 +350,7 @@ class Scheduler:
         if reading is not None:
             acts.append(self._cut(reading, now))
             acts.extend(self._fill(now))
+        acts.extend(self._cut(spare, now) for spare in self._beside.taken_back())
         acts.extend(self._cut(victim, now) for victim in self._turns.victims(now))
         return acts
 
@@ -341,6 +366,7 @@ class Scheduler:
 
     def _start(self, held: Ticket, now: float) -> Place:
         line, shares = self._lines[held.standing], self._reckoning.shares
+        held.is_by_right = held.is_stranger and self._beside.is_by_right(held.standing)
         line.leave(held)
         line.counters.went(held.entry.start)
         shares.went(held.standing)

@@ -15,6 +15,7 @@ class Ticket(msgspec.Struct, kw_only=True, eq=False):
     `standing` is the class it is judged in, which is worse than its claim's
     when it goes beyond what is usual for its principal. `flows` are whose
     counters it is charged to, `charged` is how much of that is not settled yet.
+    `is_by_right`: its place is its class's own, even beside known people.
     """
 
     number: int
@@ -26,6 +27,7 @@ class Ticket(msgspec.Struct, kw_only=True, eq=False):
     entry: Entry
     charged: float
     place: int | None = None
+    is_by_right: bool = False
     is_begun: bool = False
     is_cut: bool = False
     is_returning: bool = False

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidegate.core.admission.beside import Beside
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.reckoning import Reckoning
-from tidegate.core.admission.reclaim import is_much_shorter, is_worth_setting_aside, may_read, may_strangers_read
+from tidegate.core.admission.reclaim import is_much_shorter, is_worth_setting_aside, may_read
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import RANK, Standing
 
@@ -26,22 +27,29 @@ _ROUNDING = 1e-9
 class Turns:
     """Decides; keeps nothing. Holds what it decides by."""
 
-    def __init__(self, lines: Mapping[Standing, Line], floor: Floor, reckoning: Reckoning, plan: AdmissionPlan) -> None:
+    def __init__(
+        self,
+        lines: Mapping[Standing, Line],
+        floor: Floor,
+        reckoning: Reckoning,
+        beside: Beside,
+        plan: AdmissionPlan,
+    ) -> None:
         """Look at these from now on."""
         self.plan = plan
         self._lines = lines
         self._floor = floor
         self._reckoning = reckoning
+        self._beside = beside
 
     def next(self, now: float) -> Ticket | None:
         """Who shall run now; None when nobody more may."""
         if self._floor.is_full:
             return None
-        may_strangers = may_strangers_read(self._floor, self._reckoning.cost, self.plan)
         heirs = [
             heir
             for standing, line in self._lines.items()
-            if line.queue and (may_strangers or not line.is_strangers)
+            if line.queue and (not line.is_strangers or self._beside.may_start(standing))
             if (heir := self._first(standing, now)) is not None
         ]
         if len(heirs) <= 1:
@@ -57,9 +65,13 @@ class Turns:
             return None
         if not is_worth_setting_aside(reading[0], self._reckoning.cost, self.plan):
             return None
-        if not may_strangers_read(self._floor, self._reckoning.cost, self.plan, without=reading[0]):
+        if not reading[0].is_by_right and not self._beside.may_start(reading[0].standing, without=reading[0]):
             return reading[0]
-        firsts = (self._first(standing, now) for standing, line in self._lines.items() if line.is_strangers)
+        firsts = (
+            self._first(standing, now)
+            for standing, line in self._lines.items()
+            if line.is_strangers and self._beside.may_start(standing, without=reading[0])
+        )
         better = any(first is not None and self._precedes(first, reading[0]) for first in firsts)
         return reading[0] if better else None
 
@@ -145,7 +157,7 @@ class Turns:
         """The one whose loss is least: one that has not begun, of the class that borrows most, else the latest."""
         part = self._part(claimant.standing, asking)
         insists = held[claimant.standing] < int(part)
-        shares, cost = self._reckoning.shares, self._reckoning.cost
+        shares = self._reckoning.shares
         tag = shares.tag(claimant.standing, claimant.entry.cost)
         borrowed = {
             standing: surplus
@@ -161,7 +173,7 @@ class Turns:
             and not ticket.is_cut
             and ticket not in chosen
             # Nobody is cut for a stranger who may not be read even then.
-            and (not claimant.is_stranger or may_strangers_read(self._floor, cost, self.plan, without=ticket))
+            and (not claimant.is_stranger or self._beside.may_start(claimant.standing, without=ticket))
         ]
         return max(
             candidates,

@@ -12,7 +12,8 @@ class Standing(StrEnum):
     `operator`: runs the service. `established`: was served on many days over
     weeks, or is vouched for by an operator. `member`: was served on a few days.
     `newcomer`: has an account. `visitor`: has none, or one that was made while
-    a flood ran. `suspect`: there are findings against them.
+    a flood ran. `suspect`: there are findings against them, or just now they heed
+    nothing that they are told.
     """
 
     OPERATOR = "operator"

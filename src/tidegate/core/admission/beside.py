@@ -1,0 +1,107 @@
+"""Strangers beside known people: where they start, and what they give back when somebody known comes.
+
+An answer more makes every batch of the engine longer, those too in which a known
+person's prompt is read. So beside known people strangers start in few places
+only, and in none where many of theirs wait: such a throng would fill every moment
+that known people leave with answers that last into the next.
+
+Somebody known who comes takes back what a throng's prompts had begun to be read
+for, and what suspects have running, written or not: theirs was spare time. Other
+strangers' answers that have begun go on, unless their places are needed (turns.py):
+to cut them all would halve what a crowd of honest newcomers gets done, and gain
+known people a hundredth.
+
+A class is not starved by that. Of what known people consume while it waits, it is
+given credit for its share; when that is enough for an answer, one of it starts
+beside them by right, and keeps its place. Spare time is not charged to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.core.admission.floor import Floor
+from tidegate.core.admission.line import Line
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.reckoning import Reckoning
+from tidegate.core.admission.reclaim import may_strangers_read
+from tidegate.core.admission.tickets import Ticket
+from tidegate.core.standing.classes import RANK, STRANGERS, Standing
+
+
+class Beside:
+    """Decides by what it looks at, and keeps the credit of each class of strangers, in cost tokens."""
+
+    def __init__(self, lines: Mapping[Standing, Line], floor: Floor, reckoning: Reckoning, plan: AdmissionPlan) -> None:
+        """Look at these from now on."""
+        self.plan = plan
+        self._lines = lines
+        self._floor = floor
+        self._reckoning = reckoning
+        self._credit = dict.fromkeys(STRANGERS, 0.0)
+
+    def did(self, ticket: Ticket, cost: float) -> None:
+        """Hear what one that runs has consumed."""
+        if ticket.is_by_right:
+            self._credit[ticket.standing] -= cost
+        elif not ticket.is_stranger:
+            shares = self._reckoning.shares.shares
+            whole = sum(share for standing, share in shares.items() if standing not in STRANGERS)
+            for standing, credit in self._credit.items():
+                if self._lines[standing].queue:
+                    self._credit[standing] = min(self._most_credit, credit + cost * shares[standing] / whole)
+
+    def may_start(self, standing: Standing, *, without: Ticket | None = None) -> bool:
+        """Whether one of a strangers' class may start beside all that run, or all but one."""
+        if not may_strangers_read(self._floor, self._reckoning.cost, self.plan, without=without):
+            return False
+        if not self._are_known_in():
+            return True
+        strangers = sum(other.is_stranger for other in self._floor.tickets.values() if other is not without)
+        return strangers < self._most(standing) or self._is_due(standing)
+
+    def is_by_right(self, standing: Standing) -> bool:
+        """Whether one that starts now keeps its place beside the known people that are in."""
+        return self._is_due(standing) and self._are_known_in()
+
+    def taken_back(self) -> list[Ticket]:
+        """Whose places were only spare time, now that somebody known is in. Nearly done ones go last."""
+        if not self._are_known_in():
+            return []
+        strangers = [ticket for ticket in self._floor.tickets.values() if ticket.is_stranger and not ticket.is_cut]
+        spare = [ticket for ticket in strangers if self._is_spare(ticket)]
+        kept = max(0, self._room - (len(strangers) - len(spare)))
+        spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))
+        return spare[kept:]
+
+    def _are_known_in(self) -> bool:
+        if any(line.queue for line in self._lines.values() if not line.is_strangers):
+            return True
+        return any(not other.is_stranger for other in self._floor.tickets.values())
+
+    def _is_due(self, standing: Standing) -> bool:
+        running = self._floor.tickets.values()
+        return self._credit[standing] >= self._most_credit and not any(
+            other.is_by_right and other.standing is standing for other in running
+        )
+
+    @property
+    def _most_credit(self) -> float:
+        """What an answer of one slice to a prompt of as many tokens costs."""
+        return self._reckoning.cost.cost(self.plan.slice_tokens, self.plan.slice_tokens)
+
+    def _is_spare(self, ticket: Ticket) -> bool:
+        if ticket.is_by_right or not self._is_thronged(ticket.standing):
+            return False
+        return ticket.standing is Standing.SUSPECT or not ticket.is_begun
+
+    @property
+    def _room(self) -> int:
+        return int(self.plan.strangers_beside * self._floor.limit)
+
+    def _most(self, standing: Standing) -> int:
+        return self._room if self._is_thronged(standing) else max(1, self._room)
+
+    def _is_thronged(self, standing: Standing) -> bool:
+        """Whether more of a class wait than half of the places could take; suspects are their own throng."""
+        return standing is Standing.SUSPECT or len(self._lines[standing].queue) > self._floor.limit // 2

@@ -1,0 +1,125 @@
+"""Heeding an answer tells people from programs that only press, whoever's account they use."""
+
+from __future__ import annotations
+
+from tests.core.admission.engine_model import claim
+from tidegate.core.admission.claims import Admitted, Crowded, Cut, Shed, Spent, Waiting
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.scheduler import Scheduler
+from tidegate.core.standing.classes import Standing
+
+EVER = 1e9
+DONE = Spent(prompt_tokens=9, output_tokens=9)
+
+
+def full() -> Scheduler:
+    """One place, and somebody known in it."""
+    scheduler = Scheduler(AdmissionPlan(slots=1, max_waiting=4))
+    scheduler.enter(1, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    scheduler.began(1, 0.0)
+    return scheduler
+
+
+def judged(scheduler: Scheduler, name: str, now: float, standing: Standing = Standing.NEWCOMER) -> Standing | None:
+    """How one more of somebody's is judged."""
+    answer, _ = scheduler.enter(900, claim(name, standing, patience_s=EVER), now)
+    assert isinstance(answer, Admitted | Waiting)
+    found = scheduler.judged(900)
+    scheduler.abandon(900, now)
+    return found
+
+
+def press(scheduler: Scheduler, name: str, times: int, now: float, pause_s: float = 0.04) -> float:
+    """Refused for want of patience, and back at once."""
+    for _ in range(times):
+        if scheduler.preview(name, Standing.NEWCOMER, name, 100, 0.2, now) is None:
+            scheduler.enter(901, claim(name, patience_s=0.2), now)
+        now += pause_s
+    return now
+
+
+def test_a_stranger_who_comes_back_too_early_time_and_again_is_a_suspect_until_it_heeds() -> None:
+    scheduler = full()
+    now = press(scheduler, "bot", 60, 0.0)
+    assert judged(scheduler, "bot", now) is Standing.SUSPECT
+    assert judged(scheduler, "other", now) is Standing.NEWCOMER
+    assert judged(scheduler, "bot", now + 60.0) is Standing.SUSPECT, "pressing is not forgotten at once"
+    assert judged(scheduler, "bot", now + 100.0) is Standing.NEWCOMER, "nor for ever"
+
+
+def test_some_impatience_and_any_number_of_refusals_that_were_heeded_make_nobody_a_suspect() -> None:
+    scheduler = full()
+    assert judged(scheduler, "eager", press(scheduler, "eager", 12, 0.0)) is Standing.NEWCOMER
+    now = 0.0
+    for _ in range(100):
+        answer, _ = scheduler.enter(902, claim("patient", patience_s=0.2), now)
+        assert isinstance(answer, Shed)
+        now += answer.retry_after_s
+    assert judged(scheduler, "patient", now) is Standing.NEWCOMER
+
+
+def test_too_many_at_once_of_one_stranger_count_as_pressing_too() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4, max_per_stranger=2))
+    for ticket in (1, 2):
+        scheduler.enter(ticket, claim("bot", patience_s=EVER), 0.0)
+    for number in range(60):
+        assert isinstance(scheduler.crowded("bot", Standing.NEWCOMER, number / 25), Crowded)
+    scheduler.abandon(1, 3.0)
+    assert judged(scheduler, "bot", 3.0) is Standing.SUSPECT
+
+
+def test_a_suspect_is_refused_by_its_head_as_a_suspect_is() -> None:
+    scheduler = full()
+    now = press(scheduler, "bot", 60, 0.0)
+    for ticket in range(2, 6):
+        scheduler.enter(ticket, claim(f"suspect{ticket}", Standing.SUSPECT, patience_s=EVER), now)
+    now += 20.0
+    assert scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, now) is not None, "their line is full"
+    assert scheduler.preview("other", Standing.NEWCOMER, "other", 100, EVER, now) is None
+
+
+def test_an_account_that_does_what_its_owner_never_did_is_a_suspect_with_everything() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))
+    for ticket in range(1, 13):
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.began(ticket, 0.0)
+    assert {scheduler.judged(ticket) for ticket in (1, 2)} == {Standing.SUSPECT}, "what runs already, too"
+    _, acts = scheduler.enter(50, claim("bo", Standing.ESTABLISHED, patience_s=EVER), 0.1)
+    assert {1, 2} <= {act.ticket for act in acts if isinstance(act, Cut)}
+    for ticket in range(1, 13):
+        scheduler.abandon(ticket, 1.0)
+    assert judged(scheduler, "ana", 1.0, Standing.ESTABLISHED) is Standing.SUSPECT
+    assert judged(scheduler, "ana", 60.0, Standing.ESTABLISHED) is Standing.ESTABLISHED, "it is its owner's again"
+
+
+def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_those_are() -> None:
+    """Else the requests that wait among strangers would leave the owner's places to the next ones."""
+    scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))
+    for ticket in range(1, 6):
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    for ticket in (1, 2):
+        scheduler.settle(ticket, DONE, 0.1)
+    scheduler.enter(6, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.2)
+    assert scheduler.judged(6) is Standing.ESTABLISHED, "three among strangers are fewer than twice the usual"
+    scheduler.abandon(6, 0.2)
+    scheduler.enter(7, claim("ana", Standing.ESTABLISHED, usual_in_flight=1, patience_s=EVER), 0.3)
+    assert scheduler.judged(7) is Standing.NEWCOMER
+
+
+def test_what_a_demoted_request_is_charged_ends_with_it() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4, max_per_owner=64))
+    for ticket in range(1, 13):
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    for ticket in range(1, 13):
+        scheduler.abandon(ticket, 0.0)
+    assert scheduler.owners == scheduler.running == scheduler.waiting == 0
+    assert scheduler._within == {}
+
+
+def test_another_plan_forgets_who_was_told_to_stay_away() -> None:
+    scheduler = full()
+    scheduler.enter(2, claim("waiting", patience_s=EVER), 0.0)
+    assert isinstance(scheduler.enter(3, claim("bot", patience_s=0.2), 0.0)[0], Shed)
+    assert scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, 0.1) is not None
+    scheduler.replan(AdmissionPlan(slots=1), 0.2)
+    assert scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, 0.3) is None
