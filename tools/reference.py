@@ -16,13 +16,14 @@ import msgspec
 import typer
 import typer.cli
 
-from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, Metrics, TokenKind
+from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, NO_STANDING, Metrics, TokenKind
 from tidegate.cli.program import app
 from tidegate.config.settings import Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
 
@@ -259,6 +260,7 @@ def label_values(label: str) -> str:
         "status": "the HTTP status that was sent; `499` where the caller left first, `0` where nothing was sent.",
         "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
         "kind": f"{_listed(TokenKind)}.",
+        "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
         "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
     }[label]
 

@@ -10,8 +10,9 @@ import psutil
 
 from tests.integration.running import Instance, environment, free_port, until
 
-READY_S = 3.0
-"""Promised for the program as shipped, on a machine that does nothing else."""
+READY_S = 4.5
+"""The aim is 3.0 s, for the program as shipped on a machine that does nothing else: `bench/startup.py` measures it.
+Here it is printed, and only what no slow machine explains fails."""
 
 
 class Started(NamedTuple):

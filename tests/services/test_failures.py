@@ -17,7 +17,7 @@ from tidegate.services.writing import STATUSES
     ("error", "reason", "retry_after_s", "said"),
     [
         (TooManyInFlightError(16, 3.0), Reason.CONCURRENCY_LIMIT_EXCEEDED, 3.0, "16"),
-        (OverloadedError(4.0), Reason.SERVER_IS_OVERLOADED, 4.0, "waiting"),
+        (OverloadedError(3.2), Reason.SERVER_IS_OVERLOADED, 3.2, "no room for more to wait. Please try again in 4 s."),
         (ContextExceededError(9000, 4096), Reason.CONTEXT_LENGTH_EXCEEDED, None, "9000"),
         (CallRejectedError("no tools"), Reason.UNSUPPORTED_VALUE, None, "no tools"),
         (EngineUnavailableError("private words", 2.5), Reason.ENGINE_UNAVAILABLE, 2.5, "starting"),

@@ -12,10 +12,10 @@ from __future__ import annotations
 import datetime
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 class CertificateError(Exception):
@@ -97,6 +97,8 @@ def _load(cert_path: Path, key_path: Path) -> tuple[ssl.SSLContext, x509.Certifi
 
 
 def _leaf(path: Path) -> x509.Certificate:
+    from cryptography import x509  # noqa: PLC0415 - a start without TLS need not wait for it
+
     try:
         return x509.load_pem_x509_certificates(_read("server.tls_cert", path))[0]
     except ValueError as error:
@@ -105,6 +107,13 @@ def _leaf(path: Path) -> x509.Certificate:
 
 
 def _check_key(cert_path: Path, key_path: Path, leaf: x509.Certificate) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see above
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     try:
         key = load_pem_private_key(_read("server.tls_key", key_path), password=None)
     except TypeError as error:  # So says cryptography that a password is needed.

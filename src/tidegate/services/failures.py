@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import msgspec
 
 from tidegate.core.events import Site
@@ -26,26 +28,32 @@ class Failure(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
 
 
+def _again(retry_after_s: float) -> str:
+    return f"Please try again in {ceil(retry_after_s)} s."
+
+
 def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a table of kinds
     """Say what the engine, the lane or the store could not do; None for what should not have happened."""
     match error:
         case TooManyInFlightError():
             return Failure(
                 Reason.CONCURRENCY_LIMIT_EXCEEDED,
-                f"This account already has {error.inside} requests running or waiting. Please let one of them end.",
+                f"This account already has {error.inside} requests running or waiting. Please let one of them end. "
+                + _again(error.retry_after_s),
                 error.retry_after_s,
             )
         case OverloadedError():
             return Failure(
                 Reason.SERVER_IS_OVERLOADED,
-                "Too many requests are waiting for the model. Please try again later.",
+                "Too many people are here at this moment, and there is no room for more to wait. "
+                + _again(error.retry_after_s),
                 error.retry_after_s,
             )
         case CutShortError():
             return Failure(
                 Reason.INSUFFICIENT_SYSTEM_RESOURCE,
                 "The service is very busy, and this answer had to make room before it was complete. "
-                "Please try again later.",
+                + _again(error.retry_after_s),
                 error.retry_after_s,
             )
         case ContextExceededError():

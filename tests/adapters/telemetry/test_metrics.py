@@ -20,6 +20,7 @@ from tidegate.core.events import (
 )
 from tidegate.core.identifiers import RequestId
 from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
 
 REQUEST = RequestId.of(b"12345678")
 
@@ -60,6 +61,7 @@ def test_tokens_waits_and_departures_are_counted() -> None:
             ttft_s=0.5,
             gap_s=0.03,
             abandoned=True,
+            standing=Standing.ESTABLISHED,
         )
     )
 
@@ -70,8 +72,8 @@ def test_tokens_waits_and_departures_are_counted() -> None:
         7,
     ]
     assert found["tidegate_generation_abandoned_total",] == 1
-    assert found["tidegate_admission_queue_seconds_sum",] == 0.2
-    assert found["tidegate_generation_ttft_seconds_sum",] == 0.5
+    assert found["tidegate_admission_queue_seconds_sum", "established"] == 0.2
+    assert found["tidegate_generation_ttft_seconds_sum", "established"] == 0.5
     assert found["tidegate_generation_gap_seconds_sum",] == 0.03
 
 
@@ -80,8 +82,8 @@ def test_a_request_that_never_reached_the_engine_counts_no_waits() -> None:
     metrics.record(RequestFinished(t=1, id=REQUEST, route=RouteKind.OTHER, status=404, total_s=1))
 
     found = figures(metrics)
-    assert found["tidegate_admission_queue_seconds_count",] == 0
-    assert found["tidegate_generation_ttft_seconds_count",] == 0
+    assert not [name for name, *_ in found if name.startswith("tidegate_admission_queue_seconds")]
+    assert not [name for name, *_ in found if name.startswith("tidegate_generation_ttft_seconds")]
     assert found["tidegate_generation_abandoned_total",] == 0
 
 

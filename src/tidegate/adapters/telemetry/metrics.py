@@ -20,6 +20,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_gate_refused": ("reason",),
     "tidegate_gate_spared": ("reason",),
     "tidegate_generation_tokens": ("kind",),
+    "tidegate_admission_queue_seconds": ("standing",),
+    "tidegate_generation_ttft_seconds": ("standing",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
 }
@@ -27,6 +29,9 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
 
 NO_REASON: Final = "none"
 """Stands in the label where nothing was refused and nothing failed."""
+
+NO_STANDING: Final = "none"
+"""Stands in the label where nobody's standing was asked."""
 
 _WAITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _GAPS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
@@ -86,11 +91,16 @@ class Metrics:
             "tidegate_generation_abandoned", "Answers whose caller left before the end.", registry=registry
         )
         self._queue = Histogram(
-            "tidegate_admission_queue_seconds", "Wait for a place at the engine.", buckets=_WAITS_S, registry=registry
+            "tidegate_admission_queue_seconds",
+            "Wait for a place at the engine.",
+            LABELS["tidegate_admission_queue_seconds"],
+            buckets=_WAITS_S,
+            registry=registry,
         )
         self._ttft = Histogram(
             "tidegate_generation_ttft_seconds",
             "From admission to the first piece of the answer.",
+            LABELS["tidegate_generation_ttft_seconds"],
             buckets=_WAITS_S,
             registry=registry,
         )
@@ -140,9 +150,12 @@ class Metrics:
                 self._tokens.labels(kind).inc(tokens)
         if event.abandoned:
             self._abandoned.inc()
-        for histogram, value in ((self._queue, event.queue_s), (self._ttft, event.ttft_s), (self._gap, event.gap_s)):
+        standing = event.standing or NO_STANDING
+        for histogram, value in ((self._queue, event.queue_s), (self._ttft, event.ttft_s)):
             if value is not None:
-                histogram.observe(value)
+                histogram.labels(standing).observe(value)
+        if event.gap_s is not None:
+            self._gap.observe(event.gap_s)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, for the reference."""
