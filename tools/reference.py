@@ -83,8 +83,37 @@ def errors() -> str:
         "| reason | status | type | meaning |",
         "| --- | --- | --- | --- |",
         *(f"| `{reason}` | {wire.status} | `{wire.type}` | {wire.meaning} |" for reason, wire in WIRE.items()),
+        "",
+        *_IN_A_STREAM,
     ]
     return "\n".join(lines) + "\n"
+
+
+_IN_A_STREAM = (
+    "## In a stream",
+    "",
+    (
+        "A streamed answer (`stream: true`) begins with status 200 before it is known how it ends. What stops it later "
+        'comes as its last event, `data: {"error": {...}}`, with the same error object; no `[DONE]` follows. No header '
+        "can be sent any more, so where waiting helps the object has one field more, `retry_after_s` (seconds, a "
+        "decimal number). The text so far is valid."
+    ),
+    "",
+    (
+        "Lines that begin with a colon are comments, which clients of server-sent events ignore. While a request waits "
+        "they say where it stands, and while the model reads a long prompt how far it is:"
+    ),
+    "",
+    "| comment | meaning |",
+    "| --- | --- |",
+    (
+        "| `: waiting position=3 eta_s=12` | Two others are before it; the place is expected in 12 seconds. Sent when "
+        "it has waited for a second, again when that changes, and every five seconds at least. |"
+    ),
+    "| `: reading prompt 512/2048` | So many tokens of the prompt are read, of so many; once a second at most. |",
+    "",
+    "Neither is sent where the answer comes in one piece.",
+)
 
 
 def event_log() -> str:

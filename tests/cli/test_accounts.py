@@ -29,9 +29,15 @@ def test_an_operators_word_establishes_until_it_is_taken_back(verb: Verb) -> Non
 
     said = verb("users", "vouch", ANA)
     assert (said.code, said.out) == (0, f"You vouch for {ANA}. They count as established.\n")
-    assert json.loads(verb("users", "list", "--json").out) == [{**made, "standing": "established"}]
+    assert json.loads(verb("users", "list", "--json").out) == [{**made, "standing": "established", "is_vouched": True}]
 
-    assert json.loads(verb("users", "vouch", ANA, "--json").out) == {**made, "standing": "established"}
+    assert f"{ANA}  user  established (vouched)" in verb("users", "list").out
+
+    assert json.loads(verb("users", "vouch", ANA, "--json").out) == {
+        **made,
+        "standing": "established",
+        "is_vouched": True,
+    }
     withdrawn = verb("users", "vouch", ANA, "--withdraw")
     assert withdrawn.out == f"Nobody vouches for {ANA} any more. They count as newcomer.\n"
     assert json.loads(verb("users", "list", "--json").out) == [made]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -62,6 +63,57 @@ def test_a_mistyped_data_directory_is_said_to_hold_nothing_and_is_not_made(
 def test_who_makes_a_data_directory_by_making_a_user_is_told_so_once(verb: Verb, data: Path) -> None:
     assert f"new data directory: {data}" in verb("users", "create", EMAIL).err
     assert "new data directory" not in verb("users", "create", "another@example.org").err
+
+
+def test_where_nobody_said_which_directory_is_meant_no_second_instance_is_made(verb: Verb, tmp_path: Path) -> None:
+    """The service may run elsewhere: a user that it never hears of would look like one who was made."""
+    home = {"TIDEGATE_DATA": "", "HOME": str(tmp_path), "XDG_DATA_HOME": ""}
+    usual = tmp_path / ".local" / "share" / "tidegate"
+    said = sentence(verb("users", "create", EMAIL, **home), 1)
+    assert f"no Tidegate data in {usual}: check --data, or begin there with: " in said
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_FILES = {
+    "an unknown name": "[gate]\nfoo = 1\n",
+    "a line that is no TOML": "[gate]\naddress_rate = = 1\n",
+    "a value out of range": "[server]\nport = 70000\n",
+}
+
+
+@pytest.mark.parametrize("rest", BAD_FILES.values(), ids=BAD_FILES)
+@pytest.mark.parametrize("arguments", [("users", "list"), ("policy", "show"), ("policy", "rollback")])
+def test_a_mistake_in_the_file_is_a_warning_to_verbs_that_ask_the_service_where_the_file_says_it_is(
+    verb: Verb, data: Path, tmp_path: Path, arguments: tuple[str, ...], rest: str
+) -> None:
+    """Asked here is a service on that directory, which does not run."""
+    verb("users", "create", EMAIL)
+    config = tmp_path / "tidegate.toml"
+    config.write_text(f"data_dir = '{data}'\n{rest}")
+    said = verb(*arguments, "--config", str(config), TIDEGATE_DATA="")
+    warning, refusal = said.err.strip().splitlines()
+    assert warning.startswith("Warning: ")
+    assert re.search(r"gate\.foo|not valid TOML|server\.port", warning)
+    assert "no service runs on this data directory" in refusal
+    assert said.code == (2 if arguments[0] == "users" else 1)
+
+
+@pytest.mark.parametrize("rest", BAD_FILES.values(), ids=BAD_FILES)
+def test_nothing_is_made_with_settings_that_are_not_usable(verb: Verb, data: Path, tmp_path: Path, rest: str) -> None:
+    config = tmp_path / "tidegate.toml"
+    config.write_text(rest)
+    assert verb("users", "create", EMAIL, "--config", str(config)).code == 1
+    assert not data.exists()
+
+
+def test_without_a_data_directory_that_can_be_read_from_the_file_a_mistake_ends_every_verb(
+    verb: Verb, tmp_path: Path
+) -> None:
+    """The usual directory would be somebody else's instance."""
+    config = tmp_path / "tidegate.toml"
+    config.write_text("data_dir = = 'x'\n")
+    said = sentence(verb("policy", "rollback", "--config", str(config), TIDEGATE_DATA=""), 2)
+    assert "not valid TOML" in said
 
 
 @pytest.mark.parametrize(
@@ -144,7 +196,7 @@ def test_what_nobody_thought_of_is_one_line_unless_more_is_asked_for(
         raise error
 
     monkeypatch.setattr(sys, "argv", ["tidegate", "users", "list"])
-    monkeypatch.setattr("tidegate.cli.accounts.settings_of", failing)
+    monkeypatch.setattr("tidegate.cli.accounts.known_of", failing)
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr().err
@@ -166,7 +218,7 @@ def test_an_interrupt_ends_with_the_status_that_shells_expect_and_without_a_word
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "argv", ["tidegate", "users", "list"])
-    for place in ("tidegate.cli.accounts.settings_of", "tidegate.cli.program.app"):
+    for place in ("tidegate.cli.accounts.known_of", "tidegate.cli.program.app"):
         monkeypatch.setattr(place, interrupted)
         with pytest.raises(SystemExit) as ended:
             main()

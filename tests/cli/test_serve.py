@@ -50,6 +50,19 @@ def test_a_model_is_served_under_the_names_that_were_chosen(
     assert plan.settings.engine.aliases == ("mine", "gpt-4o")
 
 
+def test_a_better_model_is_suggested_for_the_ports_that_this_start_was_given(
+    verb: Verb, served: list[ServePlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("serve", *_ANY_PORTS[:2], "--operator-port", "0", "--model", str(tmp_path / "own.gguf"))
+    assert verb(*arguments, TIDEGATE_SERVER_STATUS_PORT="0").code == 0
+    demonstration = msgspec.structs.replace(CATALOGUE[0], id=served[0].model.id, is_demonstration=True)
+    monkeypatch.setattr("tidegate.core.models.catalogue.CATALOGUE", (demonstration, *CATALOGUE[1:]))
+    said = verb(*arguments, TIDEGATE_SERVER_STATUS_PORT="0", TIDEGATE_DATA=str(tmp_path / "another"))
+    suggested = [line for line in said.out.splitlines() if "serve --model" in line]
+    assert suggested
+    assert all(line.endswith(" --port 0 --operator-port 0") for line in suggested), "the environment says the rest"
+
+
 @pytest.mark.parametrize(("context_tokens", "is_warned"), [("4096", False), ("4097", True)])
 def test_more_context_than_the_model_was_made_for_is_warned_of(
     verb: Verb,

@@ -96,6 +96,7 @@ TEXTS = {
     "engine.aliases": ("a, b,,c ", ("a", "b", "c")),
     "server.drain_s": ("2.5", 2.5),
     "admission.slice_tokens": ("512", 512),
+    "standing.member_days": ("3", 3.0),
     "server.tls_cert": ("/etc/ssl/a.pem", Path("/etc/ssl/a.pem")),
     "server.tls_key": ("~/a.key", Path("/people/ana/a.key")),
     "server.status_url": ("https://status.example", "https://status.example"),
@@ -105,7 +106,7 @@ TEXTS = {
 }
 
 
-LARGE = {"engine.context_tokens", "admission.burst_tokens"}
+LARGE = {"engine.context_tokens", "admission.burst_tokens", "gate.most_sources", "gate.most_principals"}
 
 
 @pytest.mark.parametrize("key", [".".join(key) for key in setting_keys()])
@@ -170,6 +171,7 @@ def test_the_variable_that_names_the_file_is_no_setting() -> None:
         ("TIDEGATE_SERVER_PORT", "", "server.port = '': expected `int`, got `str`"),
         ("TIDEGATE_SERVER_PORT", "70000", "server.port = '70000': expected `int` <= 65535"),
         ("TIDEGATE_SERVER_DRAIN_S", "nan", "server.drain_s = 'nan': expected `float` > 0.0"),
+        ("TIDEGATE_GATE_FOO", "1", "TIDEGATE_GATE_FOO: no such setting; see docs/reference/configuration.md"),
         ("TIDEGATE_MODELS_HUB_TOKN", SECRET, "did you mean TIDEGATE_MODELS_HUB_TOKEN?"),
     ],
 )

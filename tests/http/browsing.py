@@ -150,7 +150,7 @@ class Browser:
 
 def text(visit: Visit) -> str:
     """What stands on a page."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", visit.body.decode())).split())
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", visit.body.decode(), flags=re.DOTALL)).split())
 
 
 def reason_told(house: House) -> Reason | None:

@@ -103,8 +103,8 @@ BAD_CHAT: list[tuple[dict[str, Any], str, str]] = [
 BAD_TEXT: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": None}, "invalid_value", "prompt"),
     ({"prompt": []}, "invalid_value", "prompt"),
-    ({"prompt": [1, "a"]}, "invalid_value", "prompt"),
-    ({"prompt": [1, [2]]}, "invalid_value", "prompt"),
+    ({"prompt": [1, "a"]}, "invalid_value", "prompt[1]"),
+    ({"prompt": [1, [2]]}, "invalid_value", "prompt[1]"),
     ({"prompt": ["a", "b"]}, "unsupported_value", "prompt"),
     ({"prompt": [[1], [2]]}, "unsupported_value", "prompt"),
     ({"prompt": [-1]}, "invalid_value", "prompt[0]"),

@@ -9,9 +9,11 @@ from starlette.responses import Response
 from tidegate.http import cookies
 
 
-def _request(**headers: str) -> Request:
+def _request(scheme: str = "http", /, **headers: str) -> Request:
     raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": raw, "query_string": b""})
+    return Request(
+        {"type": "http", "scheme": scheme, "method": "GET", "path": "/", "headers": raw, "query_string": b""}
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,17 @@ def _request(**headers: str) -> Request:
 )
 def test_a_connection_is_protected_where_the_browser_says_so(headers: dict[str, str], *, protected: bool) -> None:
     assert cookies.is_protected(_request(**headers)) is protected
+
+
+@pytest.mark.parametrize("headers", [{}, {"host": "tide.example"}, {"host": "192.0.2.7:8443"}])
+def test_a_connection_over_https_is_protected_whatever_the_browser_says_or_does_not(headers: dict[str, str]) -> None:
+    assert cookies.is_protected(_request("https", **headers))
+
+
+def test_a_page_that_came_over_plain_http_is_not_ours_where_https_is_known_to_be_spoken() -> None:
+    """Whoever sits on the way could have written it."""
+    assert cookies.is_same_origin(_request("https", host="tide.example", origin="https://tide.example"))
+    assert not cookies.is_same_origin(_request("https", host="tide.example", origin="http://tide.example"))
 
 
 @pytest.mark.parametrize(

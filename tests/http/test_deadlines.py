@@ -14,7 +14,7 @@ from tidegate.http.gate.connections import ConnectionPlan, Connections
 from tidegate.testing.clock import until
 
 PAGE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
-POST = b"POST /sign-in HTTP/1.1\r\ncontent-length: 1000000\r\n\r\n"
+POST = b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
 LONG: dict[str, Any] = {"head_s": 60.0, "body_s": 60.0, "idle_s": 60.0, "body_bytes_per_s": 1.0}
 
 
@@ -46,7 +46,7 @@ async def test_a_head_that_does_not_end_is_given_up_however_it_drips(is_fresh: b
         if not is_fresh:
             await line.send(PAGE)
             await line.answer()
-        await line.send(b"GET / HTTP/1.1\r\na: ")
+        await line.send(b"GET / HTTP/1.1\r\nhost: x\r\na: ")
         async with dripping(line, b"a"):
             given_up = await line.answer()
 
@@ -94,7 +94,7 @@ async def test_a_body_that_comes_as_fast_as_asked_may_take_its_time() -> None:
         serving(app, Gatehouse().guard, table(body_s=0.1, body_bytes_per_s=1000.0)) as port,
         a_line(port) as line,
     ):
-        await line.send(b"POST /sign-in HTTP/1.1\r\ncontent-length: 4000\r\n\r\n")
+        await line.send(b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 4000\r\n\r\n")
         for _ in range(40):
             await line.send(b"b" * 100)
             await asyncio.sleep(0.02)
@@ -106,7 +106,7 @@ async def test_an_answer_may_take_as_long_as_it_likes() -> None:
     app = Echo()
     short = table(head_s=0.1, body_s=0.1, idle_s=0.1, body_bytes_per_s=1e9)
     async with serving(app, Gatehouse().guard, short) as port, a_line(port) as line:
-        await line.send(b"GET /?wait HTTP/1.1\r\n\r\n")
+        await line.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.sleep(0.5)
         app.let.set()
 
@@ -131,7 +131,7 @@ async def test_beyond_the_number_the_one_that_was_longest_without_a_request_goes
         a_line(port) as oldest,
         a_line(port) as younger,
     ):
-        await busy.send(b"GET /?wait HTTP/1.1\r\n\r\n")
+        await busy.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await oldest.send(PAGE)
         await oldest.answer()
         await younger.send(PAGE)
@@ -151,7 +151,7 @@ async def test_strangers_without_a_request_go_before_known_people() -> None:
     app, connections, house = Echo(), table(connections=2), Gatehouse()
     house.guard._gate._register.standing = lambda principal, now: "established"  # type: ignore[method-assign,assignment,return-value]
     async with serving(app, house.guard, connections) as port, a_line(port) as known, a_line(port) as stranger:
-        await known.send(b"GET /v1/models HTTP/1.1\r\n" + bearer() + b"\r\n")
+        await known.send(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n" + bearer() + b"\r\n")
         await known.answer()
         await stranger.send(PAGE)
         await stranger.answer()
@@ -159,7 +159,7 @@ async def test_strangers_without_a_request_go_before_known_people() -> None:
             await newest.send(PAGE)
             assert (await newest.answer()).status == 200
             assert await stranger.is_ended()
-            await known.send(b"GET /v1/models HTTP/1.1\r\n" + bearer() + b"\r\n")
+            await known.send(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n" + bearer() + b"\r\n")
             assert (await known.answer()).status == 200
 
 
@@ -179,7 +179,7 @@ async def test_a_strangers_stream_makes_room_for_who_comes() -> None:
     async with serving(app, Gatehouse().guard, connections) as port, a_line(port) as longest, a_line(port) as later:
         for line in (longest, later):
             app.begun.clear()
-            await line.send(b"GET /?wait HTTP/1.1\r\n" + bearer() + b"\r\n")
+            await line.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n" + bearer() + b"\r\n")
             await asyncio.wait_for(app.begun.wait(), 10)
         async with a_line(port) as newest:
             await newest.send(PAGE)
@@ -193,7 +193,7 @@ async def test_who_comes_while_all_are_known_people_who_are_being_answered_is_cl
     house, app, connections = Gatehouse(), Echo(), table(connections=1)
     house.knows(1)
     async with serving(app, house.guard, connections) as port, a_line(port) as busy:
-        await busy.send(b"GET /?wait HTTP/1.1\r\n" + bearer(1) + b"\r\n")
+        await busy.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n" + bearer(1) + b"\r\n")
         await asyncio.wait_for(app.begun.wait(), 10)
         with contextlib.suppress(ConnectionError):
             async with a_line(port) as newest:
@@ -213,7 +213,7 @@ async def test_an_address_with_too_many_connections_is_told_so_unless_it_holds_a
             assert refused.status == 429
             assert b"too_many_connections" in refused.body
             assert await second.is_ended()
-            await third.send(b"GET /v1/models HTTP/1.1\r\n" + bearer() + b"\r\n")
+            await third.send(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n" + bearer() + b"\r\n")
             assert (await third.answer()).status == 200
             await other.send(PAGE)
             assert (await other.answer()).status == 200

@@ -125,7 +125,7 @@ async def test_the_last_use_of_a_key_is_remembered_to_the_minute(service: Servic
 
 
 async def test_what_is_for_everybody_needs_no_key(service: Service) -> None:
-    for path in ("/", "/style.css", "/openapi.json", "/healthz", "/readyz"):
+    for path in ("/", "/icon.svg", "/openapi.json", "/healthz", "/readyz"):
         assert (await service.ask("GET", path, headers={"authorization": ""})).status == 200
 
 

@@ -16,17 +16,17 @@ FORGED = KEY[:-9] + b"aaaaaaa\r\n"
 SESSION = b"cookie: tidegate-session=" + a_credential(Kind.SESSION) + b"\r\n"
 PAGE = b"accept: text/html\r\n"
 REQUESTS = [
-    b"GET / HTTP/1.1\r\n",
-    b"HEAD / HTTP/1.1\r\n",
-    b"GET / HTTP/1.1\r\n" + PAGE,
-    b"GET /v1/models HTTP/1.1\r\n",
-    b"GET /v1/models HTTP/1.1\r\norigin: https://a.example\r\n" + FORGED,
-    b"GET /v1/mod%65ls HTTP/1.1\r\n" + KEY,
-    b"GET /account?a=b HTTP/1.1\r\n" + PAGE,
-    b"GET /api/session HTTP/1.1\r\n" + SESSION,
-    b"GET /api/session HTTP/1.1\r\n",
-    b"POST /sign-in HTTP/1.1\r\ncontent-length: 2\r\n\r\nab",
-    b"GET /healthz HTTP/1.1\r\n",
+    b"GET / HTTP/1.1\r\nhost: x\r\n",
+    b"HEAD / HTTP/1.1\r\nhost: x\r\n",
+    b"GET / HTTP/1.1\r\nhost: x\r\n" + PAGE,
+    b"GET /v1/models HTTP/1.1\r\nhost: x\r\n",
+    b"GET /v1/models HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n" + FORGED,
+    b"GET /v1/mod%65ls HTTP/1.1\r\nhost: x\r\n" + KEY,
+    b"GET /account?a=b HTTP/1.1\r\nhost: x\r\n" + PAGE,
+    b"GET /api/session HTTP/1.1\r\nhost: x\r\n" + SESSION,
+    b"GET /api/session HTTP/1.1\r\nhost: x\r\n",
+    b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab",
+    b"GET /healthz HTTP/1.1\r\nhost: x\r\n",
 ]
 
 

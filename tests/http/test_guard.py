@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.http.wire import SERVER_KEYS, SPENT, Gatehouse, a_credential, denying
+from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.facts import Bearing, Lane
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.credentials import Forged, Genuine, Kind, ServerKeys, digest
@@ -104,8 +105,8 @@ def test_a_session_opens_what_is_for_people_and_a_key_does_not(name: str) -> Non
 def test_a_holder_is_never_refused_for_an_address_also_where_none_is_needed() -> None:
     house = Gatehouse(denying("192.0.2.0/24"))
 
-    assert refused(house, "GET /style.css")[1] == "source_blocked"
-    for line, shown in (("GET /style.css", cookie()), ("GET /nothing", key()), ("POST /v1/completions", key())):
+    assert refused(house, "GET /icon.svg")[1] == "source_blocked"
+    for line, shown in (("GET /icon.svg", cookie()), ("GET /nothing", key()), ("POST /v1/completions", key())):
         assert entered(house, line, shown).is_genuine
     assert not entered(house, "GET /healthz").is_genuine
 
@@ -176,6 +177,52 @@ def test_every_refusal_is_counted_and_the_first_of_each_second_are_told_in_full(
     house.now += 1.0
     refused(house, "POST /sign-in")
     assert len(house.reports) == REPORTS_PER_S + 1
+
+
+def a_peer() -> Peer:
+    return Peer("192.0.2.7", 4000, bytes((192, 0, 2, 7)), is_proxy=False)
+
+
+def test_who_asks_again_is_told_the_same_on_this_connection_and_on_another() -> None:
+    house = Gatehouse(GatePlan(address_rate=0.5, address_burst=1))
+    house.now, own = 1000.0, a_peer()
+    entered(house, "GET /", peer=own)
+    for _ in range(4):
+        house.now += 0.3
+        waits = [judged(house, "GET /", peer=peer) for peer in (own, a_peer())]
+        assert not isinstance(waits[0], Entered)
+        assert not isinstance(waits[1], Entered)
+        told = [int(wait[1]["retry-after-ms"]) for wait in waits if not isinstance(wait, Entered)]
+        assert abs(told[0] - told[1]) <= 1
+    house.now += 0.9
+    entered(house, "GET /", peer=own)
+
+
+def test_what_a_connection_was_told_holds_for_nothing_else_that_comes_on_it() -> None:
+    house, own = Gatehouse(SPENT), a_peer()
+    entered(house, "GET /", peer=own)
+    assert refused(house, "GET /", peer=own)[1] == "slow_down"
+
+    entered(house, "GET /healthz", peer=own)
+    entered(house, "GET /", cookie(), peer=own)
+    entered(house, "GET /v1/models", key(), peer=own)
+    assert refused(house, "GET /v1/models", peer=own)[1] == "slow_down"
+
+
+def test_what_a_connection_was_told_ends_with_the_plan_and_with_the_clock() -> None:
+    house, own = Gatehouse(SPENT), a_peer()
+    house.now = 5000.0
+    entered(house, "GET /", peer=own)
+    assert refused(house, "GET /", peer=own)[1] == "slow_down"
+    house.gate.apply(GatePlan(allow=Networks(["192.0.2.7"])))
+    entered(house, "GET /", peer=own)
+
+    house.gate.apply(SPENT)
+    assert refused(house, "GET /", peer=own)[1] == "slow_down"
+    house.now -= 3000.0
+    anew = judged(house, "GET /", peer=own)
+    assert not isinstance(anew, Entered)
+    assert int(anew[1]["retry-after"]) < 2000
 
 
 def test_what_asks_the_model_is_told_with_its_size() -> None:

@@ -52,7 +52,7 @@ def test_every_served_address_leads_to_its_own_lane_and_credential(address: Addr
         ("POST /sign-out", Lane.PAGE),
         ("GET /", Lane.PAGE),
         ("GET /chat", Lane.PAGE),
-        ("GET /style.css", Lane.ASSET),
+        ("GET /icon.svg", Lane.ASSET),
         ("GET /assets/index.js", Lane.ASSET),
         ("GET /healthz", Lane.HEALTH),
         ("GET /readyz", Lane.HEALTH),

@@ -102,6 +102,7 @@ async def test_chunks_and_requests_fit_their_description(
     operation = document["paths"][path]["post"]
     asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
     _validator(document, operation["requestBody"]["content"]["application/json"]["schema"]).validate(asked)
+    assert "`retry_after_s`" in operation["responses"]["200"]["description"]
     chunk = _validator(document, operation["responses"]["200"]["content"]["text/event-stream"]["schema"])
 
     for event in (await service.ask("POST", path, asked)).events()[:-1]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from tidegate.core.reasons import Reason
 from tidegate.http import front, pages
 from tidegate.http.answering import Answering
 from tidegate.http.frame import Frame
-from tidegate.http.pages.assets import STYLE
+from tidegate.http.pages.looks import ICON, STYLE
 from tidegate.http.refusals import WIRE, Refusal
 from tidegate.http.status.verdict import verdict
 from tidegate.testing.engine import FakeEngine
@@ -66,7 +68,7 @@ async def test_the_front_page_makes_no_fuss_while_all_is_well(service: Service) 
     page = (await _page(service.apps.public)).body.decode()
 
     assert "All systems operational" in page
-    assert "verdict" not in page
+    assert 'class="verdict' not in page
 
 
 async def test_each_line_of_the_example_fits_a_phone_from_the_body_on(service: Service) -> None:
@@ -203,27 +205,32 @@ async def test_a_theme_that_nobody_can_choose_changes_nothing(house: House, cook
 
 
 def test_both_themes_can_be_chosen_by_name() -> None:
-    sheet = STYLE.body.decode()
-
     for theme in ("light", "dark"):
-        assert f':root[data-theme="{theme}"] {{ color-scheme: {theme}; }}' in sheet
+        assert f':root[data-theme="{theme}"] {{ color-scheme: {theme}; }}' in STYLE
     assert {"ink", "paper", "card", "accent", "danger-soft"} <= _tokens()["dark"].keys()
 
 
-async def test_the_style_and_the_sign_are_fetched_once_and_asked_for_anew_when_they_change(house: House) -> None:
-    page = (await Browser(house).get("/")).body.decode()
-    links = re.findall(r'<link [^>]*href="([^"]+)"', page)
-    assert len(links) == 2
+async def test_a_page_needs_nothing_but_itself_to_look_as_it_should(house: House) -> None:
+    """In a crowd it would come, and a style sheet that is asked for after it would not."""
+    for path in ("/", "/sign-in", "/sign-up", "/nothing-here"):
+        visit = await Browser(house).get(path, accept="text/html")
+        page = visit.body.decode()
+        (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+        assert style == STYLE
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert f"style-src 'sha256-{digest}';" in visit.headers["content-security-policy"]
+        sources = re.findall(r'<(?:link|img) [^>]*(?:href|src)="([^"]+)"', page)
+        assert sources == [f"data:image/svg+xml;base64,{b64encode(ICON).decode()}"] * 2
+        assert "img-src data:;" in visit.headers["content-security-policy"]
 
-    for link, kind in zip(sorted(links), ("image/svg+xml", "text/css; charset=utf-8"), strict=True):
-        first = await Browser(house).get(link)
-        assert (first.status, first.headers["content-type"]) == (200, kind)
-        assert first.headers["cache-control"] == "max-age=3600"
-        again = await Browser(house).get(link, **{"if-none-match": first.headers["etag"]})
-        assert (again.status, again.body) == (304, b"")
-        assert (await Browser(house).get(link, **{"if-none-match": '"other"'})).status == 200
-        if "?v=" in link:
-            assert link.endswith(first.headers["etag"].strip('"'))
+
+async def test_the_sign_is_fetched_once_and_asked_for_anew_when_it_changes(house: House) -> None:
+    first = await Browser(house).get("/icon.svg")
+    assert (first.status, first.headers["content-type"]) == (200, "image/svg+xml")
+    assert first.headers["cache-control"] == "max-age=3600"
+    again = await Browser(house).get("/icon.svg", **{"if-none-match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert (await Browser(house).get("/icon.svg", **{"if-none-match": '"other"'})).status == 200
 
 
 async def test_the_front_page_leads_to_the_status_page_where_that_is_known(service: Service) -> None:

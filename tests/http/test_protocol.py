@@ -27,7 +27,7 @@ async def test_an_ordinary_request_passes_also_in_pieces_and_with_a_body() -> No
     [
         b"GET /" + b"a" * HEAD_LIMIT_BYTES,
         b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"a" * HEAD_LIMIT_BYTES,
-        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (HEADER_LIMIT + 1) + b"\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * (HEADER_LIMIT + 1) + b"\r\n",
     ],
     ids=["address", "header", "many headers"],
 )
@@ -44,7 +44,7 @@ async def test_a_head_beyond_the_limits_is_refused_and_closed(head: bytes) -> No
 async def test_a_head_without_end_is_cut_early() -> None:
     async with serving(Echo()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\na: ")
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\na: ")
         with pytest.raises(ConnectionError):
             await _write(writer, 64 << 20)
         writer.close()
@@ -60,7 +60,7 @@ async def _write(writer: asyncio.StreamWriter, size_bytes: int) -> None:
 async def test_a_body_is_no_head_however_long_and_the_next_request_is_counted_anew() -> None:
     """Many requests on one connection together may exceed the limit of one head."""
     pad = b"pad: " + b"p" * 30000 + b"\r\n"
-    request = b"POST /a HTTP/1.1\r\n" + pad + b"content-length: 200000\r\n\r\n" + b"b" * 200000
+    request = b"POST /a HTTP/1.1\r\nhost: x\r\n" + pad + b"content-length: 200000\r\n\r\n" + b"b" * 200000
     async with serving(Echo()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(5):
@@ -76,7 +76,11 @@ async def test_a_second_request_before_the_answer_is_not_served_and_the_connecti
     app = Echo()
     async with serving(app) as port:
         talking = asyncio.ensure_future(
-            talk(port, b"GET /wait HTTP/1.1\r\n\r\n", b"GET /second HTTP/1.1\r\n\r\n" + b"junk" * 100)
+            talk(
+                port,
+                b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n",
+                b"GET /second HTTP/1.1\r\nhost: x\r\n\r\n" + b"junk" * 100,
+            )
         )
         await asyncio.wait_for(app.begun.wait(), 10)
         app.let.set()
@@ -91,7 +95,7 @@ async def test_a_caller_who_leaves_is_seen_also_with_a_second_request_waiting() 
     app = Echo()
     async with serving(app) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /wait HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\nGET /second HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(app.begun.wait(), 10)
         writer.transport.abort()
         await asyncio.wait_for(app.left.wait(), 5)
@@ -101,7 +105,11 @@ async def test_an_answer_under_way_is_not_overtaken_by_a_refusal() -> None:
     app = Echo()
     async with serving(app) as port:
         talking = asyncio.ensure_future(
-            talk(port, b"GET /wait HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\na: " + b"a" * 2 * HEAD_LIMIT_BYTES)
+            talk(
+                port,
+                b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n",
+                b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"a" * 2 * HEAD_LIMIT_BYTES,
+            )
         )
         await asyncio.wait_for(app.begun.wait(), 10)
         app.let.set()
@@ -137,7 +145,7 @@ async def test_the_kernel_keeps_little_for_a_caller_who_does_not_read() -> None:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         caller.setblocking(False)
         await asyncio.get_running_loop().sock_connect(caller, ("127.0.0.1", port))
-        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(app.stuck.wait(), 20)
         caller.close()
 
@@ -171,7 +179,7 @@ async def test_a_caller_who_takes_nothing_is_dropped_after_a_while() -> None:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         caller.setblocking(False)
         await asyncio.get_running_loop().sock_connect(caller, ("127.0.0.1", port))
-        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
 
         await asyncio.wait_for(app.left.wait(), 20)
 
@@ -206,13 +214,13 @@ def test_every_kind_of_socket_can_be_tuned(family: socket.AddressFamily) -> None
 
 async def test_a_head_in_pieces_with_too_many_fields_is_refused_too() -> None:
     async with serving(Echo()) as port:
-        answer = await talk(port, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (HEADER_LIMIT + 1), b"\r\n")
+        answer = await talk(port, b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * (HEADER_LIMIT + 1), b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
 async def test_what_follows_the_last_chunk_of_a_body_is_bounded_and_belongs_to_no_head() -> None:
-    head = b"POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n"
+    head = b"POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n"
     app = Echo()
     async with serving(app) as port:
         answer = await talk(port, head, b"2\r\nab\r\n0\r\nauthorization: Bearer x\r\n\r\n")
@@ -231,7 +239,7 @@ async def test_what_follows_the_last_chunk_of_a_body_is_bounded_and_belongs_to_n
 async def test_a_wish_for_another_protocol_is_ignored_and_the_body_arrives(framing: str) -> None:
     """Java's client sends this with every first request, and HTTP/1.1 is a good answer to it."""
     head = (
-        "POST /a?b=c HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        "POST /a?b=c HTTP/1.1\r\nhost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         f"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nx-own: kept\r\n{framing}\r\n\r\n"
     ).encode()
     body = b"hello" if "length" in framing else b"5\r\nhello\r\n0\r\n\r\n"
@@ -268,4 +276,4 @@ async def test_an_application_may_be_a_function_and_every_connection_finds_it() 
 
     async with serving(app) as port:
         for _ in range(3):
-            assert (await talk(port, b"GET /a HTTP/1.1\r\n" + CLOSE + b"\r\n")).endswith(b"/a 0")
+            assert (await talk(port, b"GET /a HTTP/1.1\r\nhost: x\r\n" + CLOSE + b"\r\n")).endswith(b"/a 0")

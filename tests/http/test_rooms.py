@@ -38,7 +38,7 @@ async def test_readiness_says_whether_a_request_would_be_served(
         assert (await _get(app, "/healthz")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/style.css"])
+@pytest.mark.parametrize("path", ["/", "/icon.svg"])
 async def test_pages_come_with_a_strict_policy_and_without_scripts(service: Service, path: str) -> None:
     for app in (service.apps.public, service.apps.status, service.apps.operator):
         visit = await _get(app, path)
@@ -149,7 +149,7 @@ async def test_the_control_socket_does_account_acts(service: Service) -> None:
 
     assert [visit.status for visit in (user, key, keys, users, vouched)] == [200] * 5
     assert (user.json()["email"], user.json()["standing"]) == ("bo@example.org", "newcomer")
-    assert vouched.json() == {**user.json(), "standing": "established"}
+    assert vouched.json() == {**user.json(), "standing": "established", "is_vouched": True}
     assert keys.json() == [key.json()["key"]]
     assert user.json() in users.json()
     assert (await service.ask("POST", "/v1/chat/completions", CHAT, key=key.json()["text"])).status == 200

@@ -61,7 +61,7 @@ async def test_a_wait_is_told_in_all_three_ways_and_is_long_enough() -> None:
 async def test_who_asks_for_a_page_gets_one_that_needs_nothing_else() -> None:
     house = Gatehouse(denying("127.0.0.0/8"))
     async with serving(Echo(), house.guard, table()) as port, a_line(port) as line:
-        await line.send(b"GET / HTTP/1.1\r\naccept: text/html,*/*\r\n\r\n")
+        await line.send(b"GET / HTTP/1.1\r\nhost: x\r\naccept: text/html,*/*\r\n\r\n")
         page = await line.answer()
 
         assert page.status == 403
@@ -88,7 +88,7 @@ async def test_a_body_of_a_refused_request_is_read_and_not_kept() -> None:
     app, house = Echo(), Gatehouse(denying("127.0.0.0/8"))
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
         for _ in range(3):
-            await line.send(b"POST /sign-in HTTP/1.1\r\ncontent-length: 65536\r\n\r\n")
+            await line.send(b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 65536\r\n\r\n")
             assert (await line.answer()).status == 403  # Before the body: nobody waits for it.
             await line.send(b"b" * 30000, b"b" * 35536)
         await line.send(PAGE)
@@ -104,7 +104,7 @@ async def test_a_refused_body_ends_where_it_says_and_what_follows_is_the_next_re
 ) -> None:
     """However it is cut: looks like a request within it is none, and nothing behind it is lost."""
     app, house = Echo(), Gatehouse(denying("127.0.0.0/8"))
-    head = b"POST /sign-in HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % size_bytes
+    head = b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size_bytes
     body = (b"\r\n\r\n" + ASK + bearer() + b"\r\n").ljust(size_bytes, b"b")
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
         for number in range(3):
@@ -124,7 +124,7 @@ async def test_a_refused_body_ends_where_it_says_and_what_follows_is_the_next_re
 
 async def test_a_large_refused_body_in_one_piece_with_another_request_is_pipelining_too() -> None:
     app, house = Echo(), Gatehouse(denying("127.0.0.0/8"))
-    large = b"POST /sign-in HTTP/1.1\r\ncontent-length: 8000\r\n\r\n" + b"b" * 8000
+    large = b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 8000\r\n\r\n" + b"b" * 8000
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
         await line.send(large + ASK + bearer() + b"\r\n")
 
@@ -135,7 +135,7 @@ async def test_a_large_refused_body_in_one_piece_with_another_request_is_pipelin
 
 async def test_the_rest_of_a_large_refused_body_and_the_next_request_may_come_in_one_piece() -> None:
     app, house = Echo(), Gatehouse(denying("127.0.0.0/8"))
-    large = b"POST /sign-in HTTP/1.1\r\ncontent-length: 8000\r\n\r\n" + b"b" * 8000
+    large = b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 8000\r\n\r\n" + b"b" * 8000
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
         await line.send(large[:5000])
         assert (await line.answer()).status == 403
@@ -163,7 +163,7 @@ def _has_refused(house: Gatehouse, count: int) -> bool:
 async def test_a_refusal_after_which_nobody_knows_what_comes_is_the_last_word(fields: bytes) -> None:
     app, house = Echo(), Gatehouse(denying("127.0.0.0/8"))
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
-        await line.send(b"POST /sign-in HTTP/1.1\r\n" + fields + b"\r\n")
+        await line.send(b"POST /sign-in HTTP/1.1\r\nhost: x\r\n" + fields + b"\r\n")
         refused = await line.answer()
 
         assert refused.status == 403
@@ -185,7 +185,7 @@ async def test_the_last_word_arrives_although_the_caller_is_still_sending() -> N
     """Closing at once would reset the connection and destroy it; what is sent on is bounded."""
     house, connections = Gatehouse(denying("127.0.0.0/8")), table()
     async with serving(Echo(), house.guard, connections) as port, a_line(port) as line:
-        await line.send(b"POST /sign-in HTTP/1.1\r\ncontent-length: 10000000\r\n\r\n" + b"b" * 20000)
+        await line.send(b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000\r\n\r\n" + b"b" * 20000)
         await until(lambda: house.reasons == [Reason.SOURCE_BLOCKED])
         await line.send(b"b" * 20000)
 
@@ -198,7 +198,7 @@ async def test_the_last_word_arrives_although_the_caller_is_still_sending() -> N
 async def test_an_answer_under_way_is_not_overtaken_by_a_refusal_and_is_the_last() -> None:
     app, house = Echo(), Gatehouse(SPENT)
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
-        await line.send(b"GET /?wait HTTP/1.1\r\n\r\n")
+        await line.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(app.begun.wait(), 10)
         await line.send(PAGE)
         app.let.set()
@@ -228,7 +228,7 @@ async def test_refusals_do_not_pile_up_for_a_caller_who_does_not_read() -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(caller, ("127.0.0.1", port))
         # The body of one and the head of the next come in one piece: no pipelining, and an answer to each.
-        request = b"POST /sign-in HTTP/1.1\r\naccept: text/html\r\ncontent-length: 1\r\n\r\n"
+        request = b"POST /sign-in HTTP/1.1\r\nhost: x\r\naccept: text/html\r\ncontent-length: 1\r\n\r\n"
         await until(lambda: connections.open == 1)
         await loop.sock_sendall(caller, request)
         for number in range(1000):
@@ -249,7 +249,7 @@ def _is_answered(house: Gatehouse, connections: Connections, count: int) -> bool
 async def test_a_caller_who_leaves_is_seen_while_being_served() -> None:
     app, house = Echo(), Gatehouse()
     async with serving(app, house.guard, table()) as port, a_line(port) as line:
-        await line.send(b"GET /?wait HTTP/1.1\r\n\r\n")
+        await line.send(b"GET /?wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(app.begun.wait(), 10)
         line.writer.transport.abort()
 

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.facts import Lane
-from tidegate.core.admission.gate import Gate, GatePlan
+from tidegate.core.admission.gate import Gate, GatePlan, Preview
 from tidegate.core.credentials import Kind, ServerKeys, issue
-from tidegate.core.identifiers import UserId
+from tidegate.core.identifiers import RequestId, UserId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
@@ -50,14 +50,20 @@ class Gatehouse:
     """A guard with a real gate, and what it told of its refusals."""
 
     def __init__(
-        self, plan: GatePlan | None = None, *, trusted: tuple[str, ...] = (), expects_proxy_header: bool = False
+        self,
+        plan: GatePlan | None = None,
+        *,
+        trusted: tuple[str, ...] = (),
+        expects_proxy_header: bool = False,
+        preview: Preview | None = None,
     ) -> None:
         self.counted: list[tuple[Reason, Standing, Lane | None]] = []
         self.reports: list[Report] = []
         self.spared: list[Reason] = []
+        self.crashes: list[tuple[RequestId, Exception]] = []
         self.now = time.time()
         self.register = Register(StandingPlan(), 100)
-        self.gate = Gate(plan or GatePlan(), self.register)
+        self.gate = Gate(plan or GatePlan(), self.register, preview)
         self.guard = Guard(
             gate=self.gate,
             server_keys=SERVER_KEYS,
@@ -67,6 +73,7 @@ class Gatehouse:
             counted=lambda *told: self.counted.append(told),
             spared=self.spared.append,
             reported=self.reports.append,
+            crashed=lambda *told: self.crashes.append(told),
             expects_proxy_header=expects_proxy_header,
         )
 

@@ -43,10 +43,12 @@ class Doorman:
         self._arrived = asyncio.Event()
         self.has_left = threading.Event()
         self.paths: list[str] = []
+        self.headers: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._loop = asyncio.get_running_loop()
         self.paths.append(scope["path"])
+        self.headers = [*scope["headers"]]
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         if scope["path"] == "/stream":
             await self._stream(receive, send)

@@ -86,7 +86,6 @@ def test_a_wrong_chat_request_is_refused_by_the_name_of_its_field(
         ({"prompt": [49152]}, "unsupported_value"),
         ({"prompt": []}, "invalid_value"),
         ({"prompt": ["one", "two"]}, "unsupported_value"),
-        ({"prompt": ["one", 2]}, "invalid_value"),
         ({"prompt": None}, "invalid_value"),
     ],
 )
@@ -95,8 +94,9 @@ def test_a_wrong_prompt_is_refused(service: Instance, change: dict[str, Any], co
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, "prompt"), answer.body
 
 
-def test_a_token_that_cannot_be_is_refused_by_its_place(service: Instance) -> None:
-    answer = service.ask(TEXT, {"model": MODEL, "max_tokens": 1, "prompt": [1, -1]})
+@pytest.mark.parametrize("prompt", [[1, -1], [1, "two"], ["one", 2]])
+def test_a_token_that_cannot_be_is_refused_by_its_place(service: Instance, prompt: list[Any]) -> None:
+    answer = service.ask(TEXT, {"model": MODEL, "max_tokens": 1, "prompt": prompt})
     assert (answer.status, answer.error["param"]) == (400, "prompt[1]")
 
 
@@ -200,8 +200,8 @@ def test_nothing_that_was_refused_has_cost_the_engine_its_life(service: Instance
     "schema",
     [
         {"type": "string", "pattern": "^(a?){400}$"},
-        {"enum": [f"word-{number}" for number in range(10_000)]},
-        {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(3_000)}},
+        {"enum": [f"word-{number}" for number in range(1_500)]},
+        {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(500)}},
     ],
     ids=["pattern", "choices", "properties"],
 )

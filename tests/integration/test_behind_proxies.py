@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.certificates import make, trusting
+from tests.integration.conftest import Serve
 from tests.integration.fronting import Doorman, ask, free_port, haproxy, listening, nginx
 from tests.integration.running import until
+from tidegate.config.settings import GateSettings
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +43,9 @@ def documented(name: str, folder: Path, upstream: int) -> tuple[str, int, ssl.SS
     port = free_port()
     text = (DEPLOY / name).read_text("utf-8")
     for given, here in (
+        (r"listen 80;", f"listen 127.0.0.1:{free_port()};"),
+        (r"listen \[::\]:80;", ""),
+        (r"bind :80", f"bind 127.0.0.1:{free_port()}"),
         (r"listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         (r"listen \[::\]:443 ssl;", f"listen [::1]:{port} ssl;" if socket.has_dualstack_ipv6() else ""),
         (r"bind :443", f"bind 127.0.0.1:{port}"),
@@ -47,7 +55,7 @@ def documented(name: str, folder: Path, upstream: int) -> tuple[str, int, ssl.SS
         (r"127\.0\.0\.1:8080", f"127.0.0.1:{upstream}"),
     ):
         text = re.sub(given, here, text)
-    assert ":443" not in text
+    assert not re.search(r":(?:80|443)\b", text)
     assert "/etc/ssl" not in text
     return text, port, trusting(pair)
 
@@ -108,6 +116,107 @@ def test_a_stream_passes_the_documented_proxy_piece_by_piece_and_its_end_too(
             response.close()
             connection.close()
             assert doorman.has_left.wait(10), "a caller who leaves is seen to leave"
+
+
+@pytest.mark.parametrize(("name", "front"), FRONTS)
+def test_an_office_behind_one_address_may_have_thirty_streams_and_one_too_many_is_told_when_to_come_back(
+    name: str, front: Front, doorman: Doorman, tmp_path: Path
+) -> None:
+    """The proxy cannot see who holds a valid key: what it refuses, it refuses everybody."""
+    with listening(doorman, "127.0.0.1") as upstream, contextlib.ExitStack() as opened:
+        text, port, tls = documented(name, tmp_path, upstream)
+
+        def stream() -> http.client.HTTPResponse:
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
+            opened.callback(connection.close)
+            connection.request("GET", "/stream")
+            return connection.getresponse()
+
+        (most,) = re.findall(r"(?:limit_conn tidegate_address|sc0_conn_cur gt) (\d+)", text)
+        assert int(most) == GateSettings().connections_per_address
+        with front(text.replace(f" {most}", " 30"), tmp_path, port):
+            assert [stream().status for _ in range(30)] == [200] * 30
+            refused = stream()
+            assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+            assert refused.headers.get_content_type() == "application/json"
+            error = json.loads(refused.read())["error"]
+            assert (error["code"], error["type"]) == ("too_many_connections", "rate_limit_error")
+
+
+@pytest.mark.parametrize(("name", "front"), FRONTS)
+def test_the_documented_proxy_keeps_the_port_in_host_and_says_that_the_connection_is_protected(
+    name: str, front: Front, doorman: Doorman, tmp_path: Path
+) -> None:
+    """Without the port, the form of a page that is served on another port than 443 looks like another site's."""
+    with listening(doorman, "127.0.0.1") as upstream:
+        text, port, tls = documented(name, tmp_path, upstream)
+        with front(text, tmp_path, port):
+            ask(port, tls=tls, headers={"X-Forwarded-Proto": "http"})
+            seen = doorman.headers
+            assert [value for key, value in seen if key == b"host"] == [f"127.0.0.1:{port}".encode()]
+            assert [value for key, value in seen if key == b"x-forwarded-proto"] == [b"https"]
+
+
+@pytest.mark.parametrize(("name", "front"), FRONTS)
+def test_the_documented_proxy_sends_plain_http_on_to_https_and_asks_browsers_to_remember(
+    name: str, front: Front, doorman: Doorman, tmp_path: Path
+) -> None:
+    with listening(doorman, "127.0.0.1") as upstream:
+        text, port, tls = documented(name, tmp_path, upstream)
+        ports = map(int, re.findall(r"(?:listen|bind) 127\.0\.0\.1:(\d+)", text))
+        plain_port = next(one for one in ports if one != port)
+        with front(text, tmp_path, port):
+            connection = http.client.HTTPConnection("127.0.0.1", plain_port, timeout=10)
+            connection.request("POST", "/v1/models?a=b", headers={"Host": "tide.example.org"})
+            sent_on = connection.getresponse()
+            connection.close()
+            assert (sent_on.status, sent_on.headers["location"]) == (308, "https://tide.example.org/v1/models?a=b")
+            protected = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
+            protected.request("GET", "/")
+            assert protected.getresponse().headers["strict-transport-security"] == "max-age=31536000"
+            protected.close()
+        assert not any(path.startswith("/v1") for path in doorman.paths)
+
+
+def test_haproxy_finds_the_status_page_also_by_a_host_with_a_port(doorman: Doorman, tmp_path: Path) -> None:
+    with listening(doorman, "127.0.0.1") as upstream, listening(other := Doorman(), "127.0.0.1") as status:
+        text, port, tls = documented("haproxy.cfg", tmp_path, upstream)
+        with haproxy(text.replace("127.0.0.1:8081", f"127.0.0.1:{status}"), tmp_path, port):
+            ask(port, "/here", tls=tls, headers={"Host": f"status.example.org:{port}"})
+    assert (other.paths, doorman.paths) == (["/here"], [])
+
+
+@pytest.mark.parametrize(("name", "front"), FRONTS)
+def test_who_signs_in_through_the_documented_proxy_with_an_old_browser_is_as_safe_as_with_a_new_one(
+    name: str, front: Front, serve: Serve, tmp_path: Path
+) -> None:
+    """It sends no Sec-Fetch-Site, and Origin with forms only."""
+    instance = serve("[server]\ntrusted_proxies = ['127.0.0.1']\n").ready()
+    text, port, tls = documented(name, tmp_path, int(instance.public.rpartition(":")[2]))
+
+    def ask(method: str, path: str, body: str = "", **headers: str) -> tuple[http.client.HTTPResponse, str]:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=tls, source_address=(CLIENT, 0))
+        given = {"Host": f"tide.example.org:{port}", "Accept": "text/html", **headers}
+        connection.request(method, path, body=body, headers=given)
+        response = connection.getresponse()
+        page = response.read().decode()
+        connection.close()
+        return response, page
+
+    with front(text, tmp_path, port):
+        site = f"https://tide.example.org:{port}"
+        _, page = ask("GET", "/")
+        assert f"{site}/v1" in page
+        assert "not protected" not in page
+        form, page = ask("GET", "/sign-in")
+        cookie = str(form.headers["set-cookie"])
+        assert cookie.startswith("__Host-tidegate-form=")
+        assert "Secure" in cookie
+        (token,) = set(re.findall(r'name="csrf" value="([^"]+)"', page))
+        fields = urlencode({"csrf": token, "email": "nobody@example.org", "password": "not the right one"})
+        typed = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie.partition(";")[0]}
+        told, page = ask("POST", "/sign-in", fields, Origin=site, **typed)
+        assert told.status == 401, "its form is ours, and only the password is wrong"
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")

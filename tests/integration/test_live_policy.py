@@ -81,6 +81,20 @@ def test_a_mistake_changes_nothing_and_is_said_with_its_key_and_value(serve: Ser
     assert shown["policy"]["gate.principal_rate"] == 1000.0
 
 
+def test_a_file_that_cannot_be_read_disarms_no_verb_that_asks_the_service(serve: Serve) -> None:
+    """To put back what was is needed most when what is there now is wrong."""
+    instance = serve(_CALM).ready()
+    _write(instance, _STRICT)
+    assert _policy(instance, "reload")[0] == 0
+    path = instance.folder / "tidegate.toml"
+    path.write_text(f"data_dir = '{instance.data}'\n{_STRICT}foo = 1\n")
+    for verb in (("policy", "show"), ("policy", "rollback"), ("users", "list")):
+        done = run_verb(*verb, "--config", str(path), models=instance.models)
+        assert done.returncode == 0, done.stderr
+        assert "Warning: gate.foo: no such setting" in done.stderr
+    assert _refused(instance) == 0
+
+
 def test_what_only_a_restart_can_change_is_named_and_the_rest_counts(serve: Serve) -> None:
     instance = serve(_CALM).ready()
     _write(instance, _STRICT.replace("slots = 2", "slots = 3"))

@@ -133,7 +133,7 @@ def test_an_operator_can_vouch_for_somebody_and_take_it_back(verb: Verb) -> None
     assert made["standing"] == "newcomer"
 
     vouched = _printed(verb("users", "vouch", email, "--json"))
-    assert vouched == {**made, "standing": "established"}
+    assert vouched == {**made, "standing": "established", "is_vouched": True}
     assert vouched in _printed(verb("users", "list", "--json"))
 
     assert _printed(verb("users", "vouch", email, "--withdraw", "--json")) == made

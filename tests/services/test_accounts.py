@@ -324,7 +324,7 @@ async def test_an_operator_can_vouch_for_somebody_and_take_it_back(clerk: Clerk,
     assert user.standing is Standing.NEWCOMER
 
     vouched = await clerk.perform(Vouch(email="Ana@Example.org"))
-    assert vouched == msgspec.structs.replace(user, standing=Standing.ESTABLISHED)
+    assert vouched == msgspec.structs.replace(user, standing=Standing.ESTABLISHED, is_vouched=True)
     assert await clerk.perform(ListUsers()) == [vouched]
     assert await clerk.perform(Vouch(email="ana@example.org", is_withdrawn=True)) == user
     assert await clerk.perform(ListUsers()) == [user]

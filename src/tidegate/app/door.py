@@ -97,12 +97,12 @@ def open_door(
         return started_at + time.monotonic() - started_ticks
 
     def preview(
-        principal: str, standing: Standing, size_bytes: int, patience_s: float, _now: float
+        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
     ) -> Shed | Crowded | None:
-        cohort = register.cohort(UserId(principal)) if principal else ""
+        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
         now = time.monotonic()
-        shed = scheduler.preview(principal, standing, cohort, size_bytes, patience_s, now)
-        return shed or scheduler.crowded(principal, standing, now)
+        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+        return shed or scheduler.crowded(who, standing, now)
 
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
@@ -116,6 +116,7 @@ def open_door(
         counted=telling.counted,
         spared=telling.spared,
         reported=telling.reported,
+        crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
     )
     return Door(

@@ -57,6 +57,7 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
             head_s=gate.head_s,
             body_s=gate.body_s,
             body_bytes_per_s=gate.body_bytes_per_s,
+            strangers_body_bytes=gate.strangers_body_bytes,
             idle_s=gate.idle_s,
         ),
         admission=AdmissionPlan(

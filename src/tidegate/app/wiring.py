@@ -20,6 +20,7 @@ from tidegate.app.reputation import reputation
 from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
+from tidegate.http.forwarded import Forwarded
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
@@ -136,4 +137,7 @@ async def wire(
         later=later,
         policy=policy,
     )
+    if settings.server.trusted_proxies:
+        public = Forwarded(applications.public, door.guard.peer)
+        applications = msgspec.structs.replace(applications, public=public)
     return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tidegate.cli.desk import perform
 from tidegate.cli.invocation import command
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, settings_of
+from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, known_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.accounts import ApiKey, Role
 from tidegate.services.accounts import (
@@ -58,17 +58,17 @@ def create_user(
     member_since_s = None if since is None else _unix_seconds(since)
     password = _password(email) if password_stdin else None
     act = CreateUser(email=email, role=role, password=password, member_since_s=member_since_s)
-    settings = settings_of(config, data)
-    was_new = is_new(settings)
-    user = perform(settings, act, KnownUser, may_make=True)
+    known = known_of(config, data)
+    was_new = is_new(known.settings)
+    user = perform(known, act, KnownUser, may_make=True)
     if was_new:
-        typer.echo(f"Made a new data directory: {settings.data_dir}", err=True)
+        typer.echo(f"Made a new data directory: {known.settings.data_dir}", err=True)
     if as_json:
         print_json(user)
     else:
         typer.echo(f"Created {user.role} {user.email} ({user.id}).")
     if password is None:
-        give = command(settings, f"users password {shlex.quote(user.email)}")
+        give = command(known.settings, f"users password {shlex.quote(user.email)}")
         typer.echo(f"They have no password yet and cannot sign in. To give them one: {give}", err=True)
 
 
@@ -86,7 +86,7 @@ def set_password(
     """Give a user another password, or a first one; they are signed out everywhere. Their keys stay."""
     if not password_stdin and not sys.stdin.isatty():
         refuse("there is no terminal to ask on: give the password with --password-stdin", WRONG_USAGE)
-    perform(settings_of(config, data), SetPassword(email=email, password=_password(email)), type(None))
+    perform(known_of(config, data), SetPassword(email=email, password=_password(email)), type(None))
     if as_json:
         print_json({"email": email, "password": "set"})
     else:
@@ -103,7 +103,7 @@ def vouch(
     as_json: JsonOption = False,
 ) -> None:
     """Vouch for a user, as for somebody you bring from elsewhere: they count as established at once."""
-    user = perform(settings_of(config, data), Vouch(email=email, is_withdrawn=withdraw), KnownUser)
+    user = perform(known_of(config, data), Vouch(email=email, is_withdrawn=withdraw), KnownUser)
     if as_json:
         print_json(user)
     elif withdraw:
@@ -115,13 +115,13 @@ def vouch(
 @users_app.command("list")
 def list_users(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """List all users, oldest first, and how well they are known."""
-    settings = settings_of(config, data)
-    users = perform(settings, ListUsers(), list[KnownUser])
+    known = known_of(config, data)
+    users = perform(known, ListUsers(), list[KnownUser])
     if as_json:
         print_json(users)
         return
-    rows = [(user.email, user.role, user.standing, _date(user.member_since_s), user.id) for user in users]
-    create = command(settings, "users create EMAIL")
+    rows = [(user.email, user.role, _standing(user), _date(user.member_since_s), user.id) for user in users]
+    create = command(known.settings, "users create EMAIL")
     _print_table(("Email", "Role", "Standing", "Member since", "Id"), rows, f"No users yet. Create one: {create}")
 
 
@@ -135,13 +135,13 @@ def create_key(
     as_json: JsonOption = False,
 ) -> None:
     """Create an API key and print it, once."""
-    settings = settings_of(config, data)
-    created = perform(settings, CreateKey(email=user, name=name), CreatedKey)
+    known = known_of(config, data)
+    created = perform(known, CreateKey(email=user, name=name), CreatedKey)
     if as_json:
         print_json({"key": created.text, **_described(created.key)})
         return
     typer.echo(created.text)
-    revoke = command(settings, f"keys revoke {created.key.id} --user {shlex.quote(user)}")
+    revoke = command(known.settings, f"keys revoke {created.key.id} --user {shlex.quote(user)}")
     typer.echo(f"This is shown once. Keep it like a password. To end it: {revoke}", err=True)
 
 
@@ -150,8 +150,8 @@ def list_keys(
     user: UserOption, *, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """List a user's keys, revoked ones too. The keys themselves are not kept and cannot be shown."""
-    settings = settings_of(config, data)
-    keys = perform(settings, ListKeys(email=user), list[ApiKey])
+    known = known_of(config, data)
+    keys = perform(known, ListKeys(email=user), list[ApiKey])
     if as_json:
         print_json([_described(key) for key in keys])
         return
@@ -159,7 +159,7 @@ def list_keys(
         (key.id, key.label, key.name, _date(key.created_at_s), _date(key.last_used_at_s), _state(key)) for key in keys
     ]
     headings = ("Id", "Key", "Name", "Created", "Last used", "State")
-    create = command(settings, f"keys create --user {shlex.quote(user)}")
+    create = command(known.settings, f"keys create --user {shlex.quote(user)}")
     _print_table(headings, rows, f"{user} has no keys. Create one: {create}")
 
 
@@ -173,7 +173,7 @@ def revoke_key(
     as_json: JsonOption = False,
 ) -> None:
     """End a key at once."""
-    perform(settings_of(config, data), RevokeKey(email=user, key_id=key_id), type(None))
+    perform(known_of(config, data), RevokeKey(email=user, key_id=key_id), type(None))
     if as_json:
         print_json({"id": key_id, "revoked": True})
     else:
@@ -204,6 +204,10 @@ def _date(moment_s: float | None) -> str:
     if moment_s is None:
         return "never"
     return datetime.datetime.fromtimestamp(moment_s, datetime.UTC).date().isoformat()
+
+
+def _standing(user: KnownUser) -> str:
+    return f"{user.standing} (vouched)" if user.is_vouched else user.standing
 
 
 def _state(key: ApiKey) -> str:

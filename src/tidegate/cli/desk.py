@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from tidegate.adapters.disk.datadir import DataDir, DataDirError, DataDirLocked
-from tidegate.cli.options import datadir_of
+from tidegate.cli.options import Known, datadir_of, is_unsaid
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
 from tidegate.config import Settings
 from tidegate.services.accounts import Act
@@ -28,18 +28,22 @@ class _ErrorBody(msgspec.Struct):
     error: _Refused
 
 
-def perform(settings: Settings, act: Act, kind: type[T], *, may_make: bool = False) -> T:
+def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) -> T:
     """Do the act and answer its result as `kind`; ends the program with a sentence when it cannot be done.
 
     A service that runs on the data directory does it; otherwise this process
-    holds the directory's lock meanwhile. Only with `may_make` a missing data
-    directory is made.
+    holds the directory's lock meanwhile, and needs settings without a mistake.
+    Only with `may_make` a missing data directory is made, and only where
+    somebody has said which: the service may well run somewhere else.
     """
-    datadir = datadir_of(settings, may_make=may_make)
+    settings = known.settings
+    datadir = datadir_of(settings, may_make=may_make and known.mistake is None and not is_unsaid(settings))
     give_up_at = time.monotonic() + _PATIENCE_S
     while True:
         try:
             with datadir.lock():
+                if known.mistake is not None:
+                    refuse("no service runs on this data directory: mend the settings first", WRONG_USAGE)
                 result = asyncio.run(_perform_here(settings, datadir, act))
                 return cast("T", result)
         except DataDirLocked as locked:

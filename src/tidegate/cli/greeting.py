@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tidegate.cli.invocation import command, program
+from tidegate.config import load_settings
 from tidegate.config.exposure import is_loopback
 
 if TYPE_CHECKING:
@@ -152,5 +153,13 @@ class Greeting:
             say(f"  Better open models that {fits}; how fast they are depends on its cores:")
         for entry in better:
             say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
-            say(f"    {command(self._settings, f'serve --model {entry.id}')}")
+            say(f"    {command(self._settings, f'serve --model {entry.id}')}{self._ports()}")
         say("")
+
+    def _ports(self) -> str:
+        """The ports as options, as far as this start has others than the next one would have."""
+        given, usual = self._settings.server, load_settings().server
+        names = [
+            name for name in ("port", "status_port", "operator_port") if getattr(given, name) != getattr(usual, name)
+        ]
+        return "".join(f" --{name.replace('_', '-')} {getattr(given, name)}" for name in names)

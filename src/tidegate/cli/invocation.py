@@ -6,12 +6,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from tidegate.config import Settings, load_settings
+from tidegate.config import Settings, load_data_dir
 
 
 def command(settings: Settings, verb: str) -> str:
     """Write `verb` as this person would have to type it, for the same data directory."""
-    is_usual = settings.data_dir == load_settings().data_dir
+    is_usual = settings.data_dir == load_data_dir()
     return f"{program()} {verb}" + ("" if is_usual else f" --data {shlex.quote(str(settings.data_dir))}")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from tidegate.cli.invocation import command
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
-from tidegate.config import Settings, SettingsError, load_settings
+from tidegate.config import Settings, SettingsError, load_data_dir, load_settings
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
@@ -34,6 +36,31 @@ def settings_of(config: Path | None, data: Path | None, **overrides: Any) -> Set
         refuse(str(error), WRONG_USAGE)
 
 
+class Known(msgspec.Struct, frozen=True):
+    """Settings for a verb that asks the running service; beside a `mistake` only `data_dir` is of use."""
+
+    settings: Settings
+    mistake: str | None = None
+
+
+def known_of(config: Path | None, data: Path | None) -> Known:
+    """Load the settings; when they are not usable, say so and go on with the data directory alone.
+
+    What is wrong in the file is no reason to leave a running service to itself: its operator may be
+    about to put that very mistake right.
+    """
+    try:
+        return Known(load_settings(config, overrides={"data_dir": data}))
+    except SettingsError as error:
+        mistake = str(error)
+    try:
+        data_dir = load_data_dir(config, data_dir=data)
+    except SettingsError:
+        refuse(mistake, WRONG_USAGE)
+    typer.echo(f"Warning: {mistake}", err=True)
+    return Known(Settings(data_dir=data_dir), mistake)
+
+
 def datadir_of(settings: Settings, *, may_make: bool) -> DataDir:
     """Open the data directory; ends the program with 2 when it cannot be used.
 
@@ -49,6 +76,12 @@ def datadir_of(settings: Settings, *, may_make: bool) -> DataDir:
         return DataDir.open(settings.data_dir)
     except DataDirError as error:
         refuse(f"data_dir: {error}", WRONG_USAGE)
+
+
+def is_unsaid(settings: Settings) -> bool:
+    """Whether nobody has said which data directory is meant: it is the one that is taken then."""
+    unset = {name: text for name, text in os.environ.items() if not name.startswith("TIDEGATE_")}
+    return settings.data_dir == load_data_dir(environment=unset)
 
 
 def is_new(settings: Settings) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, settings_of
+from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of, settings_of
 from tidegate.cli.output import NOT_SO, print_json, refuse, whole_console
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _OK = 200
 @policy_app.command("show")
 def show_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what is in force."""
-    told = _ask(datadir_of(settings_of(config, data), may_make=False), "GET", "/policy")
+    told = _ask(datadir_of(known_of(config, data).settings, may_make=False), "GET", "/policy")
     if json:
         print_json(told)
         return
@@ -48,7 +48,8 @@ def reload_policy(*, config: ConfigOption = None, data: DataOption = None, json:
 @policy_app.command("rollback")
 def roll_back_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Put back what was in force before the last change. The file stays as it is: mend it before the next reload."""
-    _tell(_ask(datadir_of(settings_of(config, data), may_make=False), "POST", "/policy/rollback"), "Changed", json)
+    known = known_of(config, data)
+    _tell(_ask(datadir_of(known.settings, may_make=False), "POST", "/policy/rollback"), "Changed", json)
 
 
 def _tell(change: dict[str, Any], verb: str, is_json: bool) -> None:

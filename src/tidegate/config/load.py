@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -58,9 +58,34 @@ def load_settings(
     return _expand(settings, environment)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def load_data_dir(
+    config_path: Path | None = None, environment: Mapping[str, str] | None = None, data_dir: Path | None = None
+) -> Path:
+    """Where the instance is, of settings that may not be usable otherwise. Raises SettingsError when that is not told.
+
+    `data_dir` is what the command line says, if it does.
+    """
+    environment = os.environ if environment is None else environment
+    found: object = data_dir
+    for name in ("TIDEGATE_DATA_DIR", "TIDEGATE_DATA"):
+        found = found or environment.get(name)
+    if not found and config_path is not None:
+        found = _read_file(config_path, _before_tables).get("data_dir")
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        settings = msgspec.convert({"data_dir": found} if found else {}, Settings, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), {"data_dir": found})) from None
+    return _expand(settings, environment).data_dir
+
+
+def _before_tables(text: str) -> str:
+    """The beginning of a TOML file, where what belongs to no table stands; mistakes are mostly made further on."""
+    return re.split(r"^[ \t]*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def _read_file(path: Path, part: Callable[[str], str] = str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(part(path.read_text("utf-8")))
     except OSError as error:
         msg = f"{path}: {error.strerror or error}; name a readable TOML file with --config"
         raise SettingsError(msg) from error
@@ -141,8 +166,18 @@ def _names() -> set[str]:
 def _suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
     # Without the prefix that all of them share: it would make any two of them look alike.
     rests = {one.removeprefix(prefix) for one in known}
-    close = difflib.get_close_matches(name.removeprefix(prefix), sorted(rests), n=1)
+    given = name.removeprefix(prefix)
+    close = [one for one in difflib.get_close_matches(given, sorted(rests), n=len(rests)) if _is_slip(given, one)]
     return f"; did you mean {prefix}{close[0]}?" if close else "; see docs/reference/configuration.md"
+
+
+def _is_slip(given: str, meant: str) -> bool:
+    """Whether also what follows the words that both begin with is alike: `gate.foo` is no slip of `gate.allow`."""
+    differing = (at for at, pair in enumerate(zip(given, meant, strict=False)) if pair[0] != pair[1])
+    differing_at = next(differing, min(len(given), len(meant)))
+    word_at = max(given.rfind(mark, 0, differing_at) for mark in "._") + 1
+    is_alike = bool(difflib.get_close_matches(given[word_at:], [meant[word_at:]]))
+    return is_alike and given.count(".") == meant.count(".")
 
 
 def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:

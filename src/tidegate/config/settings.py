@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tidegate.core.admission.plan import AdmissionPlan
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
@@ -23,7 +25,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         # Empty would mean every address there is: nobody should publish a service by leaving something out.
         str, Meta(min_length=1, description="Address of the public port and the status page; 0.0.0.0 is all.")
     ] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="Public port: API and health. 0 takes any free port.")] = 8080
+    port: Annotated[Port, Meta(description="Public port: chat, API and health. 0 takes any free port.")] = 8080
     status_port: Annotated[Port, Meta(description="Status page, on the same address as the public port.")] = 8081
     status_url: Annotated[
         Annotated[str, Meta(pattern="^https?://[^/]")] | None,
@@ -122,7 +124,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             ge=1,
             le=100_000,
             description="Requests that one account may have running or waiting, chat and API together; more are "
-            "refused with 429.",
+            f"refused with 429. Accounts without a history: {AdmissionPlan().max_per_stranger} of them.",
         ),
     ] = 16
     max_waiting: Annotated[
@@ -165,7 +167,12 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 100.0
     network_burst: Annotated[Burst, Meta(description="Requests of one network at once.")] = 300.0
     strangers_rate: Annotated[
-        Rate, Meta(description="Requests a second of everybody without a valid session or key together, each lane.")
+        Rate,
+        Meta(
+            description="Requests a second of everybody without a valid session or key together, each lane; as many "
+            "again of all accounts without a history. What is answered with 401 for want of a credential is not among "
+            "them: it counts for its address."
+        ),
     ] = 300.0
     strangers_burst: Annotated[Burst, Meta(description="Requests of all of them at once.")] = 600.0
     account_address_rate: Annotated[
@@ -184,15 +191,17 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int, Meta(ge=8, le=1_000_000, description="Open connections; beyond it the longest idle ones are closed.")
     ] = 8192
     connections_per_address: Annotated[
-        Count, Meta(description="Open connections of one address. Trusted proxies are not counted.")
+        Count,
+        Meta(
+            description="Open connections of one address; beyond it each must show a valid session or key within two "
+            "seconds. Trusted proxies are not counted."
+        ),
     ] = 256
     head_s: Annotated[Deadline, Meta(description="A request's head must be complete by then.")] = 10.0
     body_s: Annotated[Deadline, Meta(description="A request's body may come slowly for so long.")] = 10.0
     body_bytes_per_s: Annotated[
         int,
-        Meta(
-            ge=1, le=1_000_000, description="And from then on must have come at least this fast, from its beginning."
-        ),
+        Meta(ge=1, le=1_000_000, description="And from then on must have come at least this fast, from its beginning."),
     ] = 8192
     strangers_body_bytes: Annotated[
         int,
@@ -210,7 +219,11 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = ()
     deny: Annotated[
         tuple[str, ...],
-        Meta(max_length=10_000, description="Addresses and networks whose callers need a valid session or key."),
+        Meta(
+            max_length=10_000,
+            description="Addresses and networks whose callers need a session or key that is valid already: also the "
+            "page to sign in is refused there.",
+        ),
     ] = ()
     dry_run: Annotated[
         bool,

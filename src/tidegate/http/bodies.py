@@ -74,22 +74,22 @@ async def _discard(stream: AsyncIterator[bytes], exchange: Exchange) -> None:
         raise ClientLeftError from None
 
 
-def decode(body: bytes, kind: type[T]) -> T:
-    """Decode JSON into `kind`; raises a Refusal whose `param` is the path of the field at fault."""
+def decode(body: bytes, kind: type[T], at: str = "") -> T:
+    """Decode JSON into `kind`; raises a Refusal whose `param` is the path of the field at fault, from `at` on."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise invalid(str(error)) from None
+        raise invalid(str(error), at) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(Reason.INVALID_JSON, f"The body is not valid JSON: {error}.") from None
     except RecursionError:
         raise Refusal(Reason.INVALID_JSON, "The body is nested too deeply.") from None
 
 
-def invalid(text: str) -> Refusal:
-    """Say what msgspec found wrong, and blame the field by its path."""
-    at = _AT.search(text)
-    path = at[1].lstrip(".") if at else ""
+def invalid(text: str, at: str = "") -> Refusal:
+    """Say what msgspec found wrong, and blame the field by its path, which begins with `at`."""
+    found = _AT.search(text)
+    path = (at + found[1] if found else at).lstrip(".")
     what = _AT.sub("", text)
     missing = _MISSING.search(what)
     if missing:

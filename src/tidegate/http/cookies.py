@@ -5,9 +5,9 @@ browser keeps such a cookie only when it is Secure, and no other host of the
 same site can plant it (RFC 6265bis section 4.1.3.2). Over plain HTTP elsewhere
 browsers refuse Secure cookies, so there the names are plain and the pages warn.
 
-Which of the two it is, the browser says: it sends Sec-Fetch-Site only where it
-trusts the connection (Fetch Metadata, W3C), and the scheme in Origin. What a
-proxy in front makes of Host or of the scheme does not matter.
+Which of the two it is, is known where TLS ends here or a trusted proxy says so
+(see `forwarded`). Otherwise the browser says it: it sends Sec-Fetch-Site only
+where it trusts the connection (Fetch Metadata, W3C), and the scheme in Origin.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ _SEED_BYTES = 16
 
 
 def is_protected(request: Request) -> bool:
-    """Whether nobody between the browser and this service can read along, as far as the browser says."""
-    if "sec-fetch-site" in request.headers:
+    """Whether nobody between the browser and this service can read along, as far as we know or the browser says."""
+    if is_https(request) or "sec-fetch-site" in request.headers:
         return True
     origin = request.headers.get("origin")
     if origin is not None:
         given = _split(origin)
         return given is not None and (given[0] == "https" or _is_loopback(given[1]))
     return is_local(request)
+
+
+def is_https(request: Request) -> bool:
+    """Whether the connection is known to be HTTPS: not known is also what ends at a proxy that says nothing."""
+    return request.scope.get("scheme") == "https"
 
 
 def is_local(request: Request) -> bool:
@@ -48,13 +53,16 @@ def is_same_origin(request: Request) -> bool:
 
     Sec-Fetch-Site alone decides where there is one: no page can forge it, and
     a proxy that renames Host does not spoil it. Older browsers, and plain
-    HTTP, have Origin, which must then name the host that was asked.
+    HTTP, have Origin, which must then name the host that was asked, and HTTPS
+    where that is known to be what it was asked over.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
     origin = _split(request.headers.get("origin", ""))
-    return origin is not None and origin[2] == request.headers.get("host", "").lower()
+    if origin is None or (is_https(request) and origin[0] != "https"):
+        return False
+    return origin[2] == request.headers.get("host", "").lower()
 
 
 def read(request: Request, name: str) -> str | None:

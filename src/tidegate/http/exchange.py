@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tidegate.core.events import RouteKind
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
 from tidegate.services.timing import Timing
+
+GIVEN_UP: Final = "given_up"
+"""Where in a request's state a server says why it has ended a body; the application sees a caller who left."""
 
 
 class Exchange(msgspec.Struct, kw_only=True):

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidegate.core.events import Level, RequestFinished
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import OUR_FAULTS, Reason
-from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.exchange import GIVEN_UP, ClientLeftError, Exchange
+from tidegate.http.refusals import WIRE
 from tidegate.ports.journal import Journal
 
 
@@ -72,6 +73,10 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     def _record(self, exchange: Exchange, scope: Scope, total_s: float) -> None:
         left = exchange.reason is Reason.CLIENT_LEFT
+        given_up: Reason | None = scope["state"].get(GIVEN_UP) if left else None
+        if given_up is not None:
+            # It was the server that left, in words of its own.
+            left, exchange.reason, exchange.status = False, given_up, WIRE[given_up].status
         finished = RequestFinished(
             t=self.clock(),
             level=Level.ERROR if exchange.reason in OUR_FAULTS else Level.INFO,

@@ -47,8 +47,9 @@ async def front_page(room: FrontRoom, request: Request) -> Response:
 
 
 def _scheme(request: Request) -> str:
-    # TLS ends at a proxy: only the browser knows, and it says so by trusting the connection to another machine.
-    return "https" if cookies.is_protected(request) and not cookies.is_local(request) else "http"
+    # Where TLS ends at a proxy that says nothing, only the browser knows: it trusts the connection to another machine.
+    is_trusted_afar = cookies.is_protected(request) and not cookies.is_local(request)
+    return "https" if cookies.is_https(request) or is_trusted_afar else "http"
 
 
 async def openapi(room: FrontRoom, request: Request) -> Response:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -129,10 +129,17 @@ def _query(route: Route[Any]) -> list[dict[str, Any]]:
     ]
 
 
+_IN_A_STREAM: Final = (
+    'In a stream, what goes wrong after its beginning is its last event, `data: {"error": {...}}`, with '
+    "`retry_after_s` where waiting helps; comments such as `: waiting position=3 eta_s=12` tell who waits where."
+)
+
+
 def _answers(route: Route[Any], content: dict[str, Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status in route.statuses:
-        answers[str(status)] = {"description": "Success" if status < 300 else HTTPStatus(status).phrase}  # noqa: PLR2004 - 2xx
+        said = "Success" if status < 300 else HTTPStatus(status).phrase  # noqa: PLR2004 - 2xx
+        answers[str(status)] = {"description": said if route.chunk is None else f"{said}. {_IN_A_STREAM}"}
         if status != HTTPStatus.NO_CONTENT:
             answers[str(status)]["content"] = content
     return answers

@@ -40,7 +40,12 @@ WIRE: dict[Reason, Wire] = {
     Reason.MISSING_SCOPE: Wire(403, "invalid_request_error", "The key is good but may not do this."),
     Reason.NOT_SIGNED_IN: Wire(401, "invalid_request_error", "No session, or one that ended or expired."),
     Reason.OPERATORS_ONLY: Wire(403, "invalid_request_error", "Signed in, but not as an operator."),
-    Reason.SOURCE_BLOCKED: Wire(403, "invalid_request_error", "The operator has blocked the network of the caller."),
+    Reason.SOURCE_BLOCKED: Wire(
+        403,
+        "invalid_request_error",
+        "The caller's address is in gate.deny: a session or key that is valid already passes, signing in from there "
+        "does not.",
+    ),
     Reason.CROSS_SITE_REQUEST: Wire(
         403, "invalid_request_error", "Sent from another site's page, or without saying where."
     ),
@@ -57,13 +62,18 @@ WIRE: dict[Reason, Wire] = {
     ),
     Reason.CONTENT_UNREADABLE: Wire(410, "invalid_request_error", "The key to this is gone, or it was altered."),
     Reason.CONCURRENCY_LIMIT_EXCEEDED: Wire(
-        429, "rate_limit_error", "The account has engine.max_per_account requests running or waiting."
+        429,
+        "rate_limit_error",
+        "The account has engine.max_per_account requests running or waiting; an account without a history has 4.",
     ),
     Reason.SIGN_IN_BUSY: Wire(429, "rate_limit_error", "Too many passwords are being checked at this moment."),
     Reason.SEARCH_BUSY: Wire(429, "rate_limit_error", "Too many searches are running at this moment."),
     Reason.SLOW_DOWN: Wire(429, "rate_limit_error", "More requests than the caller's budget allows; it refills."),
     Reason.TOO_MANY_CONNECTIONS: Wire(
-        429, "rate_limit_error", "More connections from one address than gate.connections_per_address."
+        429,
+        "rate_limit_error",
+        "A request without a valid session or key on a connection beyond gate.connections_per_address; one that sends "
+        "no head within two seconds is closed without a word.",
     ),
     Reason.REQUEST_TIMEOUT: Wire(
         408, "invalid_request_error", "The head or the body came slower than gate.head_s and gate.body_s allow."
@@ -72,7 +82,7 @@ WIRE: dict[Reason, Wire] = {
         503, "service_unavailable_error", "An answer was ended in the middle: its place was somebody else's by rule."
     ),
     Reason.SERVER_IS_OVERLOADED: Wire(
-        503, "service_unavailable_error", "There will be no room for this within the time that callers wait."
+        503, "service_unavailable_error", "No room for this, or for its body, within the time that callers wait."
     ),
     Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
     Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),

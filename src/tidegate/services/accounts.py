@@ -99,9 +99,10 @@ class CreatedKey(msgspec.Struct, frozen=True):
 
 
 class KnownUser(User, frozen=True, kw_only=True):
-    """An account, and how well it is known now."""
+    """An account, how well it is known now, and whether for an operator's word rather than for being served."""
 
     standing: Standing
+    is_vouched: bool = False
 
 
 def tell_nobody(ended: list[SessionId]) -> None:
@@ -184,7 +185,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         user = await self._owner(email)
         standing = await self.reputation.vouch(user, is_vouched=not is_withdrawn)
         self._tell(Tag.ACCOUNT_VOUCH_WITHDRAWN if is_withdrawn else Tag.ACCOUNT_VOUCHED, user.id)
-        return _known_as(user, standing)
+        return _known_as(user, standing, not is_withdrawn)
 
     async def users(self) -> list[KnownUser]:
         """All users, oldest first, and how well they are known."""
@@ -249,8 +250,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         self._tell(Tag.KEY_REVOKED, owner.id, known_as)
 
     async def _known(self, users: list[User]) -> list[KnownUser]:
-        standings = await self.reputation.standings(users)
-        return [_known_as(user, standing) for user, standing in zip(users, standings, strict=True)]
+        described = await self.reputation.described(users)
+        return [_known_as(user, *told) for user, told in zip(users, described, strict=True)]
 
     async def _owner(self, email: str) -> User:
         user = await self.accounts.user_by_email(normalise_email(email))
@@ -264,8 +265,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         self.journal.record(AccountChanged(t=self.clock(), event=tag, acct=self.fingerprint(user_id), key=key))
 
 
-def _known_as(user: User, standing: Standing) -> KnownUser:
-    return KnownUser(**msgspec.structs.asdict(user), standing=standing)
+def _known_as(user: User, standing: Standing, is_vouched: bool) -> KnownUser:  # noqa: FBT001 - as it is told
+    return KnownUser(**msgspec.structs.asdict(user), standing=standing, is_vouched=is_vouched)
 
 
 def _named_by(owner: UserId, wish: str) -> bytes:

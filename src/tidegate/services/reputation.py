@@ -82,10 +82,14 @@ class Reputation:
 
     async def standings(self, users: Sequence[User]) -> list[Standing]:
         """How well each is known, for lists: nobody is remembered for it. Raises StorageUnavailableError."""
+        return [standing for standing, _ in await self.described(users)]
+
+    async def described(self, users: Sequence[User]) -> list[tuple[Standing, bool]]:
+        """The same, each with whether an operator vouches for them. Raises StorageUnavailableError."""
         now, plan = self._clock(), self.register.plan
         found = {record.principal: record for record in await self._store.find([user.id for user in users])}
         records = (self.register.record(user.id) or found.get(user.id) or Record.of(user) for user in users)
-        return [standing_of(record, plan, now) for record in records]
+        return [(standing_of(record, plan, now), record.is_vouched) for record in records]
 
     async def flush(self) -> bool:
         """Write what has changed. False when the store failed: what was not written is tried again next time."""

@@ -75,9 +75,11 @@ class Full:
     """A scheduler's preview without any room, that notes what it is asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Standing, int, float, float]] = []
+        self.asked: list[tuple[UserId | None, Standing, int, float, float]] = []
 
-    def __call__(self, principal: str, standing: Standing, size_bytes: int, patience_s: float, now: float) -> Shed:
+    def __call__(
+        self, principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, now: float
+    ) -> Shed:
         self.asked.append((principal, standing, size_bytes, patience_s, now))
         return Shed(8.0)
 

@@ -45,6 +45,46 @@ def test_an_address_passes_up_to_its_burst_and_is_told_when_there_is_more() -> N
     assert one.decide(stranger(), AT + refused.retry_after_s) == Passed(Standing.VISITOR)
 
 
+@pytest.mark.parametrize("lane", LANES)
+def test_what_a_stranger_was_told_stands_until_the_time_that_it_names(lane: Lane) -> None:
+    one = gate()
+    asking = stranger(lane=lane)
+    passed(one, asking)
+    told = one.decide(asking, AT)
+    assert isinstance(told, Refused)
+
+    for part in (0.0, 0.3, 0.9):
+        now = AT + (told.lifts_at - AT) * part
+        anew, again = one.decide(asking, now), one.again(told, now)
+        assert isinstance(anew, Refused)
+        assert again.retry_after_s == pytest.approx(anew.retry_after_s, abs=1e-5)
+        assert (again.reason, again.standing, again.key) == (anew.reason, anew.standing, anew.key)
+        assert again.lifts_at == pytest.approx(anew.lifts_at, abs=1e-5)
+    assert isinstance(one.decide(asking, told.lifts_at), Passed)
+
+
+def test_what_may_be_answered_otherwise_a_moment_later_does_not_stand() -> None:
+    one = gate(deny=Networks(["198.51.100.0/24"]))
+    asking = stranger(requires_credential=True)
+    for _ in range(3):
+        one.decide(asking, AT)
+    limited, blocked = one.decide(asking, AT), one.decide(stranger("198.51.100.1"), AT)
+
+    assert isinstance(limited, Refused)
+    assert limited.reason is Reason.SLOW_DOWN
+    assert isinstance(blocked, Refused)
+    assert limited.lifts_at == blocked.lifts_at == 0.0
+
+
+def test_each_plan_is_an_edition_of_its_own() -> None:
+    one = gate()
+    first = one.edition
+    assert one.edition is first
+    one.apply(one.plan)
+
+    assert one.edition is not first
+
+
 def test_neighbours_share_what_their_network_has() -> None:
     one = gate()
 
@@ -240,7 +280,7 @@ def test_what_there_is_no_room_for_is_refused_also_in_a_dry_run(is_dry_run: bool
         assert refused.retry_after_s is not None
         assert 8.0 <= refused.retry_after_s <= 12.0
 
-    assert full.asked == [(KNOWN, Standing.ESTABLISHED, 7, 33.0, AT), ("", Standing.VISITOR, 7, 33.0, AT)]
+    assert full.asked == [(KNOWN, Standing.ESTABLISHED, 7, 33.0, AT), (None, Standing.VISITOR, 7, 33.0, AT)]
 
 
 def test_only_what_asks_the_engine_and_passed_the_rest_is_previewed() -> None:

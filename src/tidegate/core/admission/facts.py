@@ -62,8 +62,14 @@ class Passed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """Refuse. `retry_after_s` is None when trying again will not help."""
+    """Refuse. `retry_after_s` is None when trying again will not help.
+
+    `lifts_at`: until then (Unix seconds) the same facts are refused the same way, by the same edition of
+    the gate; `key` is what their wait is spread by.
+    """
 
     reason: Reason
     retry_after_s: float | None
     standing: Standing
+    lifts_at: float = 0.0
+    key: bytes = b""

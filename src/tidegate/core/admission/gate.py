@@ -70,8 +70,8 @@ from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.core.standing.register import Register
 
-Preview = Callable[[str, Standing, int, float, float], Shed | Crowded | None]
-"""Is there room for (principal or "", standing, body's size, patience) at this time? None is yes.
+Preview = Callable[[UserId | None, Standing, int, float, float], Shed | Crowded | None]
+"""Is there room for (principal or None, standing, body's size, patience) at this time? None is yes.
 
 Crowded: there is, but the principal has too many in already.
 """
@@ -152,6 +152,7 @@ class Gate:
     def __init__(self, plan: GatePlan, register: Register, preview: Preview | None = None) -> None:
         """Start with every bucket full. Without `preview` there is always room."""
         self._plan = plan
+        self.edition = object()  # Another one with each plan: what was refused by one says nothing under the next.
         self._has_lists = bool(plan.allow or plan.deny)
         self._register = register
         self._preview = preview
@@ -172,6 +173,12 @@ class Gate:
             return self._known(facts, principal, now)
         return self._stranger(facts, now)
 
+    def again(self, refused: Refused, now: float) -> Refused:
+        """Say to a stranger once more what stands until `lifts_at`, for less than `decide` would."""
+        # Nobody takes from a bucket that has too little for one request: what it said then it says now.
+        wait_s = jittered_s(refused.lifts_at - now, refused.key, now)
+        return Refused(refused.reason, wait_s, refused.standing, refused.lifts_at, refused.key)
+
     def note_dead(self, digest: bytes, now: float) -> None:
         """The store says that this genuine credential is revoked or over: its holder is a stranger for a while."""
         self._revoked.note(digest, now)
@@ -183,6 +190,7 @@ class Gate:
     def apply(self, plan: GatePlan) -> None:
         """Decide by another plan from now on. What was taken from a bucket stays taken."""
         self._plan = plan
+        self.edition = object()
         self._has_lists = bool(plan.allow or plan.deny)
         self._sources.reshape(*plan.of_sources)
         self._account_sources.reshape(*plan.of_account_sources)
@@ -231,7 +239,7 @@ class Gate:
             return limited
         if facts.requires_credential:
             return _TURNED_AWAY
-        return self._with_room(facts, "", _VISITOR, limited, now)
+        return self._with_room(facts, None, _VISITOR, limited, now)
 
     def _limit(self, facts: Facts, now: float) -> Refused | None:
         """Take a stranger's request from every bucket it counts for, or from none and say why."""
@@ -258,12 +266,15 @@ class Gate:
         else:
             wait_s = sources.take(keys, now)
         if wait_s:
-            return Refused(_SLOW_DOWN, jittered_s(wait_s, keys[0] if keys else b"", now), _VISITOR)
+            # Without a credential where others need one it may be told that instead, before the time is over.
+            lifts_at = 0.0 if facts.requires_credential else now + wait_s
+            key = keys[0] if keys else b""
+            return Refused(_SLOW_DOWN, jittered_s(wait_s, key, now), _VISITOR, lifts_at, key)
         together.charge(lane, 1.0)
         return None
 
     def _with_room(
-        self, facts: Facts, principal: str, standing: Standing, limited: Refused | None, now: float
+        self, facts: Facts, principal: UserId | None, standing: Standing, limited: Refused | None, now: float
     ) -> Passed | Refused:
         """Pass, unless there is no room; `limited` is what a dry run lets through."""
         if facts.lane is _INFERENCE and self._preview is not None:

@@ -24,6 +24,13 @@ are being answered stay, and if that is everybody, who comes is closed.
 An address with too many gets a word, not a closed door: one of them may hold a
 valid key. Its connections beyond the number live for `EXTRA_S` at most until a
 head is there, and go on only with a genuine credential.
+
+Strangers' bodies that are still coming have one sum, `strangers_body_bytes`.
+When a piece goes beyond it, whoever of them has sent most is told that there is
+no room: who sends little keeps what it has sent, however many others send much,
+and no body of up to the sum divided by `connections` is ever ended for it. Known
+people's bodies are not in the sum, and nobody's once it is complete: from there
+on the application's own limits hold.
 """
 
 from __future__ import annotations
@@ -33,6 +40,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from itertools import chain
 from typing import Final, Protocol
 
 import msgspec
@@ -72,14 +80,19 @@ class ConnectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     body_s: float = 10.0
     body_bytes_per_s: float = 8192.0
     idle_s: float = 30.0
+    strangers_body_bytes: int = 64 << 20
 
 
 class Connection(Protocol):
-    """What the table sees and says of a connection. `since` is when its phase began."""
+    """What the table sees and says of a connection. `since` is when its phase began.
+
+    `held_bytes` is the table's: what there is of a stranger's body that is still coming.
+    """
 
     phase: Phase
     since: float
     body_bytes: int
+    held_bytes: int
     is_fresh: bool
     is_known: bool
     is_extra: bool
@@ -92,6 +105,10 @@ class Connection(Protocol):
 
     def time_out(self) -> None:
         """End it, in words where some are due."""
+        ...
+
+    def crowd_out(self) -> None:
+        """End it in words: there is no room for the rest of its body."""
         ...
 
     def drop(self) -> None:
@@ -110,6 +127,7 @@ class Connections:
         self.plan = plan
         self.clock = clock
         self.open = 0
+        self.held_bytes = 0
         self._leaving: Shelf = OrderedDict()
         self._strangers: Shelf = OrderedDict()
         self._bodies: Shelf = OrderedDict()
@@ -140,6 +158,7 @@ class Connections:
     def leave(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         self.open -= 1
+        self._release(connection)
         self._shelve(connection, None)
         address = connection.counted_as
         if address is not None:
@@ -149,10 +168,27 @@ class Connections:
             else:
                 del self._addresses[address]
 
+    def hold(self, connection: Connection, size: int) -> None:
+        """Count a piece of a stranger's body; whoever of them holds most goes when it is one too many."""
+        connection.held_bytes += size
+        self.held_bytes += size
+        while self.held_bytes > self.plan.strangers_body_bytes:
+            # Of those that hold as much, who sent last: its head may have come in the same piece, and it has no
+            # place yet. A look at each of them is paid for by what somebody has sent.
+            largest = max(chain((connection,), self._bodies), key=_held_bytes)
+            largest.crowd_out()
+            self._release(largest)
+
+    def _release(self, connection: Connection) -> None:
+        self.held_bytes -= connection.held_bytes
+        connection.held_bytes = 0
+
     def place(self, connection: Connection) -> None:
         """Put a connection whose phase begins now where it belongs, behind all others there."""
         connection.since = self.clock()
         phase = connection.phase
+        if connection.held_bytes and phase is not BODY:
+            self._release(connection)
         if phase < BODY:
             shelf = self._known if connection.is_known else self._strangers
             if connection.shelf is shelf:
@@ -181,6 +217,7 @@ class Connections:
         for connection in self._dispensable():
             connection.drop()
             # It is gone from here now, however long its socket takes.
+            self._release(connection)
             self._shelve(connection, None)
             return True
         return False
@@ -235,3 +272,7 @@ class Connections:
                 return waited_s >= plan.body_s and connection.body_bytes < waited_s * plan.body_bytes_per_s
             case _:
                 return waited_s >= LINGER_S
+
+
+def _held_bytes(connection: Connection) -> int:
+    return connection.held_bytes

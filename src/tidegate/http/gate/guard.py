@@ -33,16 +33,26 @@ _GENUINE: Final = Bearing.GENUINE
 _NOTHING: Final = Bearing.NOTHING
 _SESSION: Final = Wanted.SESSION
 _INVALID_API_KEY: Final = Reason.INVALID_API_KEY
+_UNTOLD: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+_OF_BODIES: Final = _UNTOLD | {b"content-length"}
 _NOT_SIGNED_IN: Final = Reason.NOT_SIGNED_IN
 
 
-class Peer(msgspec.Struct, frozen=True, gc=False):
-    """The other end of a connection. `address` is packed, None for a Unix socket; a proxy speaks for others."""
+class Peer(msgspec.Struct, gc=False):
+    """The other end of a connection. `address` is packed, None for a Unix socket; a proxy speaks for others.
+
+    The rest is what it was told last as a stranger, when, by which edition of the gate and on which
+    route.
+    """
 
     host: str
     port: int
     address: bytes | None
     is_proxy: bool
+    told: Refused | None = None
+    told_at: float = 0.0
+    told_by: object = None
+    told_of: Entry | None = None
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -73,7 +83,8 @@ class Guard:
     """Judges requests by their heads. `clock` tells Unix seconds.
 
     `counted` hears of every refusal, `reported` of the first few each second in
-    full, `spared` of those that only a dry run let in.
+    full, `spared` of those that only a dry run let in, `crashed` of the first few
+    defects of ours each second.
     """
 
     def __init__(
@@ -87,6 +98,7 @@ class Guard:
         counted: Counted | None = None,
         spared: Callable[[Reason], None] | None = None,
         reported: Callable[[Report], None] | None = None,
+        crashed: Callable[[RequestId, Exception], None] | None = None,
         expects_proxy_header: bool = False,
     ) -> None:
         """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol)."""
@@ -99,8 +111,9 @@ class Guard:
         self._counted = counted
         self._spared = spared
         self._reported = reported
+        self._crashed = crashed
         self._reports = 0
-        self._reports_s = 0
+        self._reports_s = self._silent_s = 0
 
     def peer(self, name: object) -> Peer:
         """Who is at the other end, by the name that the socket has for it."""
@@ -114,11 +127,22 @@ class Guard:
         """Who is at the other end of a proxy, by the header that the proxy began with."""
         return Peer(_text(address), peer.port, address, self._clients.trusts(address))
 
-    def judge(self, method: bytes, url: bytes, headers: Headers, peer: Peer) -> Entered | Answer:
-        """Let a request in or write its refusal."""
+    def judge(
+        self, method: bytes, url: bytes, headers: Headers, peer: Peer, fields: _Fields | None = None
+    ) -> Entered | Answer:
+        """Let a request in or write its refusal. `fields` are the headers by name, if there are."""
+        try:
+            return self._judge(method, url, headers, peer, fields)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: recorded, and answered cleanly
+            return self._broken(error, method, headers)
+
+    def _judge(
+        self, method: bytes, url: bytes, headers: Headers, peer: Peer, fields: _Fields | None
+    ) -> Entered | Answer:
         entry = self._lanes.find(method, url)
-        # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
-        fields = dict(headers)
+        if fields is None:
+            # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
+            fields = dict(headers)
         found: Genuine | Bearing = _NOTHING
         if b"authorization" in fields or b"cookie" in fields:
             found = self._credentials.find(headers, entry.wanted)
@@ -146,21 +170,36 @@ class Guard:
                 requires_credential=entry.requires_credential,
                 size_bytes=size_bytes,
             )
-        now = self._clock()
+        now, told = self._clock(), peer.told
+        if peer.told_of is entry and told is not None and self._stands(told, peer, facts, now):
+            # Most of those who are refused ask again at once.
+            return self._refuse(self._gate.again(told, now), facts, entry, method, url, fields, now)
         decision = self._gate.decide(facts, now)
         if isinstance(decision, Refused):
+            if decision.lifts_at and not peer.is_proxy:
+                peer.told, peer.told_at, peer.told_by, peer.told_of = decision, now, self._gate.edition, entry
             return self._refuse(decision, facts, entry, method, url, fields, now)
         if decision.would is not None and self._spared is not None:
             self._spared(decision.would)
         return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
 
-    def turn_away(self, reason: Reason, method: bytes, headers: Headers) -> Answer:
+    def _stands(self, told: Refused, peer: Peer, facts: Facts, now: float) -> bool:
+        return peer.told_at <= now < told.lifts_at and facts.principal is None and peer.told_by is self._gate.edition
+
+    def turn_away(self, reason: Reason, method: bytes, headers: Headers, retry_after_s: float | None = None) -> Answer:
         """Write the refusal of a connection rather than of a request, and count it; it is the last on it."""
         if self._counted is not None:
             self._counted(reason, Standing.VISITOR, None)
-        return answer(
-            reason, is_page=b"text/html" in dict(headers).get(b"accept", b""), is_head=method == b"HEAD", is_last=True
-        )
+        is_page = b"text/html" in dict(headers).get(b"accept", b"")
+        return answer(reason, retry_after_s, is_page=is_page, is_head=method == b"HEAD", is_last=True)
+
+    def _broken(self, error: Exception, method: bytes, headers: Headers) -> Answer:
+        written = self.turn_away(Reason.INTERNAL_ERROR, method, headers)
+        now_s = int(self._clock())
+        if self._crashed is not None and now_s != self._silent_s:
+            self._crashed(_id_of(written), error)
+            self._note_report(now_s)
+        return written
 
     def _refuse(
         self, decision: Refused, facts: Facts, entry: Entry, method: bytes, url: bytes, fields: _Fields, now: float
@@ -169,53 +208,55 @@ class Guard:
         if reason is _INVALID_API_KEY and entry.wanted is _SESSION:
             reason = _NOT_SIGNED_IN
         is_page = b"accept" in fields and b"text/html" in fields[b"accept"]
-        unread_bytes = _number(fields[b"content-length"]) if b"content-length" in fields else 0
-        # The last, where more may come than is worth reading, or nobody can tell whether anything will.
-        is_last = (
-            unread_bytes > DRAINED_BYTES
-            or b"transfer-encoding" in fields
-            or b"expect" in fields
-            or b"upgrade" in fields
-        )
+        unread_bytes, is_last = 0, False
+        if not _OF_BODIES.isdisjoint(fields):
+            unread_bytes = _number(fields.get(b"content-length", b""))
+            # The last, where more may come than is worth reading, or nobody can tell whether anything will.
+            is_last = unread_bytes > DRAINED_BYTES or not _UNTOLD.isdisjoint(fields)
         if reason is _NOT_SIGNED_IN and is_page and method in {b"GET", b"HEAD"}:
             written = to_sign_in(path_of(url), is_last=is_last, unread_bytes=unread_bytes)
         else:
             written = answer(
                 reason,
                 decision.retry_after_s,
-                is_page=is_page,
-                is_head=method == b"HEAD",
-                is_keyless=reason is _INVALID_API_KEY and facts.bearing is _NOTHING,
-                is_cross_origin=entry.is_for_programs and b"origin" in fields,
-                is_last=is_last,
-                unread_bytes=unread_bytes,
+                is_page,
+                method == b"HEAD",
+                reason is _INVALID_API_KEY and facts.bearing is _NOTHING,
+                entry.is_for_programs and b"origin" in fields,
+                is_last,
+                unread_bytes,
             )
         if self._counted is not None:
             self._counted(reason, decision.standing, entry.lane)
-        if self._reported is not None and self._may_report(int(now)):
+        if int(now) != self._silent_s and self._reported is not None:
             self._report(self._reported, decision, reason, facts, written)
+            self._note_report(int(now))
         return written
 
-    def _may_report(self, now_s: int) -> bool:
+    def _note_report(self, now_s: int) -> None:
         if now_s != self._reports_s:
             self._reports_s, self._reports = now_s, 0
         self._reports += 1
-        return self._reports <= REPORTS_PER_S
+        if self._reports >= REPORTS_PER_S:
+            self._silent_s = now_s
 
     @staticmethod
     def _report(
         reported: Callable[[Report], None], decision: Refused, reason: Reason, facts: Facts, written: Answer
     ) -> None:
-        name = written.head.rpartition(b"x-request-id: ")[2].partition(b"\r")[0].decode("ascii")
         reported(
             Report(
-                id=RequestId(name),
+                id=_id_of(written),
                 facts=facts,
                 reason=reason,
                 standing=decision.standing,
                 retry_after_s=decision.retry_after_s,
             )
         )
+
+
+def _id_of(written: Answer) -> RequestId:
+    return RequestId(written.head.rpartition(b"x-request-id: ")[2].partition(b"\r")[0].decode("ascii"))
 
 
 def _number(digits: bytes) -> int:

@@ -26,7 +26,7 @@ Leans on uvicorn's HttpToolsProtocol, which is held to one minor version.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import ClassVar, Final
 
 import httptools
 
@@ -34,10 +34,12 @@ from tidegate.core.admission.addresses import keys_of
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS
 from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, DRAINING, HEAD, Connections
-from tidegate.http.gate.guard import Entered, Guard, Peer
+from tidegate.http.gate.guard import DRAINED_BYTES, Entered, Guard, Peer
+from tidegate.http.gate.heads import Heads, Plain, new_parser
+from tidegate.http.gate.hosts import FAULT, is_host_named
 from tidegate.http.gate.proxy_protocol import ProxyHeader
 from tidegate.http.gate.refusing import Answer
-from tidegate.http.gate.timed import CLOSE, TimedProtocol, new_parser
+from tidegate.http.gate.timed import CLOSE, TimedProtocol
 
 HEAD_LIMIT_BYTES: Final = 65536
 HEADER_LIMIT: Final = 100
@@ -55,7 +57,10 @@ class _PipelinedError(Exception):
 class GateProtocol(TimedProtocol):
     """One connection. Without a guard everybody is let in."""
 
+    heads: ClassVar[Heads | None] = None
+
     _peer: Peer = _NO_PEER
+    _entered: Entered | None = None
     _proxy_header: ProxyHeader | None = None
     _head_bytes: int = 0
     _unseen_bytes: int = 0
@@ -75,7 +80,7 @@ class GateProtocol(TimedProtocol):
             return
         self._peer = self.guard.peer(transport.get_extra_info("peername"))
         if self._peer.is_proxy and self.guard.expects_proxy_header:
-            self._proxy_header = ProxyHeader()
+            self._proxy_header, self.heads = ProxyHeader(), None  # type: ignore[misc] # this connection's own
         else:
             self._count()
 
@@ -84,9 +89,51 @@ class GateProtocol(TimedProtocol):
         peer = self._peer
         if self._is_entered and self.table is not None and peer.address is not None and not peer.is_proxy:
             self.table.count(self, keys_of(peer.address)[0])
+            if self.is_extra:
+                self.heads = None  # type: ignore[misc] # this connection's own
 
     def data_received(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Take the next piece: a plain request, most of the time, to be refused."""
+        heads = self.heads
+        # Its own parser must stand at the beginning of a message too, or the two would see different ones.
+        if (
+            heads is not None
+            and self.phase is AWAITING
+            and not (self._has_begun or self._head_bytes or self._is_refused)
+        ):
+            plain = heads.read(data)
+            if plain is not None:
+                if not self._is_turned_down(plain):
+                    self._take(data)
+                    self._entered = None  # It was this one request's.
+                return
+        self._take(data)
+
+    def _is_turned_down(self, plain: Plain) -> bool:
+        """Refuse a plain request, or keep the judgement for when it will have been read again."""
+        judged = self.guard.judge(plain.method, plain.url, plain.headers, self._peer, plain.fields)  # type: ignore[union-attr] # there are no heads without
+        # A check of a type that does not hold takes six times as long as one that does.
+        if not isinstance(judged, Answer):
+            self._entered = judged
+            return False
+        if self._is_write_paused:
+            # It asks and does not read: its refusals shall not pile up here.
+            self.transport.abort()
+            return True
+        is_last = plain.is_last or judged.is_last
+        self.is_fresh, self._is_last = False, is_last
+        self._write(judged, CLOSE if is_last else b"")
+        if plain.here_bytes < plain.body_bytes:
+            self._skipped_bytes, self.body_bytes = plain.body_bytes, plain.here_bytes
+            self.phase = DRAINING
+        elif is_last:
+            self.drop()
+            return True
+        if self._is_entered and self.table is not None:
+            self.table.place(self)
+        return True
+
+    def _take(self, data: bytes) -> None:
         if self._is_refused:
             self._discard(len(data))
             return
@@ -139,8 +186,8 @@ class GateProtocol(TimedProtocol):
         size = min(len(view), self._skipped_bytes - self.body_bytes)
         self.body_bytes += size
         if self.body_bytes == self._skipped_bytes:
-            # The old parser waits for a body that it will never see.
-            self.parser = new_parser(self)
+            # The old parser, if there is one, waits for a body that it will never see.
+            self.parser = None  # type: ignore[assignment] # as uvicorn has it
             self.headers = []
             self.on_message_complete()
         return view[size:]
@@ -163,11 +210,14 @@ class GateProtocol(TimedProtocol):
             view = view[step:]
 
     def _feed(self, data: bytes | memoryview) -> None:
+        parser: httptools.HttpRequestParser | None = self.parser  # None before the first, which its type does not say.
+        if parser is None:
+            parser = self.parser = new_parser(self)
+        rest = None
         try:
-            self.parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._is_upgrading:
-                self._feed_again(memoryview(data)[upgrade.args[0] :])
+            rest = memoryview(data)[upgrade.args[0] :] if self._is_upgrading else None
         except httptools.HttpParserError as error:
             if isinstance(error, httptools.HttpParserCallbackError):
                 cause = error.__context__
@@ -177,6 +227,9 @@ class GateProtocol(TimedProtocol):
                 if not isinstance(cause, ValueError | httptools.HttpParserError):
                     raise  # A defect of ours, not a request that cannot be read.
             self.send_400_response("Invalid HTTP request received.")
+        if rest is not None:
+            # Out here: what goes wrong with it is told by its context, which must not be this upgrade.
+            self._feed_again(rest)
 
     def _feed_again(self, rest: memoryview) -> None:
         """Read the same head without its wish for another protocol, and then what comes behind it."""
@@ -221,20 +274,31 @@ class GateProtocol(TimedProtocol):
                 self.send_400_response("This is no proxy.")
             self._is_upgrading = not self._is_refused
             return
-        judged = None if self.guard is None else self.guard.judge(method, self.url, self.headers, self._peer)
+        judged: Entered | Answer | None = self._entered
+        if judged is None and self.guard is not None:
+            judged = self.guard.judge(method, self.url, self.headers, self._peer)
         if isinstance(judged, Answer):
             self._refuse(judged)
         elif self.is_extra and not (judged is not None and judged.is_genuine):
             self._turn_away(Reason.TOO_MANY_CONNECTIONS)
-        else:
+        elif is_host_named(self.headers, parser.get_http_version()):
             self._admit(judged)
+        else:
+            # Behind the gate, which counts it like any other: whoever is refused anyhow costs no look at it.
+            self.send_400_response(FAULT)
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body of a request that was taken."""
+        size = len(body)
         self._unseen_bytes = 0
-        self.body_bytes += len(body)
-        if self.phase is BODY and not self._is_refused:
-            super().on_body(body)
+        self.body_bytes += size
+        if self.phase is BODY:
+            if self._is_entered and not self.is_known and not self._is_refused and self.table is not None:
+                self.table.hold(self, size)
+            if not self._is_refused:
+                super().on_body(body)
+        elif self.phase is DRAINING and self.body_bytes > DRAINED_BYTES:
+            self._end()
 
     def on_message_complete(self) -> None:
         """The body is complete; the next bytes are a head."""
@@ -283,6 +347,7 @@ class GateProtocol(TimedProtocol):
         self.is_fresh = self.is_extra = False
         self._turn(BODY)
         super().on_headers_complete()
+        self.cycle.transport = self._ending  # type: ignore[assignment] # all of a transport that uvicorn's answers use
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, unless an answer is under way: then that one is the last."""
@@ -296,4 +361,5 @@ class GateProtocol(TimedProtocol):
 
 def guarded(guard: Guard | None, table: Connections | None) -> type[GateProtocol]:
     """The protocol of one port, for uvicorn's `Config(http=...)`."""
-    return type("GuardedProtocol", (GateProtocol,), {"guard": guard, "table": table})
+    heads = None if guard is None else Heads()
+    return type("GuardedProtocol", (GateProtocol,), {"guard": guard, "table": table, "heads": heads})

@@ -11,10 +11,10 @@ import functools
 import math
 import os
 from base64 import b64encode
-from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
+from itertools import chain, repeat
 from typing import Final
 from urllib.parse import quote
 
@@ -28,12 +28,17 @@ from tidegate.http.refusals import Refusal
 
 _SENTENCES: Final = {
     Reason.SLOW_DOWN: "Too many requests at once.",
-    Reason.SOURCE_BLOCKED: "Requests from your network need an account here: please sign in or send an API key.",
+    Reason.SOURCE_BLOCKED: "Requests from your network are refused here without a valid session or API key. "
+    "Please sign in from another network, or send an API key.",
     Reason.INVALID_API_KEY: "This API key is not valid here.",
     Reason.NOT_SIGNED_IN: "Please sign in first.",
     Reason.SERVER_IS_OVERLOADED: "Too many people are here at this moment, and there is no room for more to wait.",
+    Reason.CONCURRENCY_LIMIT_EXCEEDED: "This account has as many requests running or waiting as it may. "
+    "Please let one of them end.",
     Reason.TOO_MANY_CONNECTIONS: "Too many connections are open from your address. Please close some.",
     Reason.REQUEST_TIMEOUT: "The request came too slowly and was given up.",
+    Reason.INTERNAL_ERROR: "Something broke on our side. Quote the request's id, in the header x-request-id, to the "
+    "operator.",
     Reason.HEAD_TOO_LARGE: "The request line and headers are larger than 64 KiB or more than 100 fields.",
 }
 _NO_KEY: Final = "An API key is needed: send it as 'Authorization: Bearer YOUR_KEY'."
@@ -103,12 +108,11 @@ class _Form(msgspec.Struct, frozen=True):
 def answer(
     reason: Reason,
     retry_after_s: float | None = None,
-    *,
-    is_page: bool = False,
-    is_head: bool = False,
-    is_keyless: bool = False,
-    is_cross_origin: bool = False,
-    is_last: bool = False,
+    is_page: bool = False,  # noqa: FBT001, FBT002 - names cost time where most refusals are made
+    is_head: bool = False,  # noqa: FBT001, FBT002
+    is_keyless: bool = False,  # noqa: FBT001, FBT002
+    is_cross_origin: bool = False,  # noqa: FBT001, FBT002
+    is_last: bool = False,  # noqa: FBT001, FBT002
     unread_bytes: int = 0,
 ) -> Answer:
     """Write a refusal down. `is_head`: without its body; `is_keyless`: no key was sent at all."""
@@ -132,15 +136,13 @@ def to_sign_in(path: str, *, is_last: bool = False, unread_bytes: int = 0) -> An
     return Answer(b"%bx-request-id: req_%b\r\n" % (_head(303, lines), next(_IDS)), b"", is_last, unread_bytes)
 
 
-def _ids() -> Iterator[bytes]:
+def _ids(size: int) -> list[bytes]:
     """Request ids, from the kernel's randomness by the page: one call for each would cost more than the refusal."""
-    while True:
-        drawn = os.urandom(_ID_BYTES * _IDS_AT_ONCE).hex().encode()
-        for at in range(0, len(drawn), 2 * _ID_BYTES):
-            yield drawn[at : at + 2 * _ID_BYTES]
+    drawn = os.urandom(size * _IDS_AT_ONCE).hex().encode()
+    return [drawn[at : at + 2 * size] for at in range(0, len(drawn), 2 * size)]
 
 
-_IDS: Final = _ids()
+_IDS: Final = chain.from_iterable(map(_ids, repeat(_ID_BYTES)))
 
 
 @functools.cache
@@ -167,7 +169,7 @@ def _head(status: int, lines: dict[str, str]) -> bytes:
 
 def _page(refusal: Refusal) -> str:
     name = escape(title(refusal))
-    place, words = ("/sign-in", "Sign in") if refusal.status in {401, 403} else ("", "Try again")
+    place, words = ("/sign-in", "Sign in") if refusal.status == HTTPStatus.UNAUTHORIZED else ("", "Try again")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -14,13 +14,14 @@ from typing import Final
 
 from tidegate.core.admission.facts import Lane
 from tidegate.core.capacity.pressure import TELLING, Pressure
-from tidegate.core.events import GateRefused, RequestFinished, RouteKind
-from tidegate.core.identifiers import Fingerprint
+from tidegate.core.events import GateRefused, Level, RequestCrashed, RequestFinished, RouteKind
+from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http.gate.guard import Report
 from tidegate.http.refusals import WIRE
 from tidegate.ports.journal import Journal
+from tidegate.services.failures import origin
 
 EVERY_S: Final = 5.0
 TOLD_AT_ONCE: Final = 8
@@ -84,6 +85,13 @@ class Telling:
                 standing=report.standing,
                 is_sample=True,
             )
+        )
+
+    def crashed(self, request: RequestId, error: Exception) -> None:
+        """Write a defect of the gate's own down."""
+        kind, place = origin(error)
+        self._journal.record(
+            RequestCrashed(t=self._clock(), level=Level.ERROR, id=request, error=kind, raised_at=place)
         )
 
     def tell(self) -> None:

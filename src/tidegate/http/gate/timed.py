@@ -3,8 +3,9 @@
 Ending well takes a moment. What a caller still sends when everything here is
 closed makes the kernel answer with a reset, which destroys the last answer on
 its way (RFC 9112 section 9.6). So the connection is closed in one direction
-first, and what comes is thrown away: at most `DISCARDED_BYTES`, for at most as
-long as connections says.
+first, and what comes is thrown away: `DISCARDED_BYTES` and hardly more, then it
+is left where it is, all for at most as long as connections says. An answer that
+the application gives before the body is complete ends the same way.
 """
 
 from __future__ import annotations
@@ -13,14 +14,24 @@ import asyncio
 from collections import deque
 from typing import Any, ClassVar, Final
 
-import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tidegate.core.reasons import Reason
-from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, HEAD, LEAVING, Connections, Phase, Shelf
+from tidegate.http.exchange import GIVEN_UP
+from tidegate.http.gate.connections import (
+    ANSWERING,
+    AWAITING,
+    BODY,
+    DRAINING,
+    HEAD,
+    LEAVING,
+    Connections,
+    Phase,
+    Shelf,
+)
 from tidegate.http.gate.guard import Guard
 from tidegate.http.gate.refusing import Answer, answer
 
@@ -46,6 +57,20 @@ class _Lines:
 _LINES: Final = _Lines()
 
 
+class _Ending:
+    """A connection as the application's answer writes to it. Closing it is the protocol's to do."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: TimedProtocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        self._protocol.part()
+
+
 class TimedProtocol(HttpToolsProtocol):
     """One connection. Without a table there are no deadlines but uvicorn's own."""
 
@@ -58,6 +83,7 @@ class TimedProtocol(HttpToolsProtocol):
     phase: Phase = AWAITING
     since: float = 0.0
     body_bytes: int = 0
+    held_bytes: int = 0
     is_fresh: bool = True
     is_known: bool = False
     is_extra: bool = False
@@ -76,7 +102,7 @@ class TimedProtocol(HttpToolsProtocol):
         """
         made_like = self._made_like
         if made_like is server_state:
-            self.parser = new_parser(self)
+            self.parser = None  # type: ignore[assignment] # made when one is needed: who is refused needs none
             return
         super().__init__(config, server_state, app_state, **settings)
         if made_like is None:
@@ -120,6 +146,11 @@ class TimedProtocol(HttpToolsProtocol):
         if self.phase is ANSWERING:
             self._turn(AWAITING)
             self._place()
+        elif self.phase is BODY:
+            # Answered before it was complete: nobody keeps the rest.
+            self.body_bytes = 0
+            self._turn(DRAINING)
+            self._place()
 
     def is_held_up(self) -> bool:
         """Whether this side does not read, or has not asked for the body yet."""
@@ -142,27 +173,40 @@ class TimedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _turn_away(self, reason: Reason) -> None:
+    def crowd_out(self) -> None:
+        """End it in words: by then, at the latest, the bodies that are coming now are complete or given up."""
+        self._turn_away(Reason.SERVER_IS_OVERLOADED, None if self.table is None else self.table.plan.body_s)
+
+    def part(self) -> None:
+        """End the connection after an answer: at once, or well, where the caller may still be sending."""
+        if self.phase is BODY and not self._is_answering():
+            self._end()
+        else:
+            self.transport.close()
+
+    def _turn_away(self, reason: Reason, retry_after_s: float | None = None) -> None:
         """End the connection in words, unless an answer is under way: then that is the last one."""
-        self._break_off()
+        self._break_off(reason)
         is_answered = self.phase is BODY and self.cycle.response_complete
         if not (is_answered or self._is_answering() or self.phase is LEAVING or self.transport.is_closing()):
-            self._write(self._last_words(reason), CLOSE)
+            self._write(self._last_words(reason, retry_after_s), CLOSE)
         self._end()
 
-    def _break_off(self) -> None:
-        """Tell the application that a body will never be complete: for it the caller has left."""
+    def _break_off(self, reason: Reason | None = None) -> None:
+        """Tell the application that a body will never be complete: for it the caller has left, for the journal why."""
         if self.phase is BODY and self._is_answering():
+            if reason is not None:
+                self.scope["state"][GIVEN_UP] = reason
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if self.cycle.response_started:
                 self.transport.close()
 
-    def _last_words(self, reason: Reason) -> Answer:
+    def _last_words(self, reason: Reason, retry_after_s: float | None) -> Answer:
         if self.guard is None:
-            return answer(reason)
+            return answer(reason, retry_after_s)
         method = self.parser.get_method() if self.headers else b""
-        return self.guard.turn_away(reason, method, self.headers or ())
+        return self.guard.turn_away(reason, method, self.headers or (), retry_after_s)
 
     def _write(self, written: Answer, more: bytes = b"") -> None:
         lines = _LINES.of(self.server_state.default_headers)
@@ -189,7 +233,8 @@ class TimedProtocol(HttpToolsProtocol):
         if self.phase is LEAVING:
             self.body_bytes += size
             if self.body_bytes > DISCARDED_BYTES:
-                self.transport.abort()
+                # Enough was read. Not closed yet: that would destroy the answer before a slow caller has it.
+                self.transport.pause_reading()
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, which its type does not say.
@@ -219,6 +264,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple | list) else None
         self.scheme = "https" if asked("sslcontext") else "http"
         self.flow = FlowControl(self.transport)
+        self._ending = _Ending(self)
         if self._is_write_paused:
             self.flow.pause_writing()
 
@@ -232,10 +278,3 @@ class TimedProtocol(HttpToolsProtocol):
         if self._is_moved and self._is_entered and self.table is not None:
             self._is_moved = False
             self.table.place(self)
-
-
-def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
-    """A parser as uvicorn makes it."""
-    parser = httptools.HttpRequestParser(protocol)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)
-    return parser

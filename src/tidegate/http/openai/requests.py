@@ -7,7 +7,8 @@ that are accepted and change nothing here (`user`, `store`, `metadata`,
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +16,7 @@ from msgspec import Meta
 from tidegate.core.generation.call import ChatCall, Sampling, TextCall, Turn
 from tidegate.core.generation.schemas import SchemaFaultError, measure
 from tidegate.core.reasons import Reason
+from tidegate.http import bodies
 from tidegate.http.openai.pieces import (
     Bias,
     ChatMessage,
@@ -35,8 +37,27 @@ from tidegate.http.openai.pieces import (
 )
 from tidegate.http.refusals import Refusal
 
+P = TypeVar("P")
+
 TOOL_PARTS_LIMIT = 2048
 """Subschemas of all tools of one request, references unfolded."""
+
+TOOL_CALLS_LIMIT = 2048
+"""Earlier calls of tools in all messages of one request."""
+
+_TOKENS_SCHEMA: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 1 << 31},
+}
+PROMPT_SCHEMA: dict[str, Any] = {
+    "description": "One text, a list of one, or the token ids of one.",
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1},
+        {**_TOKENS_SCHEMA, "minItems": 1},
+        {"type": "array", "items": _TOKENS_SCHEMA, "minItems": 1, "maxItems": 1},
+    ],
+}
 
 RESERVED_ARGUMENTS = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "documents"})
 """What a chat template is given by the request itself; overriding it would go round every other check."""
@@ -131,6 +152,9 @@ class ChatRequest(SamplingFields, kw_only=True):
         """Translate. Raises a Refusal for what one field alone does not show."""
         if self.top_logprobs and not self.logprobs:
             raise Refusal(Reason.INVALID_VALUE, "top_logprobs: needs logprobs to be true.", param="top_logprobs")
+        if sum(len(message.tool_calls) for message in self.messages if message.tool_calls) > TOOL_CALLS_LIMIT:
+            sentence = f"messages: more than {TOOL_CALLS_LIMIT} tool calls in all."
+            raise Refusal(Reason.INVALID_VALUE, sentence, param="messages")
         self._check_schemas()
         self._check_template_arguments()
         wanted = self.response_format
@@ -187,7 +211,9 @@ class ChatRequest(SamplingFields, kw_only=True):
 class TextRequest(SamplingFields, kw_only=True):
     """`POST /v1/completions`."""
 
-    prompt: str | list[str | TokenId | list[TokenId]]
+    # Which kind of list it is shows at its beginning. A type for all of them would make each item, be it a list
+    # without anything in it, a value of its own before anybody could say that it is one too many.
+    prompt: Annotated[msgspec.Raw, Meta(extra_json_schema=PROMPT_SCHEMA)]
     suffix: str | None = None
     echo: bool | None = None
     best_of: int | None = None
@@ -224,18 +250,34 @@ class TextRequest(SamplingFields, kw_only=True):
 
     def single_prompt(self) -> str | list[int]:
         """The one prompt: a text, a list of one, or token ids."""
-        prompt = self.prompt
-        if isinstance(prompt, str):
-            return prompt
-        tokens = [item for item in prompt if isinstance(item, int)]
-        if not prompt or (tokens and len(tokens) < len(prompt)):
-            raise Refusal(Reason.INVALID_VALUE, "prompt: a text, or token ids without texts between.", param="prompt")
-        if tokens:
-            return tokens
-        if len(prompt) > 1:
-            raise Refusal(Reason.UNSUPPORTED_VALUE, "prompt: one prompt a request.", param="prompt")
-        only = prompt[0]
-        return only if isinstance(only, (str, list)) else []
+        raw = bytes(self.prompt)
+        begun = _LIST.match(raw)
+        if begun is None:
+            return bodies.decode(raw, str, at="prompt")
+        if begun[1] == b'"':
+            return _only(bodies.decode(raw, list[str], at="prompt"))
+        if begun[1] == b"[":
+            # No text can stand in there, so there are as many lists as there are brackets.
+            if raw.count(b"[") > 2:  # noqa: PLR2004 - the list, and the one in it
+                raise _too_many_prompts()
+            return _only(bodies.decode(raw, list[list[TokenId]], at="prompt"))
+        tokens = bodies.decode(raw, list[TokenId], at="prompt")
+        if not tokens:
+            raise Refusal(Reason.INVALID_VALUE, "prompt: a text, or token ids, and at least one.", param="prompt")
+        return tokens
+
+
+_LIST: Final = re.compile(rb"\s*\[\s*(.)", re.DOTALL)
+
+
+def _only(prompts: list[P]) -> P:
+    if len(prompts) > 1:
+        raise _too_many_prompts()
+    return prompts[0]
+
+
+def _too_many_prompts() -> Refusal:
+    return Refusal(Reason.UNSUPPORTED_VALUE, "prompt: one prompt a request.", param="prompt")
 
 
 def _turn(message: ChatMessage, index: int) -> Turn:

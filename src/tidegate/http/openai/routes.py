@@ -22,6 +22,7 @@ from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
+from tidegate.http.openai import sifting
 from tidegate.http.openai.answers import ChatChunk, ChatCompletion, ModelBody, ModelList, TextCompletion
 from tidegate.http.openai.dialect import ChatDialect, Dialect, Head, TextDialect
 from tidegate.http.openai.requests import ChatRequest, TextRequest
@@ -93,8 +94,8 @@ async def create_chat_completion(room: OpenAiRoom, request: Request) -> Response
 async def create_completion(room: OpenAiRoom, request: Request) -> Response:
     """Continue a text."""
     wanted = await _read(room, request, TextRequest)
-    prompt = wanted.single_prompt()
-    echo = prompt if wanted.echo and isinstance(prompt, str) else ""
+    prompt = wanted.single_prompt() if wanted.echo else ""
+    echo = prompt if isinstance(prompt, str) else ""
     return await _answer(room, request, wanted, TextDialect(_head(room, wanted, "cmpl"), echo))
 
 
@@ -120,7 +121,7 @@ async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
             f"{context_tokens} tokens. Please shorten it.",
             param=kind.prompt_field,
         ) from None
-    return bodies.decode(body, kind)
+    return sifting.decode(body, kind)
 
 
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from tidegate.http.pages.looks import STYLE_HASH
+
 HEADERS: Final = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "content-security-policy": f"default-src 'none'; style-src '{STYLE_HASH}'; img-src data:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     # With no-referrer a browser writes `Origin: null` on our own forms, and they would look like another site's.

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.http import cookies
-from tidegate.http.pages.assets import STYLE
 from tidegate.http.pages.headers import HEADERS
+from tidegate.http.pages.looks import ICON_URL, STYLE
 
 
 def render(
@@ -61,4 +61,5 @@ _TEMPLATES: Final = jinja2.Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(moment=_moment, date=_date)
-_TEMPLATES.globals.update(style_version=STYLE.etag.strip('"'))
+# Not escaped: a hash in the policy stands for these very bytes.
+_TEMPLATES.globals.update(style=Markup(STYLE), icon=ICON_URL)  # noqa: S704 - our own file
