@@ -102,9 +102,12 @@ class Crowd:
 def gate_cases(crowd: Crowd, register: Register) -> dict[str, Callable[[], Passed | Refused]]:
     """Requests of every kind."""
 
-    def preview(principal: str, standing: Standing, size_bytes: int, patience_s: float, _now: float) -> Shed | None:
+    def preview(
+        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
+    ) -> Shed | None:
         # The scheduler's clock is its own.
-        return crowd.scheduler.preview(principal, standing, principal, size_bytes, patience_s, crowd.now)
+        who = principal or ""
+        return crowd.scheduler.preview(who, standing, who, size_bytes, patience_s, crowd.now)
 
     gate, strict = Gate(LAX, register, preview), Gate(GatePlan(strangers_rate=1e6, strangers_burst=1e6), register)
     known = UserId.of(b"\xff" * 8)

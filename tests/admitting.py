@@ -45,7 +45,7 @@ def an_admission(
         max_waiting=max_waiting,
         max_per_owner=max_per_owner,
         max_per_stranger=max_per_owner,
-        burst_tokens=1e9,
+        usual_burst_s=1e9,
         prefill_s=1000.0,
         slice_tokens=slice_tokens,
         most_slices=most_slices,

@@ -106,7 +106,7 @@ TEXTS = {
 }
 
 
-LARGE = {"engine.context_tokens", "admission.burst_tokens", "gate.most_sources", "gate.most_principals"}
+LARGE = {"engine.context_tokens", "gate.most_sources", "gate.most_principals"}
 
 
 @pytest.mark.parametrize("key", [".".join(key) for key in setting_keys()])

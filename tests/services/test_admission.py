@@ -145,3 +145,28 @@ async def test_what_was_served_to_its_end_counts_for_who_asked_and_what_was_left
     admission.leave(second)
 
     assert served == [(user_of("ana").id, admission.cost(8, 5), 2)]
+
+
+@pytest.mark.parametrize("by", ["spend", "progress"])
+async def test_what_a_pressing_account_has_is_taken_back_at_the_next_sign_of_the_engines_work(by: str) -> None:
+    """The gate sees that it presses, and has nobody to tell."""
+    admission = an_admission(HandClock(), 2, 4, max_per_owner=2)
+    tickets = [admission.take(claim_of("ana")) for _ in range(2)]
+    cuts: list[Cut] = []
+    for ticket in tickets:
+        await admission.place(ticket)
+        admission.occupy(ticket, cuts.append)
+        admission.began(ticket)
+    waits = admission.take(claim_of("bo"))
+    ana = claim_of("ana").principal
+    for number in range(60):
+        admission.scheduler.preview(ana, Standing.ESTABLISHED, ana, 100, 60.0, number / 25)
+        admission.scheduler.crowded(ana, Standing.ESTABLISHED, number / 25)
+    assert cuts == []
+    if by == "spend":
+        admission.spend(tickets[0], 1)
+    else:
+        admission.progress(tickets[0], 1, 2, 0)
+    assert {cut.ticket for cut in cuts} == set(tickets)
+    for ticket in (*tickets, waits):
+        admission.leave(ticket)

@@ -274,17 +274,19 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Pause,
         Meta(description="A prompt that takes longer than this to read is set aside when somebody better known asks."),
     ] = 0.2
-    burst_tokens: Annotated[
-        int,
+    usual_burst_s: Annotated[
+        float,
         Meta(
-            ge=16,
-            le=10_000_000,
-            description="Cost tokens that an account may spend at once before it counts as beyond its usual.",
+            ge=1.0,
+            le=86_400.0,
+            description="Seconds of the whole engine that a known account may use at once; beyond, it is served as a "
+            "newcomer.",
         ),
-    ] = 20_000
-    tokens_per_s: Annotated[
-        Rate, Meta(description="Cost tokens a second that an account may spend for long without that.")
-    ] = 20.0
+    ] = 30.0
+    usual_part: Annotated[
+        float,
+        Meta(ge=0.001, le=1.0, description="Part of the whole engine that a known account may use for long."),
+    ] = 0.08
 
     def __post_init__(self) -> None:
         """Refuse shares that leave nothing for anybody: all classes would be treated as one."""

@@ -186,6 +186,7 @@ class Admission:
     def progress(self, ticket: int, done: int, total: int, cached: int) -> None:
         """So much of its prompt has been read."""
         self.scheduler.progress(ticket, done, total, cached, self.clock())
+        self._stir()
 
     def began(self, ticket: int) -> None:
         """The first piece of its answer is there."""
@@ -193,7 +194,13 @@ class Admission:
 
     def spend(self, ticket: int, tokens: int) -> Topped:
         """Count output."""
-        return self.scheduler.spend(ticket, tokens, self.clock())
+        topped = self.scheduler.spend(ticket, tokens, self.clock())
+        self._stir()
+        return topped
+
+    def _stir(self) -> None:
+        if self.scheduler.is_stirred:
+            self._carry_out(self.scheduler.stir(self.clock()))
 
     def retry_after_s(self, ticket: int) -> float:
         """When a ticket whose time is over should be asked for again."""

@@ -103,6 +103,8 @@ class EngineModel:
             self.scheduler.progress(job.number, job.read, job.prompt_tokens, 0, self.now)
         for job in writing:
             self._tell(job)
+        if self.scheduler.is_stirred:
+            self._carry_out(self.scheduler.stir(self.now))
         self._free()
 
     def _tell(self, job: Job) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tidegate.core.admission.claims import Act, Admitted, Called, Claim, Crowded, Cut, Shed, Spent, Topped, Waiting
+from tidegate.core.admission.claims import Act, Admitted, Called, Claim, Crowded, Cut, Spent, Topped, Waiting
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
@@ -105,7 +105,7 @@ class Telling:
                 self._run(self.numbers, place.number)
             case Waiting():
                 self.waiting.add(self.numbers)
-            case Shed() | Crowded():
+            case Crowded():
                 assert not acts
         self._hear(acts)
 
@@ -113,6 +113,7 @@ class Telling:
         ticket = self.inside(pick)
         if ticket is not None:
             self.scheduler.progress(ticket, done, done + more, 0, self.now)
+            self._stir()
             if ticket in self.running:
                 self.read[ticket] = max(self.read[ticket], done)
 
@@ -134,6 +135,8 @@ class Telling:
         is_cut = ticket not in self.running or any(cut.ticket == ticket for cut in self.freeing)
         topped = self.scheduler.spend(ticket, tokens, self.now)
         self.answers.append(topped)
+        if topped is not Topped.ENDED:
+            self._stir()
         if is_cut:
             assert topped is Topped.ENDED
             return
@@ -152,6 +155,11 @@ class Telling:
         ticket = self.inside(pick)
         if ticket is not None:
             self._over(ticket, None)
+
+    def _stir(self) -> None:
+        if self.scheduler.is_stirred:
+            self._hear(self.scheduler.stir(self.now))
+        assert not self.scheduler.is_stirred
 
     def _free(self, pick: int) -> None:
         """The engine lets go of somebody who was cut."""
@@ -181,9 +189,13 @@ class Telling:
             # What reading costs is learned from the very answer that it is charged for.
             if spent is not None:
                 acts = self.scheduler.settle(ticket, spent, self.now)
+                cost = self.scheduler.cost.cost(self.read[ticket], self.written[ticket])
             else:
+                held = self.scheduler._tickets[ticket]
+                cost = self.scheduler.cost.cost(self.read[ticket], self.written[ticket])
+                # Who leaves a place has kept others from it.
+                cost = cost if held.is_cut else max(cost, held.charged / 2)
                 acts = self.scheduler.abandon(ticket, self.now)
-            cost = self.scheduler.cost.cost(self.read[ticket], self.written[ticket])
             self.costs[self.judged[ticket]] += cost  # type: ignore[assignment] # a Counter of floats
         else:
             acts = self.scheduler.abandon(ticket, self.now)
@@ -251,11 +263,18 @@ class Telling:
         cut = {one.ticket for one in self.freeing}
         reading = [ticket for ticket in self.running if ticket not in self.begun and ticket not in cut]
         strangers = sum(self.judged[ticket] in STRANGERS for ticket in self.running)
-        are_beside = strangers < len(self.running)
-        are_enough = are_beside and strangers >= max(1, int(self.plan.strangers_beside * self.scheduler.limit))
+        are_known_in = any(self.judged[ticket] not in STRANGERS for ticket in [*self.running, *self.waiting])
         for ticket in self.waiting:
             if self.judged[ticket] in STRANGERS:
+                are_enough = are_known_in and strangers >= self._most_beside(self.judged[ticket])
                 assert reading or are_enough, "a stranger waits for another's prompt, or for room beside the known"
             else:
                 known = [one for one in reading if self.judged[one] not in STRANGERS]
                 assert known, "somebody known waits for nothing but the prompt of somebody known"
+
+    def _most_beside(self, standing: Standing) -> int:
+        """In how many places one of a strangers' class starts beside known people."""
+        room = int(self.plan.strangers_beside * self.scheduler.limit)
+        waiting = sum(self.judged[ticket] is standing for ticket in self.waiting)
+        is_thronged = standing is Standing.SUSPECT or waiting > self.scheduler.limit // 2
+        return room if is_thronged else max(1, room)

@@ -43,7 +43,7 @@ def test_a_stranger_who_comes_back_too_early_time_and_again_is_a_suspect_until_i
     now = press(scheduler, "bot", 60, 0.0)
     assert judged(scheduler, "bot", now) is Standing.SUSPECT
     assert judged(scheduler, "other", now) is Standing.NEWCOMER
-    assert judged(scheduler, "bot", now + 60.0) is Standing.SUSPECT, "pressing is not forgotten at once"
+    assert judged(scheduler, "bot", now + 30.0) is Standing.SUSPECT, "pressing is not forgotten at once"
     assert judged(scheduler, "bot", now + 100.0) is Standing.NEWCOMER, "nor for ever"
 
 
@@ -63,6 +63,7 @@ def test_too_many_at_once_of_one_stranger_count_as_pressing_too() -> None:
     for ticket in (1, 2):
         scheduler.enter(ticket, claim("bot", patience_s=EVER), 0.0)
     for number in range(60):
+        scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, number / 25)
         assert isinstance(scheduler.crowded("bot", Standing.NEWCOMER, number / 25), Crowded)
     scheduler.abandon(1, 3.0)
     assert judged(scheduler, "bot", 3.0) is Standing.SUSPECT
@@ -78,18 +79,53 @@ def test_a_suspect_is_refused_by_its_head_as_a_suspect_is() -> None:
     assert scheduler.preview("other", Standing.NEWCOMER, "other", 100, EVER, now) is None
 
 
-def test_an_account_that_does_what_its_owner_never_did_is_a_suspect_with_everything() -> None:
-    scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))
-    for ticket in range(1, 13):
+def test_several_programs_on_one_key_that_each_heed_are_no_suspects() -> None:
+    """Each was told a time of its own."""
+    scheduler = full()
+    times = [(0.1 * number, number) for number in range(8)]
+    for _ in range(400):
+        now, number = min(times)
+        shed = scheduler.preview("shared", Standing.NEWCOMER, "shared", 100, EVER, now)
+        answer = shed or scheduler.enter(902, claim("shared", patience_s=0.2), now)[0]
+        assert isinstance(answer, Shed)
+        times[number] = (now + answer.retry_after_s, number)
+    assert judged(scheduler, "shared", max(times)[0] + 1.0) is Standing.NEWCOMER
+
+
+def pressed() -> Scheduler:
+    """Somebody known has four in, and keeps asking for more."""
+    scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=4))
+    for ticket in range(1, 5):
         scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
         scheduler.began(ticket, 0.0)
+    for number in range(60):
+        scheduler.preview("ana", Standing.ESTABLISHED, "ana", 100, EVER, number / 25)
+        assert isinstance(scheduler.crowded("ana", Standing.ESTABLISHED, number / 25), Crowded)
+    return scheduler
+
+
+def test_an_account_that_presses_is_a_suspect_with_everything_until_it_heeds() -> None:
+    scheduler = pressed()
     assert {scheduler.judged(ticket) for ticket in (1, 2)} == {Standing.SUSPECT}, "what runs already, too"
-    _, acts = scheduler.enter(50, claim("bo", Standing.ESTABLISHED, patience_s=EVER), 0.1)
+    assert scheduler.is_stirred
+    _, acts = scheduler.enter(50, claim("bo", Standing.ESTABLISHED, patience_s=EVER), 3.0)
     assert {1, 2} <= {act.ticket for act in acts if isinstance(act, Cut)}
-    for ticket in range(1, 13):
-        scheduler.abandon(ticket, 1.0)
-    assert judged(scheduler, "ana", 1.0, Standing.ESTABLISHED) is Standing.SUSPECT
-    assert judged(scheduler, "ana", 60.0, Standing.ESTABLISHED) is Standing.ESTABLISHED, "it is its owner's again"
+    for ticket in range(1, 5):
+        scheduler.abandon(ticket, 3.0)
+    assert judged(scheduler, "ana", 3.0, Standing.ESTABLISHED) is Standing.SUSPECT
+    assert judged(scheduler, "ana", 100.0, Standing.ESTABLISHED) is Standing.ESTABLISHED, "it is its owner's again"
+
+
+def test_somebody_known_who_waits_takes_back_what_a_pressing_account_has_as_soon_as_that_is_seen() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=2, max_per_owner=2))
+    for ticket in (1, 2):
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.began(ticket, 0.0)
+    scheduler.enter(3, claim("bo", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    for number in range(60):
+        scheduler.preview("ana", Standing.ESTABLISHED, "ana", 100, EVER, number / 25)
+        scheduler.crowded("ana", Standing.ESTABLISHED, number / 25)
+    assert {act.ticket for act in scheduler.stir(3.0) if isinstance(act, Cut)} == {1, 2}
 
 
 def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_those_are() -> None:

@@ -40,16 +40,20 @@ class Beside:
         self._reckoning = reckoning
         self._credit = dict.fromkeys(STRANGERS, 0.0)
 
-    def did(self, ticket: Ticket, cost: float) -> None:
-        """Hear what one that runs has consumed."""
+    def did(self, ticket: Ticket, cost: float) -> bool:
+        """Hear what one that runs has consumed; answer whether a class may start by right now that could not before."""
+        is_news = False
+        most = self._most_credit
         if ticket.is_by_right:
-            self._credit[ticket.standing] -= cost
+            self._credit[ticket.standing] = max(-most, self._credit[ticket.standing] - cost)
         elif not ticket.is_stranger:
             shares = self._reckoning.shares.shares
             whole = sum(share for standing, share in shares.items() if standing not in STRANGERS)
             for standing, credit in self._credit.items():
                 if self._lines[standing].queue:
-                    self._credit[standing] = min(self._most_credit, credit + cost * shares[standing] / whole)
+                    self._credit[standing] = min(most, credit + cost * shares[standing] / whole)
+                    is_news = is_news or credit < most <= self._credit[standing]
+        return is_news
 
     def may_start(self, standing: Standing, *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class may start beside all that run, or all but one."""
@@ -93,7 +97,8 @@ class Beside:
     def _is_spare(self, ticket: Ticket) -> bool:
         if ticket.is_by_right or not self._is_thronged(ticket.standing):
             return False
-        return ticket.standing is Standing.SUSPECT or not ticket.is_begun
+        is_short = ticket.used_tokens < self.plan.slice_tokens // 2
+        return ticket.standing is Standing.SUSPECT or not (ticket.is_begun and is_short)
 
     @property
     def _room(self) -> int:

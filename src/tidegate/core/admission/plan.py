@@ -30,9 +30,9 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     strangers that others wait behind get `most_slices`. `gap_s` is the time between tokens
     that is still good. The engine reads prompts `batch_tokens` at a time; one
     that takes longer than `prefill_s` more is set aside for somebody with a
-    better right, at most `most_returns` times for the same class's sake. A principal spends
-    `burst_tokens` at once and `tokens_per_s` for long before it counts as
-    beyond its usual. `most_principals` bounds every map of principals.
+    better right, at most `most_returns` times for the same class's sake. A principal takes
+    `usual_burst_s` of the engine's time at once and `usual_part` of it for long
+    before it counts as beyond its usual. `most_principals` bounds every map of principals.
     """
 
     slots: int = 4
@@ -46,8 +46,8 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     gap_s: float = 0.2
     batch_tokens: int = 8
     prefill_s: float = 0.2
-    burst_tokens: float = 20_000.0
-    tokens_per_s: float = 20.0
+    usual_burst_s: float = 30.0
+    usual_part: float = 0.08
     most_principals: int = 65_536
     most_returns: int = 4
     cost: CostPlan = CostPlan()

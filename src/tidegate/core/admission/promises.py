@@ -6,6 +6,7 @@ cheapest look that tells: most of a flood never gets as far as a forecast.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
@@ -27,6 +28,9 @@ from tidegate.core.standing.classes import STRANGERS, Standing
 _LEAST_RETRY_S: Final = 1.0
 _HEEDED_S: Final = 15.0
 """For so long at most a stranger who was refused need not be judged again: it was told when to come back."""
+
+_MOST_TOLD: Final = 16
+"""So many times are remembered of one principal: of programs that share it each may heed its own."""
 
 _TOO_EARLY_S: Final = 0.5
 """Who comes back by so much before it was told to has not heeded it."""
@@ -53,34 +57,34 @@ class Promises:
         self._reckoning = reckoning
         self._beside = beside
         self._sequence = 0
-        self._refused_until: OrderedDict[str, float] = OrderedDict()
+        self._told_at: OrderedDict[str, list[float]] = OrderedDict()
 
     def replan(self, plan: AdmissionPlan) -> None:
         """Go on under another plan. Who was told to stay away was told so under the last one."""
         self.plan = plan
-        self._refused_until.clear()
+        self._told_at.clear()
 
     def preview(self, principal: str, standing: Standing, cohort: str, patience_s: float, now: float) -> Shed | None:
         """Refuse what would be refused whatever it costs, its class being the one given."""
-        until = self._refused_until.get(principal, now)
+        early_s = self._early_s(principal, now)
         standing = self._reckoning.judged(principal, standing, now)
         line = self._lines[standing]
-        if until > now and (line.queue or self._floor.is_full):
-            self._heard(principal, until, now)
-            return Shed(max(_LEAST_RETRY_S, until - now))
+        if early_s and standing in STRANGERS and (line.queue or self._floor.is_full):
+            self._told(principal, early_s, now)
+            return Shed(max(_LEAST_RETRY_S, early_s))
         if not line.queue:
             return None
         rate = self._reckoning.rate(standing, now)
         if len(line.queue) >= self.plan.max_waiting:
-            return self._refuse(principal, standing, line.queue.cost / rate, now)
+            return self._refuse(principal, line.queue.cost / rate, now)
         start = line.earliest_start(principal, cohort, self.plan.shards)
         wait_s = MARGIN * line.queue.wait_s(start, rate)
-        return self._refuse(principal, standing, wait_s - patience_s / 2, now) if wait_s > patience_s else None
+        return self._refuse(principal, wait_s - patience_s / 2, now) if wait_s > patience_s else None
 
-    def crowded(self, principal: str, standing: Standing, gone_s: float, now: float) -> Crowded:
+    def crowded(self, principal: str, gone_s: float, now: float) -> Crowded:
         """Refuse one more of somebody who has too many in, the first of which should be over in `gone_s`."""
         refused = Crowded(retry_s(principal, gone_s, now))
-        self._told(principal, standing, refused.retry_after_s, now)
+        self._told(principal, refused.retry_after_s, now)
         return refused
 
     def ask(self, number: int, claim: Claim, inside: int, in_class: int, now: float) -> Ticket | Shed:
@@ -92,16 +96,14 @@ class Promises:
         line, cost = self._lines[reserved.standing], reserved.cost
         flows = line.flows(claim, self.plan.shards)
         if flows is None:
-            return self._refuse(
-                claim.principal, claim.standing, line.queue.cost / self._reckoning.rate(reserved.standing, now), now
-            )
+            return self._refuse(claim.principal, line.queue.cost / self._reckoning.rate(reserved.standing, now), now)
         start = line.start(flows)
         if line.queue:
             # As short as it can be, to refuse what has no chance before anything is made for it.
             wait_s = MARGIN * line.queue.wait_s(start + cost, self._reckoning.rate(reserved.standing, now))
             if wait_s > claim.patience_s or len(line.queue) >= self.plan.max_waiting:
                 self._saw(line, start, now, is_overloaded=True)
-                return self._refuse(claim.principal, claim.standing, wait_s - claim.patience_s / 2, now)
+                return self._refuse(claim.principal, wait_s - claim.patience_s / 2, now)
         self._sequence += 1
         asked = Ticket(
             number=number,
@@ -122,31 +124,44 @@ class Promises:
     def _promised(self, asked: Ticket, line: Line, now: float) -> Ticket | Shed:
         patience_s, principal = asked.claim.patience_s, asked.claim.principal
         wait_s = self._wait_s(asked, now)
-        is_light = self._saw(line, asked.entry.start, now, is_overloaded=wait_s > patience_s)
+        # A long prompt that is being read is no overload of the class: nobody else would be let in instead.
+        is_overloaded = wait_s > patience_s and bool(line.queue)
+        is_light = self._saw(line, asked.entry.start, now, is_overloaded=is_overloaded)
         is_tight = is_light and bool(line.queue) and wait_s > patience_s * _TIGHT
         if wait_s > patience_s or (is_tight and not line.cursor.lets_in(principal, now)):
-            return self._refuse(principal, asked.claim.standing, wait_s - patience_s / 2, now)
+            return self._refuse(principal, wait_s - patience_s / 2, now)
         asked.entry = msgspec.structs.replace(asked.entry, due_at=now + wait_s)
         return asked
 
-    def _refuse(self, principal: str, standing: Standing, wait_s: float, now: float) -> Shed:
+    def _refuse(self, principal: str, wait_s: float, now: float) -> Shed:
         refused = shed(principal, wait_s, now)
-        self._told(principal, standing, refused.retry_after_s, now)
+        self._told(principal, refused.retry_after_s, now)
         return refused
 
-    def _told(self, principal: str, standing: Standing, retry_after_s: float, now: float) -> None:
-        """Remember strangers for a moment: who asks again too early is refused by its head alone."""
-        if standing not in STRANGERS:
+    def _told(self, principal: str, retry_after_s: float, now: float) -> None:
+        """Remember when somebody was told to come back; several of theirs may be told different times."""
+        if not principal:
             return
-        self._heard(principal, self._refused_until.pop(principal, now), now)
-        self._refused_until[principal] = now + min(_HEEDED_S, retry_after_s)
-        if len(self._refused_until) > self.plan.most_principals:
-            self._refused_until.popitem(last=False)
+        told = self._told_at.setdefault(principal, [])
+        if len(told) < _MOST_TOLD:
+            insort(told, now + min(_HEEDED_S, retry_after_s))
+        self._told_at.move_to_end(principal)
+        if len(self._told_at) > self.plan.most_principals:
+            self._told_at.popitem(last=False)
 
-    def _heard(self, principal: str, until: float, now: float) -> None:
-        """Note whether somebody who is refused again had been told to come at this time."""
-        if until > now + _TOO_EARLY_S:
-            self._reckoning.came_early(principal, now)
+    def _early_s(self, principal: str, now: float) -> float:
+        """How much too early somebody comes who was told a time; 0.0 of whom one time that was told is up."""
+        told = self._told_at.get(principal)
+        if not told:
+            return 0.0
+        early_s = told[0] - now
+        if early_s <= _TOO_EARLY_S:
+            del told[0]
+            if not told:
+                del self._told_at[principal]
+            return 0.0
+        self._reckoning.came_early(principal, now)
+        return early_s
 
     def _saw(self, line: Line, start: float, now: float, *, is_overloaded: bool) -> bool:
         """Tell the cursor, but of those who consumed no more than others: the rest are refused for what they did."""

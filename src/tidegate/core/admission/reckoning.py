@@ -2,9 +2,9 @@
 
 A request is reserved before it runs, by what is usual for its principal, and
 settled by what it came to. Whoever goes beyond what is usual, be it in requests
-at once or in cost tokens, is a newcomer with the part beyond. Whoever does so
-time and again is one with everything, as long as it goes on: a thief can hardly
-hide among the owner's requests what the owner never did.
+at once or in cost tokens, is a newcomer with the part beyond. Whoever keeps
+coming back before they were told to is a suspect with everything, as long as it
+goes on.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from tidegate.core.admission.tickets import Ticket
 from tidegate.core.capacity.drain import Drain
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
 
-_PUSHES: Final = 8.0
-_EARLY: Final = 16.0
-_FORGOTTEN_S: Final = 5.0
-"""A principal may ask for more than its usual so often, or come back too early, before it counts against it.
-One each so many seconds is forgotten; of a flood of them as many again are remembered, and no more."""
+_EARLY: Final = 32.0
+_FORGOTTEN_S: Final = 2.0
+"""So often a principal may come back too early before it counts against it. One each so many seconds is
+forgotten; of a flood of them as many again are remembered, and no more."""
 
 _MUCH: Final = 2
 """Who has so many times the usual inside, in whatever class, is a newcomer with any more."""
@@ -57,8 +56,8 @@ class Reckoning:
         self._drains = {standing: Drain(plan.cost.decode_tok_s) for standing in Standing}
         self.habits = Habits(plan.most_principals, usual_tokens=plan.slice_tokens)
         self.slice_tokens = plan.slice_tokens
-        self._budgets = Buckets(plan.tokens_per_s, plan.burst_tokens, plan.most_principals)
-        self._pushes = Buckets(1.0 / _FORGOTTEN_S, 2 * _PUSHES, plan.most_principals)
+        self.usual_burst_s = plan.usual_burst_s
+        self._budgets = Buckets(plan.usual_part, plan.usual_burst_s, plan.most_principals)
         self._early = Buckets(1.0 / _FORGOTTEN_S, 2 * _EARLY, plan.most_principals)
 
     def replan(self, plan: AdmissionPlan) -> None:
@@ -66,50 +65,44 @@ class Reckoning:
         self.shares.reshare(plan.shares)
         self.habits.most = plan.most_principals
         self.slice_tokens = plan.slice_tokens
-        self._budgets.reshape(plan.tokens_per_s, plan.burst_tokens, plan.most_principals)
-        self._pushes.reshape(1.0 / _FORGOTTEN_S, 2 * _PUSHES, plan.most_principals)
+        self.usual_burst_s = plan.usual_burst_s
+        self._budgets.reshape(plan.usual_part, plan.usual_burst_s, plan.most_principals)
         self._early.reshape(1.0 / _FORGOTTEN_S, 2 * _EARLY, plan.most_principals)
 
     def reserve(self, claim: Claim, inside: int, in_class: int, now: float) -> Reserved:
         """Judge a request of somebody who has so many `inside` already, and `in_class` of them in their own class.
 
-        Keeps nothing but that somebody known has asked for more than usual.
+        Keeps nothing.
         """
         prompt_tokens = self.cost.prompt_tokens(claim.prompt_bytes)
         output_tokens = self.habits.expected_tokens(claim.principal, claim.output_tokens)
-        standing = claim.standing
+        standing = self.judged(claim.principal, claim.standing, now)
         if standing not in STRANGERS:
             cost = self.cost.cost(prompt_tokens, output_tokens)
             is_usual = in_class < claim.usual_in_flight and inside < _MUCH * claim.usual_in_flight
-            if not is_usual:
-                self._pushes.take(claim.principal, 1.0, now)
-            is_pushing = self.is_pushing(claim.principal, now)
-            if is_usual and not is_pushing and not self._budgets.wait_s(claim.principal, cost, now):
+            if is_usual and not self._budgets.wait_s(claim.principal, self._engine_s(cost), now):
                 return Reserved(standing, prompt_tokens, output_tokens, cost)
-            standing = Standing.SUSPECT if is_pushing else Standing.NEWCOMER
-        standing = self.judged(claim.principal, standing, now)
+            standing = Standing.NEWCOMER
         output_tokens = min(output_tokens, self.slice_tokens)
         return Reserved(standing, prompt_tokens, output_tokens, self.cost.cost(prompt_tokens, output_tokens))
 
     def came_early(self, principal: str, now: float) -> None:
-        """Hear that a stranger came back long before it was told to."""
+        """Hear that somebody came back long before they were told to."""
         self._early.take(principal, 1.0, now)
 
     def judged(self, principal: str, standing: Standing, now: float) -> Standing:
-        """The class of a stranger: a suspect's while it heeds nothing that it is told."""
-        if standing in STRANGERS and self._early.wait_s(principal, _EARLY, now):
-            return Standing.SUSPECT
-        return standing
+        """The class that somebody is judged in: a suspect's while they heed nothing that they are told."""
+        return Standing.SUSPECT if principal and self._early.wait_s(principal, _EARLY, now) else standing
 
-    def is_pushing(self, principal: str, now: float) -> bool:
-        """Whether somebody known asks for more than is usual for them, time and again."""
-        return self._pushes.wait_s(principal, _PUSHES, now) > 0.0
+    def _engine_s(self, cost: float) -> float:
+        """How much of the engine's time a cost is, but no more than a budget can ever hold."""
+        return min(cost / self.drain.rate, self.usual_burst_s)
 
     def spent(self, ticket: Ticket, cost: float, now: float) -> None:
         """Take what a request came to from its principal's budget, unless it was beyond that budget anyway."""
         if ticket.is_within_usual:
             self._budgets.wait_s(ticket.claim.principal, 0.0, now)
-            self._budgets.charge(ticket.claim.principal, cost)
+            self._budgets.charge(ticket.claim.principal, cost / self.drain.rate)
 
     def learn(self, ticket: Ticket, spent: Spent, running: int) -> None:
         """Take from an answer what answers are like."""

@@ -16,9 +16,8 @@ least goes next (fair.py). People with a history have a counter each. Strangers
 share queues, dealt by cohort (sharding.py): any number of new accounts only
 ever compete with other new accounts. Whoever goes beyond what is usual for them,
 be it in requests at once or in cost tokens, is a newcomer with the part beyond,
-and who does so time and again a suspect with everything. A stranger who keeps
-coming back before it was told to is a suspect, too (reckoning.py): heeding an
-answer is what tells people from programs that only press.
+and who keeps coming back before they were told to is a suspect with everything
+(reckoning.py): heeding an answer is what tells people from programs that only press.
 
 What protects those who are known:
 
@@ -53,7 +52,7 @@ Where the share of all the places comes to less than one, e is 0, and its class
 is overtaken as far as its counter is ahead: by one slice of strangers.
 
 Outside this: sessions and keys that were stolen (their principal's usual in
-requests and `burst_tokens`, then they are newcomers), an engine that cannot be
+requests and engine time, then they are newcomers), an engine that cannot be
 interrupted, answers that outrun what is left to them, other established people.
 
 What can never happen: more running than places, or started than the capacity
@@ -61,8 +60,7 @@ allows; more let wait in a class than `max_waiting`, those who were cut and retu
 aside; a place given twice; a ticket charged after its end; a place free while
 somebody waits, but strangers for a prompt that is being read or beside known
 people, and somebody known for the prompt of somebody known, which would only be
-overtaken or set aside; nobody started and cut at the same moment. Every map is
-bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
+overtaken or set aside. Every map is bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
 answers. Times are monotonic seconds; a clock that steps back moves nothing.
 """
 
@@ -113,6 +111,7 @@ class Scheduler:
         self._turns = Turns(self._lines, self._floor, self._reckoning, self._beside, plan)
         self._promises = Promises(self._lines, self._floor, self._reckoning, self._beside, plan)
         self._tickets: dict[int, Ticket] = {}
+        self.is_stirred = False
         self._inside: dict[str, int] = {}
         self._within: dict[str, int] = {}  # Of those inside, how many are served in their principal's own class.
 
@@ -164,17 +163,19 @@ class Scheduler:
     ) -> Shed | None:
         """Whether a request would be refused for want of room, judged by its headers; None lets it go on.
 
-        Cheap: nothing is kept, and the wait is taken as short as it can be.
+        Cheap: the wait is taken as short as it can be, and nothing is kept but how often somebody came too early.
         """
         del size_bytes  # Whatever it is, those ahead go first.
-        return self._promises.preview(principal, standing, cohort, patience_s, now)
+        refused = self._promises.preview(principal, standing, cohort, patience_s, now)
+        self._demote_pressing(principal, standing, now)
+        return refused
 
     def crowded(self, principal: str, standing: Standing, now: float) -> Crowded | None:
         """Whether a principal has too many in to be let in once more."""
         if self.inside(principal) < self._most_inside(standing):
             return None
         own = (held for held in self._tickets.values() if held.claim.principal == principal)
-        return self._promises.crowded(principal, standing, self._reckoning.gone_s(own, self.running, now), now)
+        return self._promises.crowded(principal, self._reckoning.gone_s(own, self.running, now), now)
 
     # ------------------------------------------------------------ entering
 
@@ -185,10 +186,9 @@ class Scheduler:
             return crowded, []
         principal = claim.principal
         asked = self._promises.ask(ticket, claim, self.inside(principal), self._within.get(principal, 0), now)
-        if claim.standing not in STRANGERS and self._reckoning.is_pushing(principal, now):
-            self._demote(principal, now)
+        self._demote_pressing(principal, claim.standing, now)
         if isinstance(asked, Shed):
-            return asked, self._move(now)
+            return asked, self.stir(now) if self.is_stirred else []
         self._tickets[ticket] = asked
         self._inside[principal] = self.inside(principal) + 1
         if asked.is_within_usual:
@@ -204,8 +204,10 @@ class Scheduler:
         assert waiting is not None, "what was not admitted waits"
         return waiting, acts
 
-    def _demote(self, principal: str, now: float) -> None:
-        """Serve as a suspect's what somebody known has running."""
+    def _demote_pressing(self, principal: str, standing: Standing, now: float) -> None:
+        """Serve as a suspect's what somebody known has running who is a suspect now."""
+        if standing in STRANGERS or self._reckoning.judged(principal, standing, now) not in STRANGERS:
+            return
         for held in self._floor.tickets.values():
             if held.claim.principal == principal and held.is_within_usual:
                 self._charge(held, -held.charged, now)
@@ -214,6 +216,7 @@ class Scheduler:
                 held.standing = Standing.SUSPECT
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
                 self._charge(held, held.charged, now)
+                self.is_stirred = True
 
     def _charge(self, held: Ticket, cost: float, now: float) -> None:
         self._lines[held.standing].charge(held, cost)
@@ -270,7 +273,7 @@ class Scheduler:
     def _did(self, held: Ticket, cost: float, now: float) -> None:
         has_waiting = bool(self._lines[held.standing].queue)
         self._reckoning.did(held, cost, now, is_full=self._floor.is_full, has_waiting=has_waiting)
-        self._beside.did(held, cost)
+        self.is_stirred = self._beside.did(held, cost) or self.is_stirred
 
     def _may_go_on(self, held: Ticket) -> bool:
         if not held.is_stranger or not self._floor.is_full:
@@ -278,6 +281,11 @@ class Scheduler:
         if any(line.queue for line in self._lines.values() if RANK[line.standing] < RANK[held.standing]):
             return False
         return held.slices < self.plan.most_slices or not self._lines[held.standing].queue
+
+    def stir(self, now: float) -> list[Act]:
+        """Act on what `progress` and `spend` have changed for those who wait, while `is_stirred`."""
+        self.is_stirred = False
+        return self._move(now)
 
     # ------------------------------------------------------------ ending
 
@@ -291,9 +299,15 @@ class Scheduler:
         return self._end(held, self.cost.cost(read, spent.output_tokens), now)
 
     def abandon(self, ticket: int, now: float) -> list[Act]:
-        """End a ticket that was not served to its end, in any state: it is charged for what it came to so far."""
+        """End a ticket that was not served to its end, in any state: it is charged for what it came to so far.
+
+        One that held a place and left by itself has kept others from it: half of what it reserved is gone at least.
+        """
         held = self._tickets.get(ticket)
-        return [] if held is None else self._end(held, self.cost.cost(held.read_tokens, held.used_tokens), now)
+        if held is None:
+            return []
+        cost = self.cost.cost(held.read_tokens, held.used_tokens)
+        return self._end(held, cost if held.is_cut else max(cost, held.charged / 2), now)
 
     def release(self, ticket: int, now: float) -> list[Act]:
         """Free the place of a ticket that was cut to return: it waits again, where it was in line."""
