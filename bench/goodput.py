@@ -348,7 +348,8 @@ def shape_of(wish: argparse.Namespace) -> peers.Shape:
 
 def options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Protected goodput under attack.")
+    attacks = "; ".join(f"{letter}: {what}" for letter, what in ATTACKS.items())
+    parser = argparse.ArgumentParser(description="Protected goodput under attack.", epilog=f"Attacks: {attacks}.")
     parser.add_argument("--peers", nargs="+", choices=STARTS, default=list(STARTS))
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=list(ATTACKS))
     parser.add_argument("--connections", nargs="+", type=int, default=[64, 16, 256, 1024], help="first: all attacks")

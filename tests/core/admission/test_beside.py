@@ -85,6 +85,51 @@ def test_a_throngs_prompt_is_taken_back_unseen_and_its_answers_that_have_begun_g
     assert called(scheduler.release(4, 1.1)) == [], "it waits until she is gone"
 
 
+def test_a_throngs_answer_that_has_had_half_a_slice_is_given_back_too() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=8))
+    writing(scheduler, range(1, 4), Standing.VISITOR)
+    scheduler.spend(1, 127, 0.5)
+    scheduler.spend(2, 128, 0.5)
+    scheduler.enter(4, stranger("reading", Standing.VISITOR), 0.0)
+    throng(scheduler, Standing.VISITOR)
+    _, acts = scheduler.enter(9, known("ana"), 1.0)
+    assert sorted(cuts(acts)) == [(2, False), (4, True)]
+
+
+def test_a_class_that_is_due_starts_as_soon_as_it_is_and_not_at_somebody_elses_end() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4))
+    scheduler.enter(1, known("ana"), 0.0)
+    scheduler.began(1, 0.0)
+    for ticket in range(2, 8):
+        scheduler.enter(ticket, stranger(f"one{ticket}"), 0.0)
+        scheduler.began(ticket, 0.0)
+    before = scheduler.running
+    for second in range(1, 60):
+        scheduler.spend(1, 60, float(second))
+        if scheduler.is_stirred:
+            assert len(called(scheduler.stir(float(second)))) == 1
+            break
+    assert scheduler.running == before + 1
+
+
+def test_a_long_answer_by_right_does_not_cost_its_class_its_right_for_ever() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=2, max_waiting=9))
+    scheduler.enter(1, known("ana"), 0.0)
+    scheduler.began(1, 0.0)
+    for ticket in range(2, 9):
+        scheduler.enter(ticket, stranger(f"one{ticket}", Standing.SUSPECT), 0.0)
+    starts = []
+    for second in range(1, 4000):
+        scheduler.spend(1, 50, float(second))
+        for ticket in called(scheduler.stir(float(second))):
+            starts.append(second)
+            scheduler.began(ticket, float(second))
+            scheduler.spend(ticket, 50_000, float(second))
+            scheduler.abandon(ticket, float(second))
+    assert len(starts) >= 2
+    assert starts[1] - starts[0] <= 3 * starts[0], "twice its credit, and no more, is owed"
+
+
 def test_few_who_wait_are_no_throng_and_keep_what_they_have() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=8))
     writing(scheduler, range(1, 4), Standing.VISITOR)

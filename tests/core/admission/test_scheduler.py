@@ -331,6 +331,19 @@ def test_under_lasting_overload_the_same_people_get_in() -> None:
     assert any(Shed in kinds and len(kinds) == 1 for kinds in refused.values())
 
 
+def test_leaving_a_place_costs_half_of_what_was_reserved_and_being_cut_only_what_it_came_to() -> None:
+    """Asking and leaving at once must not be the cheapest way to keep others out."""
+    left, cut = Scheduler(AdmissionPlan(slots=1)), Scheduler(AdmissionPlan(slots=1))
+    for scheduler in (left, cut):
+        scheduler.enter(1, stranger("bot", output_tokens=200), 0.0)
+        scheduler.began(1, 0.0)
+    left.abandon(1, 0.1)
+    cut.enter(2, known("ana"), 0.1)
+    cut.abandon(1, 0.2)
+    assert left._reckoning.shares.finish(Standing.NEWCOMER) >= 100 / left._reckoning.shares.shares[Standing.NEWCOMER]
+    assert cut._reckoning.shares.finish(Standing.NEWCOMER) == pytest.approx(0.0)
+
+
 def test_asking_again_after_leaving_gains_nothing_and_leaving_a_line_costs_nothing() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=1))
     scheduler.enter(1, known("busy"), 0.0)

@@ -5,11 +5,11 @@ person's prompt is read. So beside known people strangers start in few places
 only, and in none where many of theirs wait: such a throng would fill every moment
 that known people leave with answers that last into the next.
 
-Somebody known who comes takes back what a throng's prompts had begun to be read
-for, and what suspects have running, written or not: theirs was spare time. Other
-strangers' answers that have begun go on, unless their places are needed (turns.py):
-to cut them all would halve what a crowd of honest newcomers gets done, and gain
-known people a hundredth.
+Somebody known who comes takes back what suspects have running, and what a throng
+has whose prompt is still being read, or whose answer has had half a slice: theirs
+was spare time. Other answers go on, unless their places are needed (turns.py): to
+cut them all would halve what a crowd of honest newcomers gets done, and gain known
+people a hundredth.
 
 A class is not starved by that. Of what known people consume while it waits, it is
 given credit for its share; when that is enough for an answer, one of it starts
