@@ -312,7 +312,12 @@ def test_a_body_is_counted_where_it_is_not_shown_to_the_parser() -> None:
     assert heads.read(head + b"a" * 10001) is None
 
 
-async def test_most_of_what_is_refused_needs_no_parser_of_its_own() -> None:
+@pytest.mark.parametrize("was_base_used", [False, True])
+async def test_most_of_what_is_refused_needs_no_parser_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, was_base_used: bool
+) -> None:
+    if was_base_used:
+        monkeypatch.setattr(GateProtocol, "_made_like", ServerState())
     one = Connection(is_quick=True)
     for _ in range(4):
         await one.take(PAGE)

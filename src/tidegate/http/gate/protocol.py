@@ -362,4 +362,5 @@ class GateProtocol(TimedProtocol):
 def guarded(guard: Guard | None, table: Connections | None) -> type[GateProtocol]:
     """The protocol of one port, for uvicorn's `Config(http=...)`."""
     heads = None if guard is None else Heads()
-    return type("GuardedProtocol", (GateProtocol,), {"guard": guard, "table": table, "heads": heads})
+    own = {"guard": guard, "table": table, "heads": heads, "_made_like": None}  # Not what a base was made like.
+    return type("GuardedProtocol", (GateProtocol,), own)
