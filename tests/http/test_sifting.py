@@ -71,7 +71,7 @@ def read(body: bytes) -> str | None:
     """As the routes do; what they would blame."""
     kind = TextRequest if b'"prompt"' in body[:40] else ChatRequest
     try:
-        prompt_bytes(sifting.decode(body, kind).call())  # type: ignore[attr-defined]
+        prompt_bytes(sifting.decode(body, kind).call())  # type: ignore[attr-defined] # both kinds that are sifted have it
     except Refusal as refusal:
         return refusal.param
     return None

@@ -290,7 +290,7 @@ def test_the_service_speaks_https_where_others_reach_it_and_says_so(serve: Serve
         cookie = str(page.getheader("set-cookie"))
         assert cookie.startswith("__Host-tidegate-form="), "also for a browser that says nothing"
         assert "Secure" in cookie
-        assert b"not protected" not in page.body  # type: ignore[attr-defined]
+        assert b"not protected" not in page.body  # type: ignore[attr-defined] # an answer as it came
     assert instance.stop() == 0
 
 
