@@ -358,7 +358,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--load", type=float, default=0.4, help="users' share of the engine's capacity")
     parser.add_argument("--rate", type=float, default=RATE, help="requests a second of all attackers together")
     parser.add_argument("--slots", type=int, default=4)
-    parser.add_argument("--batch-tokens", type=int, default=8)
+    parser.add_argument("--batch-tokens", type=int, default=6)
     parser.add_argument("--quick", action="store_true", help="Tidegate alone, 64 fresh accounts")
     wish = parser.parse_args()
     if wish.quick:

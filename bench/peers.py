@@ -31,7 +31,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How the engine runs, the same for all."""
 
     slots: int = 4
-    batch_tokens: int = 8
+    batch_tokens: int = 6
     context_tokens: int = 2048
 
 

@@ -117,7 +117,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             description="Prompt tokens read at a time beside the answers that run. Larger reads prompts faster "
             "and frees the engine later when a caller leaves.",
         ),
-    ] = 8
+    ] = 6
     max_per_account: Annotated[
         int,
         Meta(

@@ -115,6 +115,8 @@ class EngineModel:
         if job.told == 1:
             job.first_token_at = self.now
             self._carry_out(self.scheduler.began(job.number, self.now))
+            if job not in self.running:
+                return
         if self.scheduler.spend(job.number, 1, self.now) is Topped.ENDED:
             self._finish(job, "ended")
         elif job.told >= job.output_tokens:

@@ -96,8 +96,10 @@ def test_a_throngs_answer_that_has_had_half_a_slice_is_given_back_too() -> None:
     assert sorted(cuts(acts)) == [(2, False), (4, True)]
 
 
-def test_a_class_that_is_due_starts_as_soon_as_it_is_and_not_at_somebody_elses_end() -> None:
-    scheduler = Scheduler(AdmissionPlan(slots=4))
+@pytest.mark.parametrize("batch_tokens", [8, 512])
+def test_a_class_that_is_due_starts_as_soon_as_it_is_and_not_at_somebody_elses_end(batch_tokens: int) -> None:
+    """On an engine too that is so slow that its prompt will stall the others: it has its share."""
+    scheduler = Scheduler(AdmissionPlan(slots=4, batch_tokens=batch_tokens))
     scheduler.enter(1, known("ana"), 0.0)
     scheduler.began(1, 0.0)
     for ticket in range(2, 8):

@@ -12,7 +12,7 @@ from tests.core.admission.town import Flood, Served, Town
 from tidegate.core.standing.classes import Standing
 
 SECONDS = 300.0
-SEEDS = (11, 21)
+SEEDS = (11, 21, 31)
 KNOWN, NEW, VISITOR = Standing.ESTABLISHED, Standing.NEWCOMER, Standing.VISITOR
 
 FLOODS = {

@@ -74,8 +74,10 @@ def test_strangers_prompts_are_read_one_at_a_time_and_only_while_nobody_known_is
     assert [act.ticket for act in scheduler.began(2, 0.2)] == [3]
 
 
-def test_where_a_batch_of_prompts_alone_stalls_answers_no_stranger_is_read_beside_the_known() -> None:
-    scheduler = Scheduler(AdmissionPlan(batch_tokens=512))
+@pytest.mark.parametrize("batch_tokens", [16, 512])
+def test_where_a_whole_batch_stalls_answers_no_stranger_is_read_beside_the_known(batch_tokens: int) -> None:
+    """A slow batch, that is: 20 tokens at 110 a second take 0.18 s, and one in twenty more than 0.2 s."""
+    scheduler = Scheduler(AdmissionPlan(batch_tokens=batch_tokens))
     scheduler.enter(1, known("ana"), 0.0)
     scheduler.began(1, 0.0)
     assert isinstance(scheduler.enter(2, stranger("one"), 0.0)[0], Waiting)

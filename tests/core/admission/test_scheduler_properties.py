@@ -22,7 +22,6 @@ def test_places_charges_and_counts_come_out_right_under_every_interleaving(told:
     scheduler = telling.scheduler
     assert scheduler.running == scheduler.waiting == scheduler.owners == 0
     assert scheduler._tickets == {}
-    assert scheduler._within == {}
     for standing in Standing:
         assert telling.charged[standing] == pytest.approx(telling.costs[standing], abs=1e-6)
         assert scheduler._lines[standing].waiting == {}

@@ -29,7 +29,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 4
     context_tokens: int = 4096
     threads: int = 1
-    batch_tokens: int = 8
+    batch_tokens: int = 6
     niceness: int = 5
     parent_pid: int = 0
 

@@ -3,7 +3,8 @@
 An answer more makes every batch of the engine longer, those too in which a known
 person's prompt is read. So beside known people strangers start in few places
 only, and in none where many of theirs wait: such a throng would fill every moment
-that known people leave with answers that last into the next.
+that known people leave with answers that last into the next. In none either while
+the engine is so slow that whoever writes would be stalled by the reading of a prompt.
 
 Somebody known who comes takes back what suspects have running, and what a throng
 has whose prompt is still being read, or whose answer has had half a slice: theirs
@@ -24,7 +25,7 @@ from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.reckoning import Reckoning
-from tidegate.core.admission.reclaim import may_strangers_read
+from tidegate.core.admission.reclaim import is_stalling
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
 
@@ -57,12 +58,14 @@ class Beside:
 
     def may_start(self, standing: Standing, *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class may start beside all that run, or all but one."""
-        if not may_strangers_read(self._floor, self._reckoning.cost, self.plan, without=without):
+        if any(other is not without for other in self._floor.reading()):
             return False
-        if not self._are_known_in():
+        if not self._are_known_in() or self._is_due(standing):
             return True
+        if is_stalling(self._reckoning.cost, self.plan):
+            return False
         strangers = sum(other.is_stranger for other in self._floor.tickets.values() if other is not without)
-        return strangers < self._most(standing) or self._is_due(standing)
+        return strangers < self._most(standing)
 
     def is_by_right(self, standing: Standing) -> bool:
         """Whether one that starts now keeps its place beside the known people that are in."""

@@ -44,7 +44,7 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     slice_tokens: int = 256
     most_slices: int = 4
     gap_s: float = 0.2
-    batch_tokens: int = 8
+    batch_tokens: int = 6
     prefill_s: float = 0.2
     usual_burst_s: float = 30.0
     usual_part: float = 0.08

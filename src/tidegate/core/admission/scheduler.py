@@ -112,8 +112,7 @@ class Scheduler:
         self._promises = Promises(self._lines, self._floor, self._reckoning, self._beside, plan)
         self._tickets: dict[int, Ticket] = {}
         self.is_stirred = False
-        self._inside: dict[str, int] = {}
-        self._within: dict[str, int] = {}  # Of those inside, how many are served in their principal's own class.
+        self._inside: dict[str, list[Ticket]] = {}
 
     # ------------------------------------------------------------ asking
 
@@ -139,7 +138,7 @@ class Scheduler:
 
     def inside(self, principal: str) -> int:
         """How many of a principal's tickets run or wait."""
-        return self._inside.get(principal, 0)
+        return len(self._inside.get(principal, ()))
 
     def judged(self, ticket: int) -> Standing | None:
         """The class in which a ticket is served; None when it is not inside."""
@@ -174,8 +173,8 @@ class Scheduler:
         """Whether a principal has too many in to be let in once more."""
         if self.inside(principal) < self._most_inside(standing):
             return None
-        own = (held for held in self._tickets.values() if held.claim.principal == principal)
-        return self._promises.crowded(principal, self._reckoning.gone_s(own, self.running, now), now)
+        gone_s = self._reckoning.gone_s(self._inside.get(principal, ()), self.running, now)
+        return self._promises.crowded(principal, gone_s, now)
 
     # ------------------------------------------------------------ entering
 
@@ -185,14 +184,14 @@ class Scheduler:
         if crowded is not None:
             return crowded, []
         principal = claim.principal
-        asked = self._promises.ask(ticket, claim, self.inside(principal), self._within.get(principal, 0), now)
+        own = self._inside.get(principal, [])
+        within = sum(held.is_within_usual for held in own)
+        asked = self._promises.ask(ticket, claim, len(own), within, now)
         self._demote_pressing(principal, claim.standing, now)
         if isinstance(asked, Shed):
             return asked, self.stir(now) if self.is_stirred else []
         self._tickets[ticket] = asked
-        self._inside[principal] = self.inside(principal) + 1
-        if asked.is_within_usual:
-            self._within[principal] = self._within.get(principal, 0) + 1
+        self._inside[principal] = [*own, asked]
         self._lines[asked.standing].charge(asked, asked.charged)
         self._wait(asked)
         acts = self._move(now)
@@ -205,15 +204,15 @@ class Scheduler:
         return waiting, acts
 
     def _demote_pressing(self, principal: str, standing: Standing, now: float) -> None:
-        """Serve as a suspect's what somebody known has running who is a suspect now."""
-        if standing in STRANGERS or self._reckoning.judged(principal, standing, now) not in STRANGERS:
+        """Serve as a suspect's what somebody has running who is a suspect now. What waits follows when it runs."""
+        own = self._inside.get(principal)
+        if own is None or self._reckoning.judged(principal, standing, now) is not Standing.SUSPECT:
             return
-        for held in self._floor.tickets.values():
-            if held.claim.principal == principal and held.is_within_usual:
+        for held in own:
+            if held.standing is not Standing.SUSPECT and not held.is_waiting:
                 self._charge(held, -held.charged, now)
-                _count_down(self._within, principal)
                 line = self._lines[Standing.SUSPECT]
-                held.standing = Standing.SUSPECT
+                held.standing, held.is_by_right = Standing.SUSPECT, False
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
                 self._charge(held, held.charged, now)
                 self.is_stirred = True
@@ -340,9 +339,10 @@ class Scheduler:
 
     def _end(self, held: Ticket, cost: float, now: float) -> list[Act]:
         del self._tickets[held.number]
-        _count_down(self._inside, held.claim.principal)
-        if held.is_within_usual:
-            _count_down(self._within, held.claim.principal)
+        own = self._inside[held.claim.principal]
+        own.remove(held)
+        if not own:
+            del self._inside[held.claim.principal]
         line = self._lines[held.standing]
         if held.is_waiting:
             line.leave(held)
@@ -398,9 +398,3 @@ class Scheduler:
         held.is_returning = not held.is_begun
         gone_s = self._reckoning.gone_s(self._floor.tickets.values(), self.running, now)
         return Cut(held.number, held.is_returning, retry_s(held.claim.principal, gone_s, now))
-
-
-def _count_down(counts: dict[str, int], key: str) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
