@@ -33,7 +33,7 @@ PLACES := $(wildcard src tests tools bench) hatch_build.py
 QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test wheel bench reference format lock clean uv chromium proxies
+.PHONY: help run lint check test wheel bench reference format lock clean uv chromium proxies
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
@@ -42,10 +42,12 @@ help: ## This list
 run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --status-port 9001 --operator-port 9002")
 	exec $(BIN)/tidegate serve $(ARGS)
 
-check: .venv/.ready-check .cache/web-checked ## Format, lint, types, floors and the quick tests: about a minute, no services
+lint: .venv/.ready-check .cache/web-checked ## Format, lint and types, of the web chat too
 	$(BIN)/ruff format --check $(PLACES)
 	$(BIN)/ruff check $(PLACES)
 	$(BIN)/mypy $(PLACES)
+
+check: lint ## What `make lint` does, and the quick tests: about a minute, no services
 	$(BIN)/pytest $(QUICK) -m "not integration and not slow and not browser" $(PYTEST_ARGS)
 
 test: .venv-test/.ready chromium proxies ## Everything, against the wheel: all tests, coverage and its ratchet

@@ -123,6 +123,7 @@ async def test_the_way_to_a_message_leads_from_the_root_past_no_other(
     assert await conversations.path(owner, conversation.id, MessageId.of(os.urandom(8))) == []
 
 
+@pytest.mark.slow
 async def test_a_way_may_be_longer_than_a_thousand(conversations: ConversationStore, owner: UserId) -> None:
     conversation = await _added(conversations, owner)
     sent: list[Message] = []
@@ -224,6 +225,7 @@ async def test_deleting_takes_the_whole_tree_and_nothing_else(conversations: Con
     assert await conversations.delete_conversation(owner, conversation.id) is False
 
 
+@pytest.mark.slow
 async def test_a_conversation_of_any_depth_can_be_deleted(conversations: ConversationStore, owner: UserId) -> None:
     """SQLite ends a cascade after 1000 generations, so the tree must not be one."""
     conversation = await _added(conversations, owner)

@@ -75,6 +75,7 @@ async def test_hundreds_of_conversations_are_all_searched(conversations: Convers
     assert [hit.conversation for hit in hits] == await conversations.conversations(owner, limit=999)
 
 
+@pytest.mark.slow
 async def test_a_long_conversation_is_searched_to_its_first_message(
     conversations: ConversationStore, owner: UserId
 ) -> None:

@@ -191,6 +191,7 @@ async def test_nobody_can_keep_others_from_asking_in_their_own_conversation(scen
     await scene.ended(asked.conversation.id, BO)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("author", [Author.USER, Author.ASSISTANT])
 async def test_a_question_at_the_end_of_a_long_line_costs_in_proportion_to_its_length(
     scene: Scene, author: Author

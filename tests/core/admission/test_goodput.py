@@ -44,6 +44,7 @@ def calm() -> dict[Standing, Served]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOODS)
 def test_whoever_presses_costs_established_people_hardly_anything_and_leaves_newcomers_most(
     calm: dict[Standing, Served], name: str
