@@ -5,7 +5,9 @@ established users ask at their own times for at most half of what the engine can
 an answer is good when it begins within 2 s, flows (95 % of its gaps within 200 ms, none
 above 1 s) and is complete. Each row is one attack for some seconds, on a service that
 has just come out of the last one. Peers face the same people and the same number of
-attackers; accounts do not exist for them, only addresses.
+attackers; accounts do not exist for them, only addresses. How fast the engine's core is
+at the moment, which on a shared machine changes by half within seconds, is measured
+before and after each row; people ask as much less as it was slower before.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ import msgspec
 import peers
 from accounts import Accounts
 from attackers import Flood, asking, browsing
-from load import Outcome, Person, closed_loop, offer, quantile
-from service import cpu_s, machine_cpu_s, pin, report
+from load import FIRST_S, Outcome, Person, closed_loop, offer, quantile
+from service import cpu_s, machine_cpu_s, pin, report, speed_of
 
 USERS = 10
 NEWCOMERS = 5
@@ -67,10 +69,13 @@ class Row(msgspec.Struct, kw_only=True):
     attack: str
     connections: int
     users_per_s: float
+    speed: float = 1.0
     sent_per_s: float = 0.0
     statuses: dict[str, int] = {}
     asked: int = 0
     good: int = 0
+    late: int = 0
+    rough: int = 0
     of_baseline: float | None = None
     user_statuses: dict[str, int] = {}
     first_p50_s: float = 0.0
@@ -95,7 +100,13 @@ class World(msgspec.Struct, kw_only=True):
     accounts: Accounts | None
     wish: argparse.Namespace
     rate: float
+    core: int
+    full_speed: float
     made: int = 0
+
+    def speed(self) -> float:
+        """How fast the engine's core is now, against how fast it was when the engine's capacity was measured."""
+        return speed_of(self.core) / self.full_speed
 
     async def old_keys(self, count: int, age_days: float) -> list[str]:
         """Keys of accounts that are so old and were never used; where there are no accounts, none."""
@@ -209,6 +220,7 @@ async def row(world: World, attack: str, connections: int) -> Row:
     """Measure one attack."""
     untouched = world.users[: -int(attack[1:])] if attack.startswith("e") else world.users
     attacking = await floods(world, attack, connections)
+    speed = world.speed()
     watch = Watch(world)
     watching = asyncio.create_task(watch.run())
     for flood in attacking:
@@ -216,12 +228,13 @@ async def row(world: World, attack: str, connections: int) -> Row:
     if attacking:
         await asyncio.sleep(2.0)  # The flood stands before anybody is counted.
     seconds, began_at = world.wish.seconds, time.perf_counter()
-    users_rate = world.rate * len(untouched) / len(world.users)
+    rate = world.rate * min(1.0, speed)
+    users_rate = rate * len(untouched) / len(world.users)
     do_newcomers = attack == "none" or connections == NEWCOMERS_AT
     try:
         outcomes, newcomers = await asyncio.gather(
             offer(world.peer.port, untouched, users_rate, seconds, seed=11),
-            offer(world.peer.port, world.newcomers, world.rate / 5, seconds, seed=12) if do_newcomers else nothing(),
+            offer(world.peer.port, world.newcomers, rate / 5, seconds, seed=12) if do_newcomers else nothing(),
         )
         shares, wall_s = watch.shares(), time.perf_counter() - began_at
     finally:
@@ -244,6 +257,7 @@ async def row(world: World, attack: str, connections: int) -> Row:
     )
     judge(measured, outcomes, [*outcomes, *newcomers])
     await calm(world.peer)
+    measured.speed = (speed + world.speed()) / 2
     return measured
 
 
@@ -256,6 +270,9 @@ def judge(measured: Row, outcomes: list[Outcome], everybody: list[Outcome]) -> N
     """Fill in what became of the users' questions, and of what everybody was promised."""
     firsts = [outcome.first_s for outcome in outcomes if outcome.first_s is not None]
     measured.asked, measured.good = len(outcomes), sum(outcome.is_good for outcome in outcomes)
+    complete = [outcome for outcome in outcomes if outcome.is_complete and outcome.first_s is not None]
+    measured.late = sum(outcome.first_s > FIRST_S for outcome in complete if outcome.first_s is not None)
+    measured.rough = sum(not outcome.is_good for outcome in complete) - measured.late
     measured.user_statuses = dict(Counter(str(outcome.status) for outcome in outcomes))
     measured.first_p50_s, measured.first_p95_s = quantile(firsts, 0.5), quantile(firsts, 0.95)
     measured.gap_p95_s = quantile([outcome.gap_s for outcome in outcomes if outcome.is_complete], 0.95)
@@ -277,12 +294,23 @@ async def calm(peer: peers.Peer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def world_of(peer: peers.Peer, wish: argparse.Namespace, rate: float) -> AsyncIterator[World]:
+async def world_of(
+    peer: peers.Peer, wish: argparse.Namespace, core: int, rate: float, speed: float
+) -> AsyncIterator[World]:
     """The people of a peer: with accounts where there are any, else with addresses only."""
     users = [Person(name=f"user{number}", address=f"127.10.{number}.1") for number in range(USERS)]
     newcomers = [Person(name=f"newcomer{number}", address=f"127.11.{number}.1") for number in range(NEWCOMERS)]
     if not peer.control_socket:
-        yield World(peer=peer, users=users, newcomers=newcomers, accounts=None, wish=wish, rate=rate)
+        yield World(
+            peer=peer,
+            users=users,
+            newcomers=newcomers,
+            accounts=None,
+            wish=wish,
+            rate=rate,
+            core=core,
+            full_speed=speed,
+        )
         return
     async with Accounts(peer.control_socket, peer.data_dir) as accounts:
         users = [await _holder(accounts, person, 90.0) for person in users]
@@ -291,7 +319,16 @@ async def world_of(peer: peers.Peer, wish: argparse.Namespace, rate: float) -> A
             if not await asyncio.to_thread(accounts.vouch, f"{person.name}@example.org"):
                 print("  (this service has no `tidegate users vouch`: the users are only old, not known)")
                 break
-        yield World(peer=peer, users=users, newcomers=newcomers, accounts=accounts, wish=wish, rate=rate)
+        yield World(
+            peer=peer,
+            users=users,
+            newcomers=newcomers,
+            accounts=accounts,
+            wish=wish,
+            rate=rate,
+            core=core,
+            full_speed=speed,
+        )
 
 
 async def _holder(accounts: Accounts, person: Person, age_days: float) -> Person:
@@ -309,7 +346,7 @@ async def capacity(peer: peers.Peer, shape: peers.Shape) -> float:
     return await closed_loop(peer.port, people, shape.slots, CALIBRATION_S)
 
 
-async def rows_of(name: str, wish: argparse.Namespace, cores: list[int], rate: float) -> list[Row]:
+async def rows_of(name: str, wish: argparse.Namespace, cores: list[int], rate: float, speed: float) -> list[Row]:
     """All rows of one peer. The bare engine keeps what it was asked for, so peers begin each row anew."""
     wanted = [attack for attack in ATTACKS if attack in wish.attacks and (name == "tidegate" or attack in PEER_ATTACKS)]
     todo = [
@@ -320,13 +357,13 @@ async def rows_of(name: str, wish: argparse.Namespace, cores: list[int], rate: f
     measured: list[Row] = []
     if name == "tidegate":
         with STARTS[name](shape_of(wish), cores[0], cores[-1]) as peer:
-            async with world_of(peer, wish, rate) as world:
+            async with world_of(peer, wish, cores[0], rate, speed) as world:
                 for attack, connections in todo:
                     measured.append(told(await row(world, attack, 0 if attack == "none" else connections)))
         return measured
     for attack, connections in todo:
         with STARTS[name](shape_of(wish), cores[0], cores[-1]) as peer:
-            async with world_of(peer, wish, rate) as world:
+            async with world_of(peer, wish, cores[0], rate, speed) as world:
                 measured.append(told(await row(world, attack, 0 if attack == "none" else connections)))
     return measured
 
@@ -370,7 +407,18 @@ def table(rows: list[Row]) -> list[tuple[str, ...]]:
     """What people read."""
     lines: list[tuple[str, ...]] = [
         (
-            *("peer", "attack", "conns", "sent/s", "users good", "of baseline", "first p50/p95 s", "gap p95 ms"),
+            *(
+                "peer",
+                "attack",
+                "conns",
+                "speed",
+                "sent/s",
+                "users good",
+                "late/rough",
+                "of baseline",
+                "first p50/p95 s",
+                "gap p95 ms",
+            ),
             *("newcomers good", "engine busy", "promises", "cpu engine/gate/generator/others"),
         )
     ]
@@ -382,8 +430,10 @@ def _line(one: Row) -> tuple[str, ...]:
         one.peer,
         ATTACKS[one.attack],
         str(one.connections),
+        f"{one.speed:.2f}",
         f"{one.sent_per_s:.1f}",
         f"{one.good}/{one.asked}",
+        f"{one.late}/{one.rough}",
         "-" if one.of_baseline is None else f"{one.of_baseline:.0%}",
         f"{one.first_p50_s:.2f}/{one.first_p95_s:.2f}" if one.first_p50_s else "-",
         f"{one.gap_p95_s * 1000:.0f}",
@@ -399,10 +449,12 @@ async def measure(wish: argparse.Namespace) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     pin(os.getpid(), {cores[-1]})
     with peers.bare(shape_of(wish), cores[0], cores[-1]) as peer:
+        speed = speed_of(cores[0])
         answers_per_s = await capacity(peer, shape_of(wish))
+        speed = (speed + speed_of(cores[0])) / 2
     rate = answers_per_s * wish.load
     print(f"  the engine can do {answers_per_s:.2f} answers/s; the users offer {rate:.2f}/s", flush=True)
-    rows = [one for name in wish.peers for one in await rows_of(name, wish, cores, rate)]
+    rows = [one for name in wish.peers for one in await rows_of(name, wish, cores, rate, speed)]
     for one in rows:
         calm_row = next((row for row in rows if row.peer == one.peer and row.attack == "none"), None)
         if calm_row is not None and one is not calm_row and calm_row.good and one.asked:

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from typing import Any
 
 READY_LIMIT_S = 300.0
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PROBES = 40
+PROBED_ADDITIONS = 200_000
 MODEL = "smollm2-135m-instruct"
 
 
@@ -125,6 +128,24 @@ def pin(pid: int, cores: set[int]) -> None:
     """Keep every thread of a process on these cores."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), cores)
+
+
+def speed_of(core: int) -> float:
+    """Additions a second on a core that has nothing else to do: the median of some seconds."""
+    own, before = os.getpid(), os.sched_getaffinity(0)
+    pin(own, {core})
+    taken = []
+    try:
+        for _ in range(PROBES):
+            began_at = time.perf_counter()
+            total = 0
+            for number in range(PROBED_ADDITIONS):
+                total += number
+            taken.append(time.perf_counter() - began_at)
+            time.sleep(0.04)
+    finally:
+        pin(own, before)
+    return PROBED_ADDITIONS / statistics.median(taken)
 
 
 def cpu_s(pid: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core.admission.engine_model import claim
-from tidegate.core.admission.claims import Admitted, Crowded, Cut, Shed, Spent, Waiting
+from tidegate.core.admission.claims import Act, Admitted, Crowded, Cut, Shed, Spent, Waiting
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.standing.classes import Standing
@@ -144,6 +144,28 @@ def test_what_a_stranger_has_running_who_begins_to_press_is_taken_back_as_a_susp
     assert {scheduler.judged(ticket) for ticket in (1, 2)} == {Standing.SUSPECT}
     assert scheduler.judged(3) is Standing.NEWCOMER
     assert {act.ticket for act in scheduler.stir(3.0) if isinstance(act, Cut)} == {1, 2}
+
+
+def test_who_runs_by_its_classs_right_and_begins_to_press_has_it_no_longer() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4))
+    scheduler.enter(1, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    scheduler.began(1, 0.0)
+    for ticket in range(2, 9):
+        scheduler.enter(ticket, claim(f"bot{ticket}", Standing.VISITOR, patience_s=EVER), 0.0)
+        scheduler.began(ticket, 0.0)
+    called: list[Act] = []
+    now = 0.0
+    while not called:
+        now += 1.0
+        scheduler.spend(1, 60, now)
+        called = scheduler.stir(now)
+    (bot,) = [act.ticket for act in called]
+    scheduler.began(bot, now)
+    scheduler.enter(900, claim(f"bot{bot}", Standing.VISITOR, patience_s=0.2), now)
+    for number in range(60):
+        scheduler.preview(f"bot{bot}", Standing.VISITOR, f"bot{bot}", 100, EVER, now + number / 25)
+    assert scheduler.judged(bot) is Standing.SUSPECT
+    assert bot in {act.ticket for act in scheduler.stir(now + 3.0) if isinstance(act, Cut)}
 
 
 def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_those_are() -> None:
