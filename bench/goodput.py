@@ -276,13 +276,13 @@ def judge(measured: Row, outcomes: list[Outcome], everybody: list[Outcome]) -> N
     measured.user_statuses = dict(Counter(str(outcome.status) for outcome in outcomes))
     measured.first_p50_s, measured.first_p95_s = quantile(firsts, 0.5), quantile(firsts, 0.95)
     measured.gap_p95_s = quantile([outcome.gap_s for outcome in outcomes if outcome.is_complete], 0.95)
-    promised = [outcome for outcome in everybody if outcome.told_s is not None]
-    came = [(one.told_s or 0.0, one.came_s) for one in promised if one.came_s is not None]
+    promised = [outcome for outcome in everybody if outcome.promised_s is not None]
+    came = [(one.promised_s or 0.0, one.came_s) for one in promised if one.came_s is not None]
     measured.promises = len(promised)
     # From being admitted to the first word the prompt is read: that is not part of the wait.
-    measured.promises_kept = sum(came_s <= told_s + 1.0 for told_s, came_s in came)
+    measured.promises_kept = sum(came_s <= promised_s + 1.0 for promised_s, came_s in came)
     if came:
-        measured.promise_error_s = quantile([abs(came_s - told_s) for told_s, came_s in came], 0.5)
+        measured.promise_error_s = quantile([abs(came_s - promised_s) for promised_s, came_s in came], 0.5)
 
 
 async def calm(peer: peers.Peer) -> None:

@@ -43,7 +43,10 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What became of one question. `told_s` is the wait that was promised, `came_s` the wait it came to."""
+    """What became of one question. `told_s` is when to come back, as a refusal says.
+
+    `promised_s` is the wait that was promised to who was let wait, `came_s` the wait it came to.
+    """
 
     person: str
     status: int = 0
@@ -52,6 +55,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     stall_s: float = 0.0
     is_complete: bool = False
     told_s: float | None = None
+    promised_s: float | None = None
     came_s: float | None = None
 
     @property
@@ -146,6 +150,7 @@ async def ask(session: aiohttp.ClientSession, port: int, person: Person, questio
 async def _try(
     session: aiohttp.ClientSession, port: int, question: Question, outcome: Outcome, began_at: float
 ) -> None:
+    asked_at = time.perf_counter()
     async with session.post(
         f"http://127.0.0.1:{port}/v1/chat/completions", data=body(question.words, question.tokens)
     ) as response:
@@ -160,14 +165,16 @@ async def _try(
                 _read(line, outcome, arrived)
                 if arrived:
                     patience.reschedule(None)
+    if arrived:
+        outcome.came_s = arrived[0] - asked_at
     _judge(outcome, arrived, began_at)
 
 
 def _read(line: bytes, outcome: Outcome, arrived: list[float]) -> None:
-    if line.startswith(b":") and outcome.told_s is None and not arrived:
+    if line.startswith(b":") and outcome.promised_s is None and not arrived:
         # What is said first while one waits is the promise.
         said = _ETA.search(line)
-        outcome.told_s = float(said[1]) if said else None
+        outcome.promised_s = float(said[1]) if said else None
     if not line.startswith(b"data: {"):
         return
     chunk = _chunks.decode(line[6:])
@@ -185,7 +192,6 @@ def _judge(outcome: Outcome, arrived: list[float], began_at: float) -> None:
         outcome.is_complete = False
         return
     outcome.first_s = arrived[0] - began_at
-    outcome.came_s = outcome.first_s
     gaps = sorted(after - before for before, after in itertools.pairwise(arrived))
     if gaps:
         outcome.gap_s, outcome.stall_s = quantile(gaps, 0.95), gaps[-1]
