@@ -168,6 +168,26 @@ def test_who_runs_by_its_classs_right_and_begins_to_press_has_it_no_longer() -> 
     assert bot in {act.ticket for act in scheduler.stir(now + 3.0) if isinstance(act, Cut)}
 
 
+def test_what_was_a_pressing_accounts_waits_among_suspects_by_what_it_consumed_as_one() -> None:
+    """Not by its counter of before, which is held against another class's."""
+    scheduler = Scheduler(AdmissionPlan(slots=1, max_per_stranger=1))
+    scheduler.enter(1, claim("bot", patience_s=EVER), 0.0)
+    scheduler.began(1, 0.0)
+    scheduler.spend(1, 5000, 0.0)
+    scheduler.settle(1, Spent(prompt_tokens=9, output_tokens=5000), 0.0)
+    scheduler.enter(2, claim("bot", patience_s=EVER), 0.0)
+    for number in range(60):
+        scheduler.crowded("bot", Standing.NEWCOMER, number / 25)
+        scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, number / 25)
+    assert scheduler.judged(2) is Standing.SUSPECT
+    scheduler.enter(3, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 3.0)
+    scheduler.enter(4, claim("other", Standing.SUSPECT, patience_s=EVER), 3.0)
+    assert [act.ticket for act in scheduler.release(2, 3.0)] == [3]
+    outlook = scheduler.outlook(2, 3.0)
+    assert outlook is not None
+    assert outlook.position == 1
+
+
 def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_those_are() -> None:
     """Else the requests that wait among strangers would leave the owner's places to the next ones."""
     scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))

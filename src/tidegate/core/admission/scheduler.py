@@ -68,6 +68,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from tidegate.core.admission.beside import Beside
 from tidegate.core.admission.claims import (
     Act,
@@ -214,6 +216,8 @@ class Scheduler:
                 line = self._lines[Standing.SUSPECT]
                 held.standing, held.is_by_right = Standing.SUSPECT, False
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
+                start, cost = line.start(held.flows), held.entry.cost
+                held.entry = msgspec.structs.replace(held.entry, start=start, tag=start + cost)
                 self._charge(held, held.charged, now)
                 self.is_stirred = True
 
