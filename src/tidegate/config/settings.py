@@ -114,8 +114,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             ge=1,
             le=4096,
-            description="Prompt tokens read at a time beside the answers that run. Larger reads prompts faster; answers "
-            "beside one that is read flow less smoothly, and the engine is free later when a caller leaves.",
+            description="Prompt tokens read at a time beside the answers that run. Larger reads prompts faster; "
+            "answers beside flow less smoothly, and the engine is free later when a caller leaves.",
         ),
     ] = 6
     max_per_account: Annotated[
