@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
@@ -68,9 +67,8 @@ def open_admission(plans: Plans, register: Register, served: Callable[..., None]
     """Make the scheduler and its awaitable face."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
-        record = register.record(user.id)
-        usual = 2 if record is None else max(2, math.ceil(record.history.peak))
-        return register.standing(user.id, time.time()), register.cohort(user.id), usual
+        standing = register.standing(user.id, time.time())
+        return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
         Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served

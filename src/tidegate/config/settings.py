@@ -282,7 +282,7 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             description="Seconds of the whole engine that a known account may use at once; beyond, it is served as a "
             "newcomer.",
         ),
-    ] = 30.0
+    ] = 10.0
     usual_part: Annotated[
         float,
         Meta(ge=0.001, le=1.0, description="Part of the whole engine that a known account may use for long."),

@@ -51,7 +51,7 @@ Claimant = Callable[[User], tuple[Standing, str, int]]
 
 def by_role(user: User) -> tuple[Standing, str, int]:
     """A claimant that remembers nobody."""
-    return Standing.ESTABLISHED if user.role is Role.OPERATOR else Standing.NEWCOMER, user.id, 2
+    return Standing.ESTABLISHED if user.role is Role.OPERATOR else Standing.NEWCOMER, user.id, 1
 
 
 def _unheard(principal: UserId, cost_tokens: float, in_flight: int) -> None:

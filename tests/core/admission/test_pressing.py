@@ -96,7 +96,7 @@ def pressed() -> Scheduler:
     """Somebody known has four in, and keeps asking for more."""
     scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=4))
     for ticket in range(1, 5):
-        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.0)
         scheduler.began(ticket, 0.0)
     for number in range(60):
         scheduler.preview("ana", Standing.ESTABLISHED, "ana", 100, EVER, number / 25)
@@ -119,7 +119,7 @@ def test_an_account_that_presses_is_a_suspect_with_everything_until_it_heeds() -
 def test_somebody_known_who_waits_takes_back_what_a_pressing_account_has_as_soon_as_that_is_seen() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=2, max_per_owner=2))
     for ticket in (1, 2):
-        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.0)
         scheduler.began(ticket, 0.0)
     scheduler.enter(3, claim("bo", Standing.ESTABLISHED, patience_s=EVER), 0.0)
     for number in range(60):
@@ -192,10 +192,10 @@ def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_th
     """Else the requests that wait among strangers would leave the owner's places to the next ones."""
     scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))
     for ticket in range(1, 6):
-        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.0)
     for ticket in (1, 2):
         scheduler.settle(ticket, DONE, 0.1)
-    scheduler.enter(6, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.2)
+    scheduler.enter(6, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.2)
     assert scheduler.judged(6) is Standing.ESTABLISHED, "three among strangers are fewer than twice the usual"
     scheduler.abandon(6, 0.2)
     scheduler.enter(7, claim("ana", Standing.ESTABLISHED, usual_in_flight=1, patience_s=EVER), 0.3)
@@ -205,7 +205,7 @@ def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_th
 def test_what_a_demoted_request_is_charged_ends_with_it() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=4, max_per_owner=64))
     for ticket in range(1, 13):
-        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.0)
     for ticket in range(1, 13):
         scheduler.abandon(ticket, 0.0)
     assert scheduler.owners == scheduler.running == scheduler.waiting == scheduler.inside("ana") == 0

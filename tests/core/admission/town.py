@@ -25,13 +25,17 @@ PRESSED_PER_S = 1600.0
 
 
 class Flood(msgspec.Struct, frozen=True, kw_only=True):
-    """Accounts that ask as fast as they can and heed nothing, or with `is_patient` everything."""
+    """Accounts that ask as fast as they can and heed nothing, or with `is_patient` everything.
+
+    With `at_once` each has never more than so many in, and never fewer if it can help it.
+    """
 
     standing: Standing
     accounts: int
     prompt_tokens: int = 60
     output_tokens: int = 512
     is_patient: bool = False
+    at_once: int = 0
 
 
 class Served(msgspec.Struct):
@@ -129,13 +133,15 @@ class Town:
             who = f"stranger{self.dice.randrange(flood.accounts)}"
             if flood.is_patient and self._back_at.get(who, 0.0) > self.engine.now:
                 continue
+            if flood.at_once and self.engine.scheduler.inside(who) >= flood.at_once:
+                continue
             told_s = self._told(who, flood.standing)
             if told_s is None:
                 asks = claim(
                     who, flood.standing, prompt_bytes=flood.prompt_tokens * 6, output_tokens=flood.output_tokens
                 )
                 job = self.engine.ask(asks, flood.prompt_tokens, flood.output_tokens)
-                told_s = getattr(job.answer, "retry_after_s", 1.0)
+                told_s = getattr(job.answer, "retry_after_s", 0.0 if flood.at_once else 1.0)
                 self.flooding.append(job)
             self._back_at[who] = self.engine.now + told_s
 

@@ -222,6 +222,18 @@ def test_nothing_is_counted_for_an_account_that_is_not_known() -> None:
     assert register.standing(_id(1), NOW) is Standing.NEWCOMER
 
 
+def test_an_account_usually_has_one_request_in_flight_until_it_was_seen_to_have_more_on_a_day() -> None:
+    register = Register(PLAN, 10)
+    one = _established(1)
+    assert register.usual_in_flight(one.principal) == 1
+    register.know(one)
+    assert register.usual_in_flight(one.principal) == 1
+    register.served(one.principal, SERVED_DAY_TOKENS, 4, NOW)
+    assert register.usual_in_flight(one.principal) == 1, "not on the same day: a thief has no other"
+    register.served(one.principal, SERVED_DAY_TOKENS, 1, NOW + 2 * DAY_S)
+    assert register.usual_in_flight(one.principal) == 2
+
+
 def test_a_new_plan_counts_at_once() -> None:
     register = Register(PLAN, 3)
     register.know(a_record(_id(1), Standing.MEMBER, NOW, net=Fingerprint("c" * 16)))

@@ -28,7 +28,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     cohort: str
     prompt_bytes: int
     output_tokens: int
-    usual_in_flight: int = 2
+    usual_in_flight: int = 1
     patience_s: float = 60.0
 
 

@@ -46,7 +46,7 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     gap_s: float = 0.2
     batch_tokens: int = 6
     prefill_s: float = 0.2
-    usual_burst_s: float = 30.0
+    usual_burst_s: float = 10.0
     usual_part: float = 0.08
     most_principals: int = 65_536
     most_returns: int = 4

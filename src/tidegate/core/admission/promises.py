@@ -64,15 +64,20 @@ class Promises:
         self.plan = plan
         self._told_at.clear()
 
-    def preview(self, principal: str, standing: Standing, cohort: str, patience_s: float, now: float) -> Shed | None:
-        """Refuse what would be refused whatever it costs, its class being the one given."""
+    def preview(
+        self, principal: str, standing: Standing, cohort: str, patience_s: float, now: float, *, has_in: bool
+    ) -> Shed | None:
+        """Refuse what would be refused whatever it costs, its class being the one given.
+
+        Of somebody known who `has_in` others that is not certain: one more may be judged among newcomers.
+        """
         early_s = self._early_s(principal, now)
         standing = self._reckoning.judged(principal, standing, now)
         line = self._lines[standing]
         if early_s and standing in STRANGERS and (line.queue or self._floor.is_full):
             self._told(principal, early_s, now)
             return Shed(max(_LEAST_RETRY_S, early_s))
-        if not line.queue:
+        if not line.queue or (has_in and not line.is_strangers):
             return None
         rate = self._reckoning.rate(standing, now)
         if len(line.queue) >= self.plan.max_waiting:

@@ -167,7 +167,8 @@ class Scheduler:
         Cheap: the wait is taken as short as it can be, and nothing is kept but how often somebody came too early.
         """
         del size_bytes  # Whatever it is, those ahead go first.
-        refused = self._promises.preview(principal, standing, cohort, patience_s, now)
+        has_in = principal in self._inside
+        refused = self._promises.preview(principal, standing, cohort, patience_s, now, has_in=has_in)
         self._demote_pressing(principal, standing, now)
         return refused
 

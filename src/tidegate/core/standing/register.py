@@ -12,6 +12,8 @@ oldest change is given up and counted in `lost`.
 
 from __future__ import annotations
 
+import math
+
 from tidegate.core.accounts import Role
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
@@ -75,6 +77,11 @@ class Register:
         """The group of linked sign-ups that an account belongs to; its own id when none is known."""
         record = self.record(principal)
         return principal if record is None else record.cohort
+
+    def usual_in_flight(self, principal: UserId) -> int:
+        """How many requests an account usually has in flight at the most; one when nothing is known of it."""
+        record = self.record(principal)
+        return 1 if record is None else max(1, math.ceil(record.history.peak))
 
     def served(self, principal: UserId, cost_tokens: float, in_flight: int, now: float) -> None:
         """Count a request that was served, while so many of the account's were in flight, this one too.
