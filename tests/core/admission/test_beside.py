@@ -132,6 +132,32 @@ def test_a_long_answer_by_right_does_not_cost_its_class_its_right_for_ever() -> 
     assert starts[1] - starts[0] <= 3 * starts[0], "twice its credit, and no more, is owed"
 
 
+def test_somebody_known_who_is_alone_may_use_every_place_at_once() -> None:
+    """Beyond the usual they are a newcomer's, beside whom nobody known is in but they themselves."""
+    scheduler = Scheduler(AdmissionPlan(slots=4))
+    acts: list[Act] = []
+    for ticket in range(1, 9):
+        acts += scheduler.enter(ticket, known("ana"), 0.0)[1]
+        acts += scheduler.began(ticket, 0.0)
+    assert scheduler.running == 4
+    assert [scheduler.judged(ticket) for ticket in (1, 2)] == [Standing.ESTABLISHED, Standing.NEWCOMER]
+    acts += scheduler.settle(2, DONE, 1.0)
+    assert scheduler.running == 4, "those who wait go on as places are free, though they are many"
+    assert cuts(acts) == []
+
+
+def test_what_somebody_known_has_beyond_the_usual_gives_way_to_others_who_are_known() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4))
+    for ticket in range(1, 9):
+        scheduler.enter(ticket, known("ana"), 0.0)
+        scheduler.began(ticket, 0.0)
+    (cut,) = cuts(scheduler.enter(9, known("bo"), 1.0)[1])
+    assert cut[0] in {2, 3, 4}
+    assert called(scheduler.abandon(cut[0], 1.1)) == [9]
+    scheduler.began(9, 1.2)
+    assert called(scheduler.settle(3 if cut[0] == 2 else 2, DONE, 1.3)) == [], "a throng does not start beside bo"
+
+
 def test_few_who_wait_are_no_throng_and_keep_what_they_have() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=8))
     writing(scheduler, range(1, 4), Standing.VISITOR)

@@ -15,11 +15,14 @@ people a hundredth.
 A class is not starved by that. Of what known people consume while it waits, it is
 given credit for its share; when that is enough for an answer, one of it starts
 beside them by right, and keeps its place. Spare time is not charged to it.
+
+What a known person asks for beyond the usual is a stranger's, and not held back or
+taken back for that same person's sake: alone, anybody may use all that there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
@@ -56,16 +59,21 @@ class Beside:
                     is_news = is_news or credit < most <= self._credit[standing]
         return is_news
 
-    def may_start(self, standing: Standing, *, without: Ticket | None = None) -> bool:
-        """Whether one of a strangers' class may start beside all that run, or all but one."""
+    def may_start(self, standing: Standing, who: str = "", *, without: Ticket | None = None) -> bool:
+        """Whether one of a strangers' class, and of this principal, may start beside all that run, or all but one."""
         if any(other is not without for other in self._floor.reading()):
             return False
-        if not self._are_known_in() or self._is_due(standing):
+        if not self._are_known_in(who) or self._is_due(standing):
             return True
         if is_stalling(self._reckoning.cost, self.plan):
             return False
         strangers = sum(other.is_stranger for other in self._floor.tickets.values() if other is not without)
         return strangers < self._most(standing)
+
+    def is_one_known_in(self) -> bool:
+        """Whether all requests of known people are one person's, for whose sake that one's others are not held back."""
+        known = next(self._known(), None)
+        return known is not None and not self._are_known_in(known)
 
     def is_by_right(self, standing: Standing) -> bool:
         """Whether one that starts now keeps its place beside the known people that are in."""
@@ -76,15 +84,24 @@ class Beside:
         if not self._are_known_in():
             return []
         strangers = [ticket for ticket in self._floor.tickets.values() if ticket.is_stranger and not ticket.is_cut]
-        spare = [ticket for ticket in strangers if self._is_spare(ticket)]
+        spare = [one for one in strangers if self._is_spare(one) and self._are_known_in(one.claim.principal)]
         kept = max(0, self._room - (len(strangers) - len(spare)))
         spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))
         return spare[kept:]
 
-    def _are_known_in(self) -> bool:
-        if any(line.queue for line in self._lines.values() if not line.is_strangers):
-            return True
-        return any(not other.is_stranger for other in self._floor.tickets.values())
+    def _are_known_in(self, but: str = "") -> bool:
+        """Whether anybody known has a request in, `but` one of them left out."""
+        return any(principal != but for principal in self._known())
+
+    def _known(self) -> Iterator[str]:
+        """Whose requests are in as those of somebody known."""
+        for ticket in self._floor.tickets.values():
+            if not ticket.is_stranger:
+                yield ticket.claim.principal
+        for line in self._lines.values():
+            if not line.is_strangers:
+                for ticket in line.waiting.values():
+                    yield ticket.claim.principal
 
     def _is_due(self, standing: Standing) -> bool:
         running = self._floor.tickets.values()

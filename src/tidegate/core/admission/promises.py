@@ -180,7 +180,7 @@ class Promises:
         if self._floor.is_full or self._lines[asked.standing].queue:
             return False
         if asked.is_stranger:
-            return self._beside.may_start(asked.standing)
+            return self._beside.may_start(asked.standing, asked.claim.principal)
         counters = self._lines[asked.standing].counters
         return may_read(asked, self._floor, counters, self._reckoning.cost, self.plan)
 

@@ -46,12 +46,7 @@ class Turns:
         """Who shall run now; None when nobody more may."""
         if self._floor.is_full:
             return None
-        heirs = [
-            heir
-            for standing, line in self._lines.items()
-            if line.queue and (not line.is_strangers or self._beside.may_start(standing))
-            if (heir := self._first(standing, now)) is not None
-        ]
+        heirs = [heir for line in self._lines.values() if line.queue and (heir := self._heir(line, now)) is not None]
         if len(heirs) <= 1:
             return heirs[0] if heirs else None
         held = self._floor.held()
@@ -65,7 +60,9 @@ class Turns:
             return None
         if not is_worth_setting_aside(reading[0], self._reckoning.cost, self.plan):
             return None
-        if not reading[0].is_by_right and not self._beside.may_start(reading[0].standing, without=reading[0]):
+        if not reading[0].is_by_right and not self._beside.may_start(
+            reading[0].standing, reading[0].claim.principal, without=reading[0]
+        ):
             return reading[0]
         firsts = (
             self._first(standing, now)
@@ -99,6 +96,16 @@ class Turns:
                 held[standing] += 1
                 chosen.append(victim)
         return chosen
+
+    def _heir(self, line: Line, now: float) -> Ticket | None:
+        """Who of a line may take a place that is free."""
+        if not line.is_strangers or self._beside.may_start(line.standing):
+            return self._first(line.standing, now)
+        if not self._beside.is_one_known_in():
+            return None
+        first = self._first(line.standing, now)
+        may_start = first is not None and self._beside.may_start(line.standing, first.claim.principal)
+        return first if may_start else None
 
     def _first(self, standing: Standing, now: float) -> Ticket | None:
         """Who would go next of a class, strangers without regard to what is being read."""
