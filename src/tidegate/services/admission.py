@@ -204,10 +204,7 @@ class Admission:
 
     def retry_after_s(self, ticket: int) -> float:
         """When a ticket whose time is over should be asked for again."""
-        claim = self._inside[ticket].claim
-        standing = self.scheduler.judged(ticket) or claim.standing
-        shed = self.scheduler.preview(claim.principal, standing, claim.cohort, claim.prompt_bytes, 0.0, self.clock())
-        return 1.0 if shed is None else shed.retry_after_s
+        return self.scheduler.again_s(ticket, self.clock())
 
     def cost(self, prompt_tokens: int, output_tokens: int) -> float:
         """What reading and writing so many costs, in cost tokens."""

@@ -188,6 +188,41 @@ def test_what_was_a_pressing_accounts_waits_among_suspects_by_what_it_consumed_a
     assert outlook.position == 1
 
 
+def test_pressing_at_the_end_of_an_answer_is_no_way_to_have_it_for_nothing() -> None:
+    """Of what somebody known had before it pressed, its budget and its class's counters know."""
+    scheduler = Scheduler(AdmissionPlan(slots=1, max_per_owner=1, usual_part=0.001))
+    scheduler.enter(1, claim("ana", Standing.ESTABLISHED, patience_s=EVER), 0.0)
+    scheduler.began(1, 0.0)
+    scheduler.spend(1, 2000, 0.0)
+    for number in range(60):
+        scheduler.crowded("ana", Standing.ESTABLISHED, number / 25)
+        scheduler.preview("ana", Standing.ESTABLISHED, "ana", 100, EVER, number / 25)
+    assert scheduler.judged(1) is Standing.SUSPECT
+    scheduler.settle(1, Spent(prompt_tokens=9, output_tokens=2000), 3.0)
+    assert judged(scheduler, "ana", 100.0, Standing.ESTABLISHED) is Standing.NEWCOMER, "beyond its usual, for long"
+
+
+def test_who_was_just_served_may_ask_the_next_thing_whatever_another_program_of_theirs_was_told() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=2, max_per_owner=2))
+    for ticket in (1, 2):
+        scheduler.enter(ticket, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), 0.0)
+        scheduler.began(ticket, 0.0)
+    assert scheduler.crowded("ana", Standing.ESTABLISHED, 0.0) is not None
+    for number in range(60):
+        scheduler.settle(2, DONE, number / 100)
+        assert scheduler.preview("ana", Standing.ESTABLISHED, "ana", 100, EVER, number / 100) is None
+        scheduler.enter(2, claim("ana", Standing.ESTABLISHED, usual_in_flight=2, patience_s=EVER), number / 100)
+    assert scheduler.judged(1) is Standing.ESTABLISHED
+
+
+def test_telling_somebody_when_to_ask_again_does_not_count_as_their_asking() -> None:
+    scheduler = full()
+    scheduler.enter(2, claim("waiting", patience_s=EVER), 0.0)
+    for number in range(60):
+        assert scheduler.again_s(1, number / 100) >= 1.0
+    assert scheduler.judged(1) is Standing.ESTABLISHED
+
+
 def test_who_has_much_more_in_than_usual_is_a_newcomer_with_any_more_wherever_those_are() -> None:
     """Else the requests that wait among strangers would leave the owner's places to the next ones."""
     scheduler = Scheduler(AdmissionPlan(slots=8, max_per_owner=64))

@@ -86,6 +86,21 @@ class Promises:
         wait_s = MARGIN * line.queue.wait_s(start, rate)
         return self._refuse(principal, wait_s - patience_s / 2, now) if wait_s > patience_s else None
 
+    def again_s(self, ticket: Ticket, now: float) -> float:
+        """Tell one that runs when to ask again if it were over now."""
+        line, claim, wait_s = self._lines[ticket.standing], ticket.claim, 0.0
+        if line.queue:
+            start = line.earliest_start(claim.principal, claim.cohort, self.plan.shards)
+            wait_s = MARGIN * line.queue.wait_s(start, self._reckoning.rate(ticket.standing, now))
+        return self._refuse(claim.principal, wait_s, now).retry_after_s
+
+    def ended(self, principal: str, now: float) -> None:
+        """Let one whose answer is over ask the next thing: what another program of theirs was told is not for it."""
+        told = self._told_at.get(principal)
+        if told is not None:
+            del told[_MOST_TOLD - 1 :]
+            insort(told, now)
+
     def crowded(self, principal: str, gone_s: float, now: float) -> Crowded:
         """Refuse one more of somebody who has too many in, the first of which should be over in `gone_s`."""
         refused = Crowded(retry_s(principal, gone_s, now))

@@ -159,6 +159,10 @@ class Scheduler:
         position = self._lines[held.standing].queue.position(held.entry.tag, held.entry.sequence)
         return Waiting(position, max(_LEAST_S, held.entry.due_at - now))
 
+    def again_s(self, ticket: int, now: float) -> float:
+        """When the caller of a ticket that runs should ask again if it were over now; told to them from then on."""
+        return self._promises.again_s(self._tickets[ticket], now)
+
     def preview(
         self, principal: str, standing: Standing, cohort: str, size_bytes: int, patience_s: float, now: float
     ) -> Shed | None:
@@ -213,13 +217,16 @@ class Scheduler:
             return
         for held in own:
             if held.standing is not Standing.SUSPECT and not held.is_waiting:
-                self._charge(held, -held.charged, now)
+                # What it has had so far it has had as who it was: none is forgiven it for pressing.
+                had = self.cost.cost(held.read_tokens, held.used_tokens)
+                self._reckoning.spent(held, had, now)
+                self._charge(held, had - held.charged, now)
                 line = self._lines[Standing.SUSPECT]
                 held.standing, held.is_by_right = Standing.SUSPECT, False
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
                 start, cost = line.start(held.flows), held.entry.cost
                 held.entry = msgspec.structs.replace(held.entry, start=start, tag=start + cost)
-                self._charge(held, held.charged, now)
+                self._charge(held, held.charged - had, now)
                 self.is_stirred = True
 
     def _charge(self, held: Ticket, cost: float, now: float) -> None:
@@ -356,6 +363,7 @@ class Scheduler:
             self._floor.vacate(held)
             self._charge(held, cost - held.charged, now)
             self._reckoning.spent(held, cost, now)
+            self._promises.ended(held.claim.principal, now)
         if not self._tickets:
             self.drain.rested()
         return self._move(now)
