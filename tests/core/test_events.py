@@ -75,3 +75,10 @@ def test_an_event_is_one_small_object_with_the_fields_of_the_contract() -> None:
         "total_s": 0.25,
         "src": "0" * 16,
     }
+
+
+def test_only_what_looks_like_a_setting_is_the_name_of_one() -> None:
+    """So that no text of anybody's gets into the log by it."""
+    assert SettingName("engine.slots") == "engine.slots"
+    with pytest.raises(ValueError, match="not the name of a setting"):
+        SettingName("Dear diary")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.core.admission.engine_model import EngineModel, claim
-from tidegate.core.admission.claims import Act, Admitted, Called, Claim, Cut, Spent, Waiting
+from tidegate.core.admission.claims import Act, Admitted, Called, Claim, Cut, Spent, Topped, Waiting
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.standing.classes import Standing
@@ -156,6 +156,16 @@ def test_what_somebody_known_has_beyond_the_usual_gives_way_to_others_who_are_kn
     assert called(scheduler.abandon(cut[0], 1.1)) == [9]
     scheduler.began(9, 1.2)
     assert called(scheduler.settle(3 if cut[0] == 2 else 2, DONE, 1.3)) == [], "a throng does not start beside bo"
+
+
+def test_a_strangers_slice_is_its_last_where_somebody_better_known_waits() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4))
+    writing(scheduler, range(1, 2), Standing.VISITOR)
+    writing(scheduler, range(2, 5), Standing.NEWCOMER)
+    _, acts = scheduler.enter(5, stranger("better"), 0.0)
+    assert acts == [], "its place is within its part"
+    assert scheduler.spend(1, 255, 1.0) is Topped.ENOUGH
+    assert scheduler.spend(1, 1, 1.0) is Topped.ENDED
 
 
 def test_few_who_wait_are_no_throng_and_keep_what_they_have() -> None:

@@ -253,3 +253,12 @@ def test_another_plan_forgets_who_was_told_to_stay_away() -> None:
     assert scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, 0.1) is not None
     scheduler.replan(AdmissionPlan(slots=1), 0.2)
     assert scheduler.preview("bot", Standing.NEWCOMER, "bot", 100, EVER, 0.3) is None
+
+
+def test_of_those_who_showed_no_account_nothing_is_remembered() -> None:
+    scheduler = full()
+    for ticket in range(2, 6):
+        scheduler.enter(ticket, claim(f"waiting{ticket}", Standing.VISITOR, patience_s=EVER), 0.0)
+    for number in range(60):
+        assert isinstance(scheduler.preview("", Standing.VISITOR, "", 100, 0.0, number / 25), Shed)
+    assert scheduler._promises._told_at == {}
