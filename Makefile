@@ -55,6 +55,7 @@ test: .venv-test/.ready chromium proxies ## Everything, against the wheel: all t
 	@$(TESTED)/python tools/tested_wheel.py
 	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
 	@$(TESTED)/coverage combine --quiet
+	@rm -f .cache/coverage/data.* # what processes killed in mid-write left; it is told once
 	@$(TESTED)/coverage report --skip-covered --show-missing > .cache/coverage/report.txt
 	@$(TESTED)/coverage json --quiet -o .cache/coverage/report.json
 	$(TESTED)/python tools/coverage_ratchet.py .cache/coverage/report.json

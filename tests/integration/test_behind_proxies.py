@@ -217,6 +217,7 @@ def test_who_signs_in_through_the_documented_proxy_with_an_old_browser_is_as_saf
         typed = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie.partition(";")[0]}
         told, page = ask("POST", "/sign-in", fields, Origin=site, **typed)
         assert told.status == 401, "its form is ours, and only the password is wrong"
+    assert instance.stop() == 0
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")

@@ -65,6 +65,7 @@ def test_a_reload_counts_within_a_second_drops_no_stream_and_can_be_put_back(
     assert (finish["choices"][0]["finish_reason"], done) == ("length", "[DONE]"), "to its last token, through it all"
     tags = [(event["detail"], event["settings"]) for event in instance.events() if event["kind"] == "change"]
     assert [detail for detail, _ in tags] == ["reloaded", "rolled_back"]
+    assert instance.stop() == 0
 
 
 def test_a_mistake_changes_nothing_and_is_said_with_its_key_and_value(serve: Serve) -> None:
@@ -79,6 +80,7 @@ def test_a_mistake_changes_nothing_and_is_said_with_its_key_and_value(serve: Ser
     assert _refused(instance) == 0
     code, shown, _ = _policy(instance, "show")
     assert shown["policy"]["gate.principal_rate"] == 1000.0
+    assert instance.stop() == 0
 
 
 def test_a_file_that_cannot_be_read_disarms_no_verb_that_asks_the_service(serve: Serve) -> None:

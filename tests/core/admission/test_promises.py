@@ -14,6 +14,7 @@ from tidegate.core.standing.classes import Standing
 
 # Of answers alone: batches of prompts come and go, and with them the rate.
 PLAN = AdmissionPlan(slots=4, cost=CostPlan(bytes_per_token=1.0, prefill_tok_s=75.0, decode_tok_s=75.0))
+ROUNDING_S = 1e-9  # what sums of hundreds of batches differ by
 
 arrivals = st.lists(st.tuples(st.integers(8, 60), st.integers(8, 256), st.integers(0, 30)), min_size=1, max_size=50)
 
@@ -50,7 +51,7 @@ def test_a_promised_wait_is_enough_whoever_comes_later_in_the_same_class(
         if isinstance(job.answer, Waiting):
             assert job.started_at is not None, "everybody who was promised a wait starts"
             # Two batches may pass between a place and its heir; one promise in thousands was seen to need a third.
-            assert late_s(model, job) <= 3 * batch_s
+            assert late_s(model, job) <= 3 * batch_s + ROUNDING_S
         else:
             assert isinstance(job.answer, Admitted | Shed)
     assert model.idle_while_waiting == 0
