@@ -26,6 +26,7 @@ from tidegate.http.gate.public import public_lanes
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.quotas import Quotas
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.register.plan = plans.standing
         self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
         self.admission.patience = patience(plans)
+        if self.admission.quotas is not None:
+            self.admission.quotas.ledger.defaults = plans.quotas
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -63,7 +66,7 @@ def patience(plans: Plans) -> Patience:
     return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
 
 
-def open_admission(plans: Plans, register: Register, served: Callable[..., None]) -> Admission:
+def open_admission(plans: Plans, register: Register, served: Callable[..., None], quotas: Quotas) -> Admission:
     """Make the scheduler and its awaitable face."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
@@ -71,7 +74,12 @@ def open_admission(plans: Plans, register: Register, served: Callable[..., None]
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
-        Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+        Scheduler(plans.admission),
+        time.monotonic,
+        claimant=claimant,
+        patience=patience(plans),
+        served=served,
+        quotas=quotas,
     )
 
 

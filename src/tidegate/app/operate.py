@@ -12,6 +12,7 @@ from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.quotas import quotas
 from tidegate.app.reputation import reputation
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
@@ -37,6 +38,7 @@ async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk
                     clock=time.time,
                     passwords=passwords,
                     reputation=reputation(settings, store),
+                    quotas=quotas(settings, store),
                 )
     finally:
         log.close()

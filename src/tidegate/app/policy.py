@@ -13,7 +13,7 @@ from tidegate.config import Settings, SettingsError
 from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
-_LIVE_TABLES = ("gate.", "admission.", "standing.")
+_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.")
 _LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account"})
 
 

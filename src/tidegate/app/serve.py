@@ -167,10 +167,12 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             read_settings=plan.read_settings,
         )
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.quotas.flush)
         await stack.enter_async_context(
             beside(
                 _greet(engine, wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
+                wired.quotas.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
             )
         )

@@ -16,6 +16,7 @@ from tidegate.app.door import Door, open_admission, open_door
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
+from tidegate.app.quotas import quotas
 from tidegate.app.reputation import reputation
 from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
@@ -29,6 +30,7 @@ from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
+from tidegate.services.quotas import Quotas
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
 from tidegate.services.sessions import Sessions
@@ -46,6 +48,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     policy: Policy
     reputation: Reputation
+    quotas: Quotas
 
 
 async def wire(
@@ -68,7 +71,8 @@ async def wire(
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
     known = reputation(settings, store)
-    admission = open_admission(plans, known.register, known.served)
+    budgets = quotas(settings, store)
+    admission = open_admission(plans, known.register, known.served, budgets)
     door = open_door(
         settings,
         plans,
@@ -108,6 +112,7 @@ async def wire(
         keyring=keyring,
         passwords=passwords,
         reputation=known,
+        quotas=budgets,
         ended=replies.hang_up,
     )
     sessions = Sessions(
@@ -140,4 +145,4 @@ async def wire(
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
         applications = msgspec.structs.replace(applications, public=public)
-    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known)
+    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known, quotas=budgets)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.quotas.budget import MOST_TOKENS
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -327,6 +328,25 @@ class StandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError(msg)
 
 
+Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+
+
+class QuotasSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an account may use: tokens, prompt and answer together. All of it can be changed while the service runs.
+
+    Windows are the calendar's in UTC. `tidegate users quota` and `tidegate keys
+    quota` give an account or a key limits of its own.
+    """
+
+    per_minute: Annotated[
+        Tokens,
+        Meta(description="Tokens that an account may use in one minute, prompts and answers; 0 is no limit."),
+    ] = 0
+    per_hour: Annotated[Tokens, Meta(description="The same for one hour.")] = 0
+    per_day: Annotated[Tokens, Meta(description="The same for one day; days begin at 00:00 UTC.")] = 0
+    per_month: Annotated[Tokens, Meta(description="The same for one month; months begin at 00:00 UTC on the 1st.")] = 0
+
+
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """People's accounts."""
 
@@ -370,5 +390,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gate: GateSettings = GateSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
+    quotas: QuotasSettings = QuotasSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

@@ -18,6 +18,7 @@ from tidegate.ports.engine import (
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
+from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ def _again(retry_after_s: float) -> str:
     return f"Please try again in {ceil(retry_after_s)} s."
 
 
-def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a table of kinds
+def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0912 - a table of kinds
     """Say what the engine, the lane or the store could not do; None for what should not have happened."""
     match error:
         case TooManyInFlightError():
@@ -40,6 +41,15 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a t
                 Reason.CONCURRENCY_LIMIT_EXCEEDED,
                 f"This account already has {error.inside} requests running or waiting. Please let one of them end. "
                 + _again(error.retry_after_s),
+                error.retry_after_s,
+            )
+        case QuotaExhaustedError():
+            return Failure(Reason.INSUFFICIENT_QUOTA, str(error), error.retry_after_s)
+        case QuotaHeldError():
+            return Failure(
+                Reason.CONCURRENCY_LIMIT_EXCEEDED,
+                "Requests that run or wait may use up all that is left of this budget. Please let one of them end, or "
+                "ask for shorter answers (max_tokens). " + _again(error.retry_after_s),
                 error.retry_after_s,
             )
         case OverloadedError():

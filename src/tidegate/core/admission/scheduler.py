@@ -178,10 +178,13 @@ class Scheduler:
 
     def crowded(self, principal: str, standing: Standing, now: float) -> Crowded | None:
         """Whether a principal has too many in to be let in once more."""
-        if self.inside(principal) < self._most_inside(standing):
+        if self.inside(principal) < self.most_inside(standing):
             return None
-        gone_s = self._reckoning.gone_s(self._inside.get(principal, ()), self.running, now)
-        return self._promises.crowded(principal, gone_s, now)
+        return self._promises.crowded(principal, self.gone_s(principal, now), now)
+
+    def gone_s(self, principal: str, now: float) -> float:
+        """When the first of a principal's tickets should be over; 0.0 of whom nothing is in."""
+        return self._reckoning.gone_s(self._inside.get(principal, ()), self.running, now)
 
     # ------------------------------------------------------------ entering
 
@@ -233,7 +236,8 @@ class Scheduler:
         self._lines[held.standing].charge(held, cost)
         self._reckoning.shares.charge(held.standing, cost, now)
 
-    def _most_inside(self, standing: Standing) -> int:
+    def most_inside(self, standing: Standing) -> int:
+        """How many of somebody's tickets may run or wait at once."""
         is_stranger = standing in STRANGERS
         return min(self.plan.max_per_stranger, self.plan.max_per_owner) if is_stranger else self.plan.max_per_owner
 

@@ -30,10 +30,14 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payer(msgspec.Struct, frozen=True):
-    """Whose budget something is charged to. Without `has_defaults` only limits of its own count."""
+    """Whose budget something is charged to. Without `has_defaults` only limits of its own count.
+
+    `owner` is for whoever keeps what was used: whose the payer is.
+    """
 
     name: str
     has_defaults: bool = True
+    owner: str = ""
 
 
 class Used(msgspec.Struct, frozen=True):

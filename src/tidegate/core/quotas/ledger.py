@@ -192,9 +192,10 @@ class Ledger:
         """Who has used something, of whom it was not read yet what is kept: they cannot be saved before it is."""
         return [account.payer for account in self._accounts.values() if account.is_changed and not account.is_read]
 
-    def changed(self) -> list[Kept]:
-        """What differs from what is kept."""
-        return [account.kept() for account in self._accounts.values() if account.is_changed and account.is_read]
+    def changed(self) -> list[tuple[Payer, Kept]]:
+        """Whose use differs from what is kept, and what it is now."""
+        accounts = self._accounts.values()
+        return [(account.payer, account.kept()) for account in accounts if account.is_changed and account.is_read]
 
     def saved(self, kept: Sequence[Kept]) -> None:
         """These are kept now. Who has used more in the meantime is still to be saved."""

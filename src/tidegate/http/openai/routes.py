@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from math import ceil
 from typing import Final, TypeVar
 
@@ -18,11 +19,12 @@ from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Call, Progress
 from tidegate.core.generation.size import prompt_bytes
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES
+from tidegate.core.quotas.budget import Payer
 from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
-from tidegate.http.openai import sifting
+from tidegate.http.openai import limits, sifting
 from tidegate.http.openai.answers import ChatChunk, ChatCompletion, ModelBody, ModelList, TextCompletion
 from tidegate.http.openai.dialect import ChatDialect, Dialect, Head, TextDialect
 from tidegate.http.openai.requests import ChatRequest, TextRequest
@@ -127,7 +129,10 @@ async def _read(room: OpenAiRoom, request: Request, kind: type[W]) -> W:
 async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, dialect: Dialect) -> Response:
     exchange: Exchange = request.state.exchange
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
-    generation = _enter(room, request, wanted)
+    caller: Caller = request.state.caller
+    payers = await room.admission.meet(caller.user, caller.key)
+    exchange.told = partial(limits.headers, room.admission.quotas, payers)
+    generation = _enter(room, request, wanted, payers)
     async with contextlib.AsyncExitStack() as undo:
         undo.push_async_callback(generation.close)
         with refusing(_blaming(wanted)):
@@ -139,7 +144,9 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
     return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange, generation.close)
 
 
-def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest) -> Generation:
+def _enter(
+    room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest, payers: Sequence[Payer]
+) -> Generation:
     """Take a place in line. Raises a Refusal."""
     call, admission = _call(wanted), room.admission
     caller: Caller = request.state.caller
@@ -153,7 +160,7 @@ def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest
     )
     exchange.timing = Timing(standing=claim.standing)
     with refusing(_blaming(wanted)):
-        ticket = admission.take(claim)
+        ticket = admission.take(claim, payers)
     quiet_s = QUIET_S if wanted.is_stream else UNTOLD_S
     generation = Generation(room.engine, admission, ticket, call, quiet_s=quiet_s)
     exchange.timing = generation.timing
@@ -238,6 +245,7 @@ _CALL_REASONS = (
     Reason.CONTEXT_LENGTH_EXCEEDED,
     Reason.MODEL_NOT_FOUND,
     Reason.BODY_TOO_LARGE,
+    Reason.INSUFFICIENT_QUOTA,
     Reason.CONCURRENCY_LIMIT_EXCEEDED,
     Reason.SERVER_IS_OVERLOADED,
     Reason.INSUFFICIENT_SYSTEM_RESOURCE,
