@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from tests.http.asgi import Visit
 from tests.http.chatting import Page
 from tests.http.conftest import CHAT, CHAT_PATH, Service
-from tidegate.core.quotas.budget import Budget
+from tidegate.core.admission.claims import Claim
+from tidegate.core.quotas.budget import Budget, Payer
 from tidegate.core.quotas.windows import Window
 from tidegate.core.reasons import Reason
 from tidegate.http.openai.limits import duration
@@ -167,3 +169,41 @@ async def test_the_balance_is_what_is_left_of_the_tightest_budget_in_deepseeks_f
 )
 def test_a_reset_is_written_as_openai_writes_it_and_never_too_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+# ------------------------------------------------------------ whom of its people an account asks for
+
+
+@pytest.mark.parametrize("field", ["user", "user_id", "safety_identifier"])
+async def test_an_end_user_is_told_from_another_whatever_the_field_is_called(service: Service, field: str) -> None:
+    """DeepSeek's field, OpenAI's newer and its older one; what it says is kept nowhere."""
+    claims = heard(service)
+
+    for name in ("ana's cousin", "ana's cousin", "ana's uncle", ""):
+        assert (await service.chat(**{field: name})).status == 200
+    assert (await service.chat(**{field: None})).status == 200
+    assert (await service.text(**{field: "ana's cousin"})).status == 200
+
+    first, again, other, empty, none, text = claims
+    assert first == again == text != other
+    assert (empty, none) == ("", "")
+    assert "cousin" not in first
+
+
+async def test_a_name_of_no_length_that_anybody_needs_is_refused(service: Service) -> None:
+    visit = await service.chat(user="x" * 513)
+
+    assert (visit.status, visit.error["param"]) == (400, "user")
+
+
+def heard(service: Service) -> list[str]:
+    """The end users of all that ask from now on, as admission hears of them."""
+    found: list[str] = []
+    take = service.admission.take
+
+    def listening(claim: Claim, payers: Sequence[Payer] = ()) -> int:
+        found.append(claim.end_user)
+        return take(claim, payers)
+
+    service.admission.take = listening  # type: ignore[method-assign] # to hear of it
+    return found

@@ -117,8 +117,8 @@ class Admission:
         """How many requests of somebody's run or wait, and how many may."""
         return self.scheduler.inside(user.id), self.scheduler.most_inside(self.claimant(user)[0])
 
-    def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool) -> Claim:
-        """What a request of somebody's asks for."""
+    def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool, end_user: str = "") -> Claim:
+        """What a request of somebody's asks for, in the name of an `end_user` of theirs if they say so."""
         standing, cohort, usual_in_flight = self.claimant(user)
         return Claim(
             principal=user.id,
@@ -128,6 +128,7 @@ class Admission:
             prompt_bytes=prompt_bytes,
             output_tokens=output_tokens,
             patience_s=self.patience.streamed_s if is_stream else self.patience.whole_s,
+            end_user=end_user,
         )
 
     async def meet(self, user: User, key: ApiKey | None = None) -> tuple[Payer, ...]:

@@ -18,6 +18,7 @@ ever compete with other new accounts. Whoever goes beyond what is usual for them
 be it in requests at once or in cost tokens, is a newcomer with the part beyond,
 and who keeps coming back before they were told to is a suspect with everything
 (reckoning.py): heeding an answer is what tells people from programs that only press.
+An account that names its own people is divided among them in its turn (fellows.py).
 
 What protects those who are known:
 
@@ -84,6 +85,7 @@ from tidegate.core.admission.claims import (
     Topped,
     Waiting,
 )
+from tidegate.core.admission.fellows import EndUsers
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
@@ -115,6 +117,7 @@ class Scheduler:
         self._tickets: dict[int, Ticket] = {}
         self.is_stirred = False
         self._inside: dict[str, list[Ticket]] = {}
+        self._end_users = EndUsers(plan.most_principals)
 
     # ------------------------------------------------------------ asking
 
@@ -190,13 +193,19 @@ class Scheduler:
 
     def enter(self, ticket: int, claim: Claim, now: float) -> tuple[Admitted | Waiting | Shed | Crowded, list[Act]]:
         """Admit, queue or refuse a new ticket, which must not have been used before."""
+        self._end_users.saw(claim, now)
         crowded = self.crowded(claim.principal, claim.standing, now)
         if crowded is not None:
             return crowded, []
         principal = claim.principal
         own = self._inside.get(principal, [])
-        within = sum(held.is_within_usual for held in own)
-        asked = self._promises.ask(ticket, claim, len(own), within, now)
+        if self._end_users.has_all(claim, own, self.most_inside(claim.standing), now):
+            # Nothing is remembered of it: what one of its people is told is not for the others.
+            return Crowded(retry_s(principal, self.gone_s(principal, now), now)), []
+        usual = [held for held in own if held.is_within_usual]
+        is_beyond = self._end_users.has_all(claim, usual, claim.usual_in_flight, now)
+        within = max(len(usual), claim.usual_in_flight) if is_beyond else len(usual)
+        asked = self._promises.ask(ticket, claim, own, within, now)
         self._demote_pressing(principal, claim.standing, now)
         if isinstance(asked, Shed):
             return asked, self.stir(now) if self.is_stirred else []
@@ -349,6 +358,7 @@ class Scheduler:
         self._promises.replan(plan)
         self.concurrency.gap_s = plan.gap_s
         self._reckoning.replan(plan)
+        self._end_users.most = plan.most_principals
         for line in self._lines.values():
             line.counters.most = plan.most_principals
         return self._move(now)

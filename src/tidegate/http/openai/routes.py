@@ -157,6 +157,7 @@ def _enter(
         prompt_bytes=prompt_bytes(call),
         output_tokens=min(wanted.asked_tokens or context_tokens, context_tokens),
         is_stream=wanted.is_stream,
+        end_user=wanted.end_user,
     )
     exchange.timing = Timing(standing=claim.standing)
     with refusing(_blaming(wanted)):
