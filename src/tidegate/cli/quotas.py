@@ -81,7 +81,7 @@ def _print_sheet(sheet: Sheet, *, as_json: bool) -> None:
         (
             window.window,
             f"{window.limit:,}" if window.limit else "no limit",
-            "its own" if window.is_own else "default",
+            "its own" if window.is_own else "default" if window.limit else "",
             f"{window.used:,}",
             "" if window.remaining is None else f"{window.remaining:,}",
             f"{datetime.datetime.fromtimestamp(window.resets_at_s, datetime.UTC):%Y-%m-%d %H:%M} UTC",

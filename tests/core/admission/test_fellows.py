@@ -75,21 +75,22 @@ def waits_beside(floods: int, plan: AdmissionPlan, standing: Standing, usual: in
     """How long each request of a quiet end user waited beside so many floods, and how long the longest answer took."""
     model = EngineModel(plan)
     waits: list[float] = []
-    quiet: Job | None = None
+    asking: list[Job] = []
     again_at = 0.0
     while model.now < 40.0:
         for number in range(floods):
             press(model, one_of(f"flood{number}", standing, usual))
-        if quiet is not None and quiet.ended_at is not None:
-            assert quiet.started_at is not None
-            waits.append(quiet.started_at - quiet.asked_at)
-            quiet, again_at = None, quiet.ended_at + 0.5
-        elif quiet is None and model.now >= again_at:
+        if asking and asking[0].ended_at is not None:
+            quiet = asking.pop()
+            waits.append((quiet.started_at or 0.0) - quiet.asked_at)
+            again_at = model.now + 0.5
+        elif not asking and model.now >= again_at:
             quiet = model.ask(one_of("quiet", standing, usual), PROMPT, ANSWER)
             if isinstance(quiet.answer, Crowded | Shed):
                 again_at = model.now + quiet.answer.retry_after_s
-                quiet = None
                 assert not waits, "only at first, before it was known that there are several"
+            else:
+                asking.append(quiet)
         model.step()
 
     ended = [job for job in model.jobs.values() if job.ended_at and job.started_at is not None]
