@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from tests.http.asgi import Visit
@@ -194,6 +195,26 @@ async def test_a_name_of_no_length_that_anybody_needs_is_refused(service: Servic
     visit = await service.chat(user="x" * 513)
 
     assert (visit.status, visit.error["param"]) == (400, "user")
+
+
+async def test_an_end_user_who_has_as_many_as_may_be_one_users_is_told_so(service: Service) -> None:
+    """And another one is let in."""
+    hold = Hold()
+    service.engine.script = [hold, *saying("Hello")]
+    service.scheduler.replan(msgspec.structs.replace(service.scheduler.plan, max_per_owner=4, max_waiting=9), 0.0)
+    started = [service.visit("POST", CHAT_PATH, {**CHAT, "user": name}).start() for name in ("x", "y", "x")]
+    await until(lambda: service.scheduler.owners == 1 and service.scheduler.running + service.scheduler.waiting == 3)
+
+    refused = await service.chat(user="x")
+    let_in = service.visit("POST", CHAT_PATH, {**CHAT, "user": "z"}).start()
+    await until(lambda: service.scheduler.running + service.scheduler.waiting == 4)
+
+    assert (refused.status, refused.error["code"]) == (429, "concurrency_limit_exceeded")
+    assert "3 requests running or waiting, and this user as many" in refused.error["message"]
+    hold.let.set()
+    for visit in (*started, let_in):
+        await visit.finish()
+        assert visit.status == 200
 
 
 def heard(service: Service) -> list[str]:

@@ -69,7 +69,8 @@ WIRE: dict[Reason, Wire] = {
         429,
         "rate_limit_error",
         "The account has engine.max_per_account requests running or waiting; an account without a history has 4. Or "
-        "those that it has in may use up what is left of its budget.",
+        "one user whom it names has as many as are left for others, or those that it has in may use up what is left of "
+        "its budget.",
     ),
     Reason.INSUFFICIENT_QUOTA: Wire(
         429,

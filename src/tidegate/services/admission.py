@@ -156,8 +156,9 @@ class Admission:
         match entered:
             case Shed(retry_after_s=retry_after_s):
                 raise OverloadedError(retry_after_s)
-            case Crowded(retry_after_s=retry_after_s):
-                raise TooManyInFlightError(self.scheduler.inside(claim.principal), retry_after_s)
+            case Crowded(retry_after_s=retry_after_s, is_end_users=is_end_users):
+                in_flight = self.scheduler.inside(claim.principal)
+                raise TooManyInFlightError(in_flight, retry_after_s, is_end_users=is_end_users)
         return ticket
 
     def _reserve(self, claim: Claim, payers: Sequence[Payer]) -> int | None:

@@ -114,6 +114,9 @@ def test_an_end_user_has_as_many_as_are_still_free() -> None:
     assert model.scheduler.inside("api") == 1 + 8
     press(model, one_of("other"))
     assert model.scheduler.inside("api") == 1 + 8 + 4
+    refused = model.ask(one_of("flood"), PROMPT, ANSWER).answer
+    assert isinstance(refused, Crowded)
+    assert refused.is_end_users
 
     assert isinstance(model.ask(one_of("quiet"), PROMPT, ANSWER).answer, Waiting)
 

@@ -71,9 +71,13 @@ class Shed(msgspec.Struct, frozen=True):
 
 
 class Crowded(msgspec.Struct, frozen=True):
-    """The principal has too many in already; one of them should be gone in `retry_after_s` seconds."""
+    """The principal has too many in already; one of them should be gone in `retry_after_s` seconds.
+
+    Or its end user has, where `is_end_users`: others of the same principal's may be let in.
+    """
 
     retry_after_s: float
+    is_end_users: bool = False
 
 
 class Called(msgspec.Struct, frozen=True):

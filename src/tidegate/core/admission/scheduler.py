@@ -201,7 +201,7 @@ class Scheduler:
         own = self._inside.get(principal, [])
         if self._end_users.has_all(claim, own, self.most_inside(claim.standing), now):
             # Nothing is remembered of it: what one of its people is told is not for the others.
-            return Crowded(retry_s(principal, self.gone_s(principal, now), now)), []
+            return Crowded(retry_s(principal, self.gone_s(principal, now), now), is_end_users=True), []
         usual = [held for held in own if held.is_within_usual]
         is_beyond = self._end_users.has_all(claim, usual, claim.usual_in_flight, now)
         within = max(len(usual), claim.usual_in_flight) if is_beyond else len(usual)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tidegate.core.quotas.windows import Window
@@ -18,15 +20,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     per_day: int | None = None
     per_month: int | None = None
 
-    def limit(self, window: Window) -> int:
-        """The tokens of one window; 0 is no limit."""
-        found: int | None = getattr(self, f"per_{window}")
+    def limit(self, window: Window, default: Budget | None = None) -> int:
+        """The tokens of one window, by the default where this leaves it open; 0 is no limit."""
+        found: int | None = getattr(self, _FIELDS[window])
+        if found is None and default is not None:
+            return default.limit(window)
         return found or 0
 
-    def over(self, other: Budget) -> Budget:
-        """This one, with the other's limits where it leaves them open."""
-        own, others = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
-        return Budget(**{name: others[name] if limit is None else limit for name, limit in own.items()})
+
+_FIELDS: Final = {window: f"per_{window}" for window in Window}
 
 
 class Payer(msgspec.Struct, frozen=True):

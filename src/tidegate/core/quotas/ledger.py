@@ -120,7 +120,7 @@ class Ledger:
     def reserve(self, payers: Sequence[Payer], tokens: int, now: float) -> Out | Exhausted | Held:
         """Let a request begin that comes to at most so many tokens, or say whose budget is in the way."""
         accounts = [self._account(payer) for payer in payers]
-        limited = [state for account in accounts for state in self._states(account, now) if state.limit]
+        limited = [state for account in accounts for state in self._states(account, now, only_limited=True)]
         used_up = [state for state in limited if state.used >= state.limit]
         if used_up:
             return Exhausted(max(used_up, key=lambda state: state.resets_at_s))
@@ -204,14 +204,17 @@ class Ledger:
             if account is not None and account.kept().use == one.use:
                 account.is_changed = False
 
-    def _states(self, account: _Account, now: float) -> Iterator[State]:
-        budget = account.own.over(self.defaults) if account.payer.has_defaults else account.own
+    def _states(self, account: _Account, now: float, *, only_limited: bool = False) -> Iterator[State]:
+        default = self.defaults if account.payer.has_defaults else None
         for window, count in account.counts.items():
             count.roll(window, now)
+            limit = account.own.limit(window, default)
+            if only_limited and not limit:
+                continue
             yield State(
                 payer=account.payer.name,
                 window=window,
-                limit=budget.limit(window),
+                limit=limit,
                 used=count.tokens,
                 held=count.held,
                 resets_at_s=ends_at(window, count.number),
