@@ -214,7 +214,7 @@ async def test_a_request_holds_what_it_may_come_to_and_is_charged_what_it_came_t
     """Cached tokens too: a budget bounds what is asked for, whatever it costs the engine."""
     admission = admitting(town, per_day=1000)
 
-    ticket = admission.take(claim_of(prompt_bytes=400, output_tokens=64), (ANA,))
+    ticket = admission.take(claim_of(output_tokens=64), (ANA,), 464)
     assert town.day(ANA).held == 464
     await admission.place(ticket)
     admission.progress(ticket, 10, 100, 4)
@@ -227,7 +227,7 @@ async def test_a_request_holds_what_it_may_come_to_and_is_charged_what_it_came_t
 async def test_who_leaves_before_the_end_pays_for_what_they_had(town: Town) -> None:
     """Otherwise whoever hangs up before the last word would read for nothing."""
     admission = admitting(town, per_day=1000)
-    ticket = admission.take(claim_of(), (ANA,))
+    ticket = admission.take(claim_of(), (ANA,), 104)
     await admission.place(ticket)
     admission.progress(ticket, 30, 30, 4)
     admission.spend(ticket, 5)
@@ -241,9 +241,9 @@ async def test_who_leaves_before_the_end_pays_for_what_they_had(town: Town) -> N
 async def test_who_never_came_to_the_engine_pays_nothing(town: Town) -> None:
     """Whether it gave up waiting or found no room."""
     admission = admitting(town, slots=1, max_waiting=1, per_day=10_000)
-    tickets = [admission.take(claim_of(), (ANA,)) for _ in range(2)]
+    tickets = [admission.take(claim_of(), (ANA,), 104) for _ in range(2)]
     with pytest.raises(OverloadedError):
-        admission.take(claim_of(), (ANA,))
+        admission.take(claim_of(), (ANA,), 104)
     assert town.day(ANA).held == 2 * 104
 
     for ticket in tickets:
@@ -255,13 +255,13 @@ async def test_who_never_came_to_the_engine_pays_nothing(town: Town) -> None:
 async def test_a_spent_budget_refuses_before_there_is_a_ticket(town: Town) -> None:
     """And says until when, to the caller and in words."""
     admission = admitting(town, per_day=100)
-    ticket = admission.take(claim_of(), (ANA,))
+    ticket = admission.take(claim_of(), (ANA,), 104)
     with pytest.raises(QuotaHeldError) as held:
-        admission.take(claim_of(), (ANA,))
+        admission.take(claim_of(), (ANA,), 104)
     admission.leave(ticket, Spent(prompt_tokens=90, output_tokens=30))
 
     with pytest.raises(QuotaExhaustedError) as refused:
-        admission.take(claim_of(), (ANA,))
+        admission.take(claim_of(), (ANA,), 104)
 
     assert held.value.retry_after_s >= 1.0
     assert refused.value.retry_after_s == 57_600.0
@@ -278,10 +278,10 @@ async def test_a_key_is_called_a_key_and_a_minute_is_told_in_seconds(town: Town)
     admission = admitting(town)
     town.quotas.ledger.know(of_key(key), Kept(payer=key.id, budget=Budget(per_minute=5)))
     town.clock.advance(14.5)
-    admission.leave(admission.take(claim_of(), (ANA, of_key(key))), Spent(prompt_tokens=9))
+    admission.leave(admission.take(claim_of(), (ANA, of_key(key)), 104), Spent(prompt_tokens=9))
 
     with pytest.raises(QuotaExhaustedError) as refused:
-        admission.take(claim_of(), (ANA, of_key(key)))
+        admission.take(claim_of(), (ANA, of_key(key)), 104)
 
     assert str(refused.value) == (
         "This key has used up the 5 tokens that it may use in one minute. Please try again in 46 s."
@@ -294,7 +294,7 @@ async def test_without_budgets_nobody_pays(town: Town) -> None:
     admission = an_admission(town.clock)
 
     assert await admission.meet(user) == ()
-    ticket = admission.take(claim_of(), (ANA,))
+    ticket = admission.take(claim_of(), (ANA,), 104)
     await admission.place(ticket)
     admission.progress(ticket, 1, 2, 0)
     admission.leave(ticket)

@@ -135,15 +135,16 @@ class Admission:
         """Whose budgets a request of somebody's is charged to, for `take`."""
         return () if self.quotas is None else await self.quotas.meet(user, key)
 
-    def take(self, claim: Claim, payers: Sequence[Payer] = ()) -> int:
+    def take(self, claim: Claim, payers: Sequence[Payer] = (), most_tokens: int = 0) -> int:
         """Enter now; answer the ticket whose `place` to wait for, and to `leave` with in any case.
 
+        The `payers` answer for `most_tokens`, prompt and answer, until it is known what it came to.
         Raises QuotaExhaustedError when one of the `payers` has used up a budget,
         QuotaHeldError when its own requests hold the rest of it, OverloadedError
         when there will be no room within the claim's patience, and
         TooManyInFlightError when its principal has too many in.
         """
-        bill = self._reserve(claim, payers)
+        bill = self._reserve(claim, payers, most_tokens)
         ticket = next(self._tickets)
         entered, acts = self.scheduler.enter(ticket, claim, self.clock())
         if isinstance(entered, AdmittedNow | Waiting):
@@ -161,11 +162,10 @@ class Admission:
                 raise TooManyInFlightError(in_flight, retry_after_s, is_end_users=is_end_users)
         return ticket
 
-    def _reserve(self, claim: Claim, payers: Sequence[Payer]) -> int | None:
+    def _reserve(self, claim: Claim, payers: Sequence[Payer], most_tokens: int) -> int | None:
         if self.quotas is None or not payers:
             return None
-        # No token is shorter than a byte: whatever the prompt turns out to be, it is not more than is reserved.
-        match answer := self.quotas.reserve(payers, claim.prompt_bytes + claim.output_tokens):
+        match answer := self.quotas.reserve(payers, most_tokens):
             case Exhausted():
                 raise QuotaExhaustedError(answer.state, self.quotas.wait_s(answer.state), claim.principal)
             case Held():

@@ -23,6 +23,7 @@ import msgspec
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.conversations import Author, Conversation, Ending, Message
 from tidegate.core.generation.reply import Draft, Reply
+from tidegate.core.generation.size import around_tokens
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES, answer_tokens, most_bytes, turns
 from tidegate.core.identifiers import ConversationId, MessageId, SessionId, UserId
 from tidegate.core.quotas.budget import Payer
@@ -168,7 +169,8 @@ class Replies:
             output_tokens=answer_tokens(context_tokens),
             is_stream=True,
         )
-        seat.ticket = desk.admission.take(claim, payers)
+        most_tokens = claim.prompt_bytes + around_tokens(len(messages)) + claim.output_tokens
+        seat.ticket = desk.admission.take(claim, payers, min(context_tokens, most_tokens))
 
     def _begin(self, asker: Asker, seat: Seat, conversation: Conversation, messages: list[Message]) -> Reply:
         assert seat.ticket is not None, "whoever begins has entered"

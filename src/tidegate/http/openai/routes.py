@@ -17,7 +17,7 @@ from tidegate.core.accounts import Scope
 from tidegate.core.admission.claims import Waiting
 from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Call, Progress
-from tidegate.core.generation.size import prompt_bytes
+from tidegate.core.generation.size import most_tokens, prompt_bytes
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES
 from tidegate.core.quotas.budget import Payer
 from tidegate.core.reasons import Reason
@@ -161,7 +161,7 @@ def _enter(
     )
     exchange.timing = Timing(standing=claim.standing)
     with refusing(_blaming(wanted)):
-        ticket = admission.take(claim, payers)
+        ticket = admission.take(claim, payers, min(context_tokens, most_tokens(call) + claim.output_tokens))
     quiet_s = QUIET_S if wanted.is_stream else UNTOLD_S
     generation = Generation(room.engine, admission, ticket, call, quiet_s=quiet_s)
     exchange.timing = generation.timing
