@@ -59,6 +59,22 @@ def test_a_budget_given_to_a_running_service_holds_under_many_requests_at_once_a
     assert (balance["is_available"], balance["balance_infos"][0]["total_balance"]) == (False, "0")
 
 
+def test_defaults_change_while_the_service_runs_and_what_was_used_stays(serve: Serve) -> None:
+    """They count for the next request; limits of somebody's own go before them."""
+    service = serve("[quotas]\nper_day = 1000\n").ready()
+    assert service.ask("/v1/chat/completions", ASK).headers["x-ratelimit-limit-tokens"] == "1000"
+    used = sheet(service)["day"]["used"]
+
+    (service.folder / "tidegate.toml").write_text("[quotas]\nper_day = 1\n")
+    assert service.verb("policy", "reload").returncode == 0
+
+    refused = service.ask("/v1/chat/completions", ASK)
+    assert (refused.status, refused.headers["x-ratelimit-limit-tokens"]) == (429, "1")
+    assert sheet(service)["day"]["used"] == used > 0
+    sheet(service, "--per-day", "0")
+    assert service.ask("/v1/chat/completions", ASK).status == 200
+
+
 def test_openais_client_gives_up_at_once_where_a_day_is_over(serve: Serve) -> None:
     """It would repeat any other 429 by itself; and it can read what is left."""
     service = serve().ready()

@@ -44,6 +44,7 @@ def test_no_depth_is_too_deep() -> None:
         deep = [deep]
 
     assert prompt_bytes(chat("", tools=deep)) == 1
+    assert most_tokens(chat("", tools=deep)) >= 200_000
 
 
 _JSON = st.recursive(
