@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, models, policy, serve
+from tidegate.cli import accounts, backup, gate, models, policy, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -68,6 +68,7 @@ def tidegate_command(
 
 
 app.command("serve")(serve.serve)
+app.command("gate")(gate.gate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(accounts.users_app, name="users")

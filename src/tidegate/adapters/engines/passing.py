@@ -178,7 +178,7 @@ class PassingEngines:
                 break
             if opened.is_complete:
                 break  # In one piece it is all there, or nothing of it.
-        if opened.status == _OK:
+        if ask.is_answer and opened.status == _OK:
             _check(kept, opened.media_type, is_stream=meter.is_stream)
         return _Begun(opened, meter, kept)
 

@@ -338,6 +338,14 @@ class Scheduler:
         self._wait(held)
         return self._move(now)
 
+    def cap(self, places: int, now: float) -> list[Act]:
+        """Have no more run than there are engines for, at least one: some are broken, slow or back again.
+
+        Nobody is stopped for it; whose engine is gone is told so by that.
+        """
+        self._floor.cap = max(1, places)
+        return self._move(now)
+
     def replan(self, plan: AdmissionPlan, now: float) -> list[Act]:
         """Go on under another plan. The engine's places are what they are: `slots` must be the same."""
         if plan.slots != self.plan.slots:

@@ -13,7 +13,7 @@ from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import Engine, EngineReport
+from tidegate.ports.engine import EngineReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
 
@@ -21,7 +21,7 @@ from tidegate.services.lifecycle import Lifecycle
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     """`exposition` writes the metrics in Prometheus' text format."""
 
-    engine: Engine
+    engine: Reporting
     admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
