@@ -3,7 +3,7 @@
 from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.gate import GateListeners, GateRun, run_gate
 from tidegate.app.listening import PortTakenError
-from tidegate.app.operate import open_desk
+from tidegate.app.operate import open_caller_desk, open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PortTakenError",
     "ServePlan",
     "card_of",
+    "open_caller_desk",
     "open_desk",
     "run",
     "run_gate",

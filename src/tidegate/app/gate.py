@@ -35,15 +35,19 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.http.control import callers as callers_control
+from tidegate.http.doors import open_door as anybody
 from tidegate.http.gate.callers import PassedKeys
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.application import GateApplications, build_gate_applications
 from tidegate.http.proxy.passing import Proxy, Rejecting
+from tidegate.http.routes import bind
 from tidegate.ports.engine import EngineReport
 from tidegate.ports.journal import Journal
 from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission
+from tidegate.services.callers import Callers
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.policy import PolicyError
 from tidegate.services.proven import Proven
@@ -192,6 +196,9 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
         )
+        callers = Callers(
+            reputation=known, recent=store.recent, journal=journal, fingerprint=fingerprint, clock=time.time
+        )
         applications = build_gate_applications(
             proxy=proxy,
             engine=behind,
@@ -201,7 +208,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             exposition=metrics.exposition,
             policy=policy,
-            control=[],
+            control=bind(callers_control.TABLE, callers, anybody),
             clock=time.time,
             ticks=time.monotonic,
         )

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, gate, models, policy, serve
+from tidegate.cli import accounts, backup, callers, gate, models, policy, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -73,6 +73,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.keys_app, name="keys")
+app.add_typer(callers.callers_app, name="callers")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.policy_app, name="policy")
 
