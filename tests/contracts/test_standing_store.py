@@ -204,6 +204,7 @@ async def test_of_one_account_twice_in_a_batch_the_last_counts(town: Town) -> No
     user = await _added(town)
 
     await town.standings.save([_served(user, 1.0), _served(user, 2.0)])
+    await town.standings.save([])
 
     assert await town.standings.find([user.id]) == [_served(user, 2.0)]
 

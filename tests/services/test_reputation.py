@@ -261,6 +261,18 @@ async def test_of_somebody_without_an_account_is_found_what_is_kept_and_nothing_
         await town.reputation.find(nobody)
 
 
+async def test_who_came_while_the_store_was_asked_is_found(town: Town) -> None:
+    principal = UserId.of(b"12345678")
+    town.store.may_go_on.clear()
+    finding = asyncio.create_task(town.reputation.find(principal))
+    await until(lambda: town.store.calls["find"] == 1)
+    came = Record.of_caller(principal, town.clock())
+    town.reputation.register.change(came)
+    town.store.may_go_on.set()
+
+    assert await finding is came
+
+
 async def test_a_word_for_a_record_counts_with_all_that_was_counted_meanwhile(town: Town) -> None:
     user = await town.user()
     read = await town.reputation.find(user.id)

@@ -49,6 +49,9 @@ class Reputation:
 
     async def meet(self, user: User) -> Record:
         """What is known of somebody who has just shown who they are. Asks the store only when memory does not know."""
+        known = self.register.record(user.id)
+        if known is not None:
+            return known
         try:
             return await self._read(user)
         except StorageUnavailableError:
@@ -77,7 +80,7 @@ class Reputation:
         if known is not None:
             return known
         found = await self._store.find([principal])
-        return self._remembered(found[0]) if found else None
+        return self._remembered(found[0]) if found else self.register.record(principal)
 
     async def vouch_record(self, record: Record, *, is_vouched: bool) -> Standing:
         """Do as `vouch` for whom `record` is of: as found, or just made for somebody of whom nothing is known yet."""

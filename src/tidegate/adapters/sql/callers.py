@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 MOST_CALLERS: Final = 200_000
-"""Some 40 MB."""
+"""Some 30 MB."""
 
 _BATCH: Final = 500
 """Rows of one statement: SQLite bounds how many parameters it may have."""
