@@ -25,6 +25,8 @@ ATTEMPTS: Final = b"x-tidegate-attempts"
 """Tells of an answer that more than one server was asked for it."""
 
 _OURS: Final = frozenset({b"date", b"server", b"x-request-id", ATTEMPTS, b"alt-svc", b"strict-transport-security"})
+_CROSS_ORIGIN: Final = b"access-control-"
+_EVENTS: Final = b"text/event-stream"
 _OK: Final = 200
 
 
@@ -120,13 +122,15 @@ class Sending:
             await self._body(error_event(refusal), is_last=True)
 
     async def _piece(self, piece: Piece) -> None:
-        if piece.head is not None:
-            self._judged(piece.head)
-            if self._is_begun and piece.head.status != _OK:
+        head = piece.head
+        if head is not None:
+            self._judged(head)
+            if self._is_begun and head.status != _OK:
                 self._late = []
             else:
-                await self._begin(piece.head.status, _fields(piece.head))
-                self._is_stream = self._is_stream or _is_events(piece.head)
+                is_events, fields = _read(head)
+                self._is_stream = self._is_stream or is_events
+                await self._begin(head.status, fields)
         if self._late is not None:
             # Its wait was told in a stream; so must be what the server says instead of an answer.
             self._late.append(piece.data)
@@ -146,24 +150,17 @@ class Sending:
         self._watch.sending_since = None
 
 
-def _fields(head: Head) -> list[tuple[bytes, bytes]]:
-    fields = [(name.lower(), value) for name, value in head.headers]
-    is_whole = not _is_events(head)
-    # A stream from which an event was left out is shorter than was said.
-    kept = [
-        field
-        for field in fields
-        if field[0] not in _OURS
-        and not field[0].startswith(b"access-control-")
-        and (is_whole or field[0] != b"content-length")
-    ]
+def _read(head: Head) -> tuple[bool, list[tuple[bytes, bytes]]]:
+    """Whether a stream of events comes, and the fields that go on."""
+    fields, is_events = [], False
+    for name, value in head.headers:
+        lowered = name.lower()
+        if lowered not in _OURS and not lowered.startswith(_CROSS_ORIGIN):
+            fields.append((lowered, value))
+            is_events = is_events or (lowered == b"content-type" and value.lower().startswith(_EVENTS))
+    if is_events:
+        # A stream from which an event was left out is shorter than was said.
+        fields = [field for field in fields if field[0] != b"content-length"]
     if head.attempts > 1:
-        kept.append((ATTEMPTS, b"%d" % head.attempts))
-    return kept
-
-
-def _is_events(head: Head) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
-        for name, value in head.headers
-    )
+        fields.append((ATTEMPTS, b"%d" % head.attempts))
+    return is_events, fields
