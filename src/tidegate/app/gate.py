@@ -158,7 +158,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         known = caller_reputation(settings, store)
         await known.load()
         admission = open_admission(plans, known.register, known.served)
-        engines = PassingEngines(pool, upstreams, _guess(admission.scheduler))
+        engines = PassingEngines(pool, upstreams)
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
         lifecycle = Lifecycle()
         addresses = Addresses(settings.passing.paths)
@@ -195,6 +195,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             rejecting=Rejecting(door.note_dead, door.note_guess),
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
+            guess=_guess(admission.scheduler),
         )
         callers = Callers(
             reputation=known, recent=store.recent, journal=journal, fingerprint=fingerprint, clock=time.time

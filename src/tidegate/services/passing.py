@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -81,3 +82,48 @@ class Passage:
 
 Passing = Generation[Ask, Piece]
 """A request that is passed on, from its place in line to the last piece of its answer."""
+
+
+Guess = Callable[[Ask, float], int]
+"""About how many tokens of an answer that comes in one piece are there so many seconds after it was asked for."""
+
+_TICK_S: Final = 0.5
+
+
+class Unheard:
+    """Counts for an answer in one piece, of which nothing is heard before its end, what by then should be there.
+
+    Otherwise whoever wants no stream could hold a place for as long as it likes. Use it as a context.
+    """
+
+    def __init__(self, passing: Passing, passage: Passage, ask: Ask, guess: Guess, clock: Callable[[], float]) -> None:
+        """Nothing is counted before it is entered."""
+        self._passing = passing
+        self._passage = passage
+        self._ask = ask
+        self._guess = guess
+        self._clock = clock
+        self._asked_at: float | None = None
+        self._counted = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        """Look now and then."""
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look)
+
+    def __exit__(self, *_: object) -> None:
+        """No more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look)
+        asked_at = self._passage.began_at
+        if asked_at != self._asked_at:
+            self._asked_at, self._counted = asked_at, 0  # It was set aside, and is asked anew.
+        if asked_at is None:
+            return
+        tokens = self._guess(self._ask, self._clock() - asked_at) - self._counted
+        if tokens > 0:
+            self._counted += tokens
+            self._passing.count(tokens)

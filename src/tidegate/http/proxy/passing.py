@@ -9,15 +9,14 @@ they come, and a stream that is ended by rule ends with an error event.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from math import ceil
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tidegate.core.admission.claims import Claim, Place, Waiting
+from tidegate.core.admission.claims import Claim, Place
 from tidegate.core.events import RouteKind
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.reasons import Reason
@@ -30,13 +29,12 @@ from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.sending import Sending, Watch
 from tidegate.http.refusals import Refusal
-from tidegate.http.streams import comment
-from tidegate.ports.upstream import Ask, Head, Headers, Piece, Upstreams
+from tidegate.ports.upstream import Ask, Head, Headers, Upstreams
 from tidegate.services.admission import Admission
 from tidegate.services.generate import Generation
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.line import QUIET_S, UNTOLD_S
-from tidegate.services.passing import Passage, Passing
+from tidegate.services.passing import Guess, Passage, Passing, Unheard
 from tidegate.services.proven import Proven
 from tidegate.services.timing import Timing
 
@@ -69,9 +67,13 @@ class Proxy:
         rejecting: Rejecting,
         fingerprint: Callable[[str], Fingerprint],
         max_body_bytes: int,
+        guess: Guess,
         passes_keys: bool = True,
     ) -> None:
-        """`passes_keys`: the server behind judges the callers' keys; otherwise the gate has done so."""
+        """`guess` tells how far an answer should be that says nothing before its end.
+
+        `passes_keys`: the server behind judges the callers' keys; otherwise the gate has done so.
+        """
         self._upstreams = upstreams
         self._addresses = addresses
         self._keys = keys
@@ -81,6 +83,7 @@ class Proxy:
         self._rejecting = rejecting
         self._fingerprint = fingerprint
         self._max_body_bytes = max_body_bytes
+        self._guess = guess
         self._passes_keys = passes_keys
         self._reading = 0
 
@@ -122,32 +125,28 @@ class Proxy:
         asked = asking.read(scope["path"], body, request.headers.get("content-type", ""))
         exchange.is_stream, exchange.max_tokens = asked.is_stream, asked.max_tokens
         principal = self._keys.principal(headers)
-        passing = self._enter(
-            scope,
-            principal,
-            Ask(
-                method=scope["method"],
-                target=target,
-                headers=headers,
-                body=asked.body,
-                model=asked.model,
-                is_stream=asked.is_stream,
-                hides_usage=asked.hides_usage,
-                tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
-            ),
-            asked,
+        ask = Ask(
+            method=scope["method"],
+            target=target,
+            headers=headers,
+            body=asked.body,
+            model=asked.model,
+            is_stream=asked.is_stream,
+            hides_usage=asked.hides_usage,
+            tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
         )
+        passing, passage = self._enter(scope, principal, ask, asked)
+        unheard = None if asked.is_stream else Unheard(passing, passage, ask, self._guess, self._admission.clock)
         try:
-            with refusing():
+            with refusing(), unheard or contextlib.nullcontext():
                 async with Watch(request.receive, self._lifecycle) as watch:
                     await passing.begin()
                     sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
-                    async with contextlib.aclosing(_told(passing)) as told:
-                        await sending.run(told)
+                    await sending.run(passing.events())
         finally:
             await passing.close()
 
-    def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> Passing:
+    def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
         """Take a place in line. Raises a Refusal."""
         exchange: Exchange = scope["state"]["exchange"]
         standing, cohort, usual, owner = self._who(scope, principal)
@@ -168,8 +167,8 @@ class Proxy:
             ticket = admission.take(claim)
         timing = exchange.timing = Timing(standing=admission.judged(ticket))
         quiet_s = QUIET_S if asked.is_stream else UNTOLD_S
-        listening = Passage(timing, ask, admission.clock)
-        return Generation(self._upstreams, admission, ticket, ask, listening, quiet_s=quiet_s)
+        passage = Passage(timing, ask, admission.clock)
+        return Generation(self._upstreams, admission, ticket, ask, passage, quiet_s=quiet_s), passage
 
     def _who(self, scope: Scope, principal: UserId | None) -> tuple[Standing, str, int, str]:
         """Standing, cohort, usual requests at once, and whose counters a request is charged to."""
@@ -219,18 +218,6 @@ class Proxy:
             with refusing():
                 async with Watch(receive, self._lifecycle) as watch:
                     sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
-                    async with contextlib.aclosing(self._upstreams.generate(ask, _NO_PLACE)) as told:
-                        await sending.run(told)
+                    await sending.run(self._upstreams.generate(ask, _NO_PLACE))
         finally:
             self._reading -= 1
-
-
-async def _told(passing: Passing) -> AsyncGenerator[Piece | bytes, None]:
-    """What is sent: pieces, and before them a word on the wait for those who read along."""
-    with refusing():
-        async with contextlib.aclosing(passing.events()) as events:
-            async for told in events:
-                if isinstance(told, Waiting):
-                    yield comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}")
-                else:
-                    yield told

@@ -8,16 +8,20 @@ ends the task that sends, wherever that waits, and what it holds is freed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable
+from math import ceil
 from types import TracebackType
 from typing import Final, Self
 
 from starlette.types import Receive, Send
 
+from tidegate.core.admission.claims import Waiting
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.failing import refusing
 from tidegate.http.refusals import Refusal
-from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, error_event, event
+from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
 from tidegate.ports.upstream import Head, Piece
 from tidegate.services.lifecycle import Lifecycle
 
@@ -103,16 +107,16 @@ class Sending:
         self._is_stream = False
         self._late: list[bytes] | None = None
 
-    async def run(self, source: AsyncGenerator[Piece | bytes, None]) -> None:
+    async def run(self, source: AsyncGenerator[Piece | Waiting, None]) -> None:
         """Send pieces, and words for those who wait, until the end. A Refusal after the beginning ends the stream."""
         try:
-            async for told in source:
-                if isinstance(told, bytes):
-                    await self._begin(_OK, [*HEADERS])
-                    self._is_stream = True
-                    await self._body(told)
-                else:
-                    await self._piece(told)
+            with refusing():
+                async with contextlib.aclosing(source) as pieces:
+                    async for told in pieces:
+                        if isinstance(told, Piece):
+                            await self._piece(told)
+                        else:
+                            await self._wait(told)
         except Refusal as refusal:
             if not self._is_begun:
                 raise
@@ -120,6 +124,11 @@ class Sending:
             if not self._is_stream:
                 raise ClientLeftError from None  # Half of an answer in one piece: a closed connection says that.
             await self._body(error_event(refusal), is_last=True)
+
+    async def _wait(self, told: Waiting) -> None:
+        await self._begin(_OK, [*HEADERS])
+        self._is_stream = True
+        await self._body(comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}"))
 
     async def _piece(self, piece: Piece) -> None:
         head = piece.head
