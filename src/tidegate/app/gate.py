@@ -198,6 +198,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             rejecting=Rejecting(door.note_dead, door.note_guess),
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
+            strangers_body_bytes=settings.gate.strangers_body_bytes,
             guess=_guess(admission.scheduler),
         )
         callers = Callers(
