@@ -140,6 +140,16 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Seconds, Meta(description="Silence on a running request after which the engine is started anew.")
     ] = 10.0
     probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
+    fingerprint_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds between two looks at whether answers are still the pinned model's; half as long again "
+            "while requests wait. Each reads some 90 tokens, in a place of its own that takes as much memory as one of "
+            "engine.slots. 0: never, and no such place.",
+        ),
+    ] = 30.0
 
 
 # A bound is what nobody can mean: no caller is ever that fast, no clock that fine, or nobody would be let in.

@@ -2,6 +2,7 @@
 
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
+    tidegate.pins.json   how models answered when they were known to be right
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
     secrets/        the keys of this instance
     run/            sockets and process ids, worthless after a stop
