@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.http.asgi import Visit
@@ -94,6 +95,18 @@ def test_every_state_has_a_sentence_of_its_own(answering: Answering) -> None:
 
     assert len(sentences) == len(Answering)
     assert "  " not in words_of(report(answering)).sentence
+
+
+def test_looks_that_nobody_answered_make_no_word_of_today() -> None:
+    """Silence must not read as an assurance."""
+    silent = msgspec.structs.replace(report(Answering.SAME), unanswered=3)
+
+    words = words_of(silent)
+    assert words.indicator == "minor"
+    assert words.more == ("The last 3 looks were not answered: this is as of 2026-11-18 11:06 UTC.",)
+    assert words_of(msgspec.structs.replace(silent, unanswered=2)) == words_of(report(Answering.SAME))
+    alarm = msgspec.structs.replace(report(Answering.DIFFERENT), unanswered=3)
+    assert words_of(alarm).indicator == "critical"
 
 
 def test_nobody_watching_is_said_and_an_unknown_time_too() -> None:

@@ -265,9 +265,13 @@ async def test_an_answer_that_breaks_is_no_verdict_and_is_asked_for_again_soon()
 
     assert [look.outcome for look in bench.looks[1:]] == [LookOutcome.UNANSWERED] * 2
     assert bench.slept[1:] == [5.0, 5.0]
+    assert bench.watcher.report().unanswered == 2
     assert bench.watcher.report().sameness.answering is Answering.SAME
     with pytest.raises(PinError, match="did not answer"):
         await bench.watcher.pin()
+    bench.engine.fault = None
+    await bench.watcher.look()
+    assert bench.watcher.report().unanswered == 0
 
 
 async def test_an_engine_that_falls_silent_is_given_up_and_freed(monkeypatch: pytest.MonkeyPatch) -> None:

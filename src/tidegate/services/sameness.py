@@ -70,11 +70,15 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SamenessReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it stands. `is_same_file`: the file is the one that was pinned; None where there is no file or no pin."""
+    """Where it stands, and how many looks since were not answered.
+
+    `is_same_file`: the file is the one that was pinned; None where there is no file or no pin.
+    """
 
     sameness: Sameness
     pinned_at_s: float | None
     is_same_file: bool | None
+    unanswered: int = 0
 
 
 class SamenessWatcher:
@@ -102,18 +106,22 @@ class SamenessWatcher:
         self._watch = SamenessWatch()
         self._pin: Pin | None = None
         self._is_kept = True
+        self._unanswered = 0
         self._one_at_a_time = asyncio.Lock()
 
     def report(self) -> SamenessReport:
         """Where it stands, without asking anybody."""
         pin = self._pin
         if pin is None:
-            return SamenessReport(sameness=self._watch.now, pinned_at_s=None, is_same_file=None)
+            return SamenessReport(
+                sameness=self._watch.now, pinned_at_s=None, is_same_file=None, unanswered=self._unanswered
+            )
         are_files = bool(pin.sha256 and self._plan.sha256)
         return SamenessReport(
             sameness=self._watch.now,
             pinned_at_s=pin.pinned_at_s,
             is_same_file=pin.sha256 == self._plan.sha256 if are_files else None,
+            unanswered=self._unanswered,
         )
 
     async def look_now_and_then(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -240,6 +248,7 @@ class SamenessWatcher:
                 assert_never(no_verdict)
 
     def _tell(self, asked: Asked, outcome: LookOutcome) -> None:
+        self._unanswered = self._unanswered + 1 if outcome is LookOutcome.UNANSWERED else 0
         self._looked(
             Look(
                 outcome=outcome,

@@ -15,6 +15,7 @@ between; an alarm from one reading.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -109,6 +110,8 @@ class SamenessWatch:
                 self._stand(Answering.DRIFTED, at_s, at_s, distance, part)
             case Same(distance=distance):
                 self._stand(Answering.SAME, at_s, at_s, distance, None)
+            case _ as never:
+                assert_never(never)
         self._different, self._is_told_incomparable = 0, False
         return Step.RESTORED if was_different else None
 

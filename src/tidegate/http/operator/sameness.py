@@ -17,6 +17,7 @@ _LOOK_AT = {
     Part.TEMPLATE: "The model is the same where its chat template is left out: look at the template, and for a "
     "system prompt that something puts before yours.",
 }
+_UNANSWERED_AT_LEAST = 3
 _OTHER_FILE = "The file that is served is not the one that was pinned."
 _TO_DO = (
     "Requests are served all the same. If you changed it on purpose, say so with: tidegate models pin. "
@@ -36,6 +37,14 @@ def words_of(report: SamenessReport | None) -> Words:
     """What the page says."""
     if report is None:
         return Words("none", "Nobody looks whether answers are still the model's: engine.fingerprint_s is 0.")
+    words = _words(report)
+    if report.unanswered < _UNANSWERED_AT_LEAST:
+        return words
+    stale = f"The last {report.unanswered} looks were not answered: this is as of {_at(report.sameness.judged_at_s)}."
+    return Words("minor" if words.indicator == "none" else words.indicator, words.sentence, (stale, *words.more))
+
+
+def _words(report: SamenessReport) -> Words:
     now = report.sameness
     other_file = (_OTHER_FILE,) if report.is_same_file is False else ()
     match now.answering:
