@@ -44,7 +44,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    words = words_of(room.sameness.report() if room.sameness is not None else None)
+    words = words_of(room.sameness.report() if room.sameness is not None else None, room.engine.card.id)
     return render(request, "operator.html", verdict=status, model=words)
 
 

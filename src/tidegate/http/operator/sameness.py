@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import assert_never
 
 import msgspec
@@ -19,52 +18,66 @@ _LOOK_AT = {
 }
 _UNANSWERED_AT_LEAST = 3
 _OTHER_FILE = "The file that is served is not the one that was pinned."
-_TO_DO = (
-    "Requests are served all the same. If you changed it on purpose, say so with: tidegate models pin. "
-    "If not, stop the service, check the file with: tidegate models verify, and what stands before the engine."
+_SERVED = "Requests are served all the same."
+_PIN = ("If it was changed on purpose, pin it as it answers now:", "tidegate models pin")
+_VERIFY = (
+    "If not, stop the service, look at what stands before the engine, and check the file:",
+    "tidegate models verify",
 )
 
 
-class Words(msgspec.Struct, frozen=True):
-    """One sentence, how bad it is, and what to know and do about it."""
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence that ends with `at_s` where it is given, how bad it is, what to know, what to do by which verb."""
 
     indicator: Indicator
     sentence: str
+    at_s: float | None = None
     more: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
 
-def words_of(report: SamenessReport | None) -> Words:
-    """What the page says."""
+def words_of(report: SamenessReport | None, model: str) -> Words:
+    """What the page says of the model with this id."""
     if report is None:
-        return Words("none", "Nobody looks whether answers are still the model's: engine.fingerprint_s is 0.")
-    words = _words(report)
+        sentence = "Nobody looks whether answers are still the model's: engine.fingerprint_s is 0."
+        return Words(indicator="none", sentence=sentence)
+    words = _words(report, model)
     if report.unanswered < _UNANSWERED_AT_LEAST:
         return words
-    stale = f"The last {report.unanswered} looks were not answered: this is as of {_at(report.sameness.judged_at_s)}."
-    return Words("minor" if words.indicator == "none" else words.indicator, words.sentence, (stale, *words.more))
+    stale = f"The last {report.unanswered} looks were not answered: whether this is still so is not known."
+    worse: Indicator = "minor" if words.indicator == "none" else words.indicator
+    return msgspec.structs.replace(words, indicator=worse, more=(stale, *words.more))
 
 
-def _words(report: SamenessReport) -> Words:
+def _words(report: SamenessReport, model: str) -> Words:
     now = report.sameness
     other_file = (_OTHER_FILE,) if report.is_same_file is False else ()
     match now.answering:
         case Answering.UNKNOWN:
-            return Words("none", "Whether answers are the pinned model's is not known yet.")
+            return Words(indicator="none", sentence="Whether answers are the pinned model's is not known yet.")
         case Answering.SAME:
-            return Words("none", f"Answers are those of the model that was pinned at {_at(report.pinned_at_s)}.")
+            sentence = "Answers are those of the model as it was pinned:"
+            return Words(indicator="none", sentence=sentence, at_s=report.pinned_at_s)
         case Answering.DRIFTED:
-            sentence = f"Answers have moved a little from those of the pinned model since {_at(now.since_s)}."
-            usual = "An update of the engine or a date in the chat template does that. Pin it anew: tidegate models pin"
-            return Words("minor", sentence, (usual, *other_file))
+            return Words(
+                indicator="minor",
+                sentence="Answers have moved a little from those of the pinned model since",
+                at_s=now.since_s,
+                more=("An update of the engine or a date in the chat template does that.", *other_file),
+                steps=(_PIN,),
+            )
         case Answering.DIFFERENT:
-            sentence = f"Answers are no longer those of the pinned model since {_at(now.since_s)}."
             look_at = (_LOOK_AT[now.part],) if now.part is not None else ()
-            return Words("critical", sentence, (*look_at, *other_file, _TO_DO))
+            sentence, command = _VERIFY
+            return Words(
+                indicator="critical",
+                sentence="Answers are no longer those of the pinned model since",
+                at_s=now.since_s,
+                more=(*look_at, *other_file, _SERVED),
+                steps=(_PIN, (sentence, f"{command} {model}")),
+            )
         case Answering.NOT_COMPARABLE:
-            return Words("none", "Whether answers are the pinned model's cannot be told: nothing steady to compare.")
+            sentence = "Whether answers are the pinned model's cannot be told: nothing steady to compare."
+            return Words(indicator="none", sentence=sentence)
         case _ as never:
             assert_never(never)
-
-
-def _at(at_s: float | None) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at_s)) if at_s is not None else "an unknown time"
