@@ -18,7 +18,7 @@ import typer.cli
 
 from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, NO_STANDING, Metrics, TokenKind
 from tidegate.cli.program import app
-from tidegate.config.settings import Settings
+from tidegate.config.settings import EngineUpstream, Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import FinishReason
@@ -49,6 +49,17 @@ def configuration() -> str:
     for key, default, text in _settings(Settings(), ""):
         variable = "TIDEGATE_" + key.replace(".", "_").upper()
         lines.append(f"| `{key}` | `{variable}` | `{default}` | {text} |")
+    lines += [
+        "",
+        "## `[[engines]]`",
+        "",
+        "Each is a server with an OpenAI-compatible API (`docs/operate.md` has recipes). Only `url` must be said.",
+        "",
+        "| key | default | meaning |",
+        "| --- | --- | --- |",
+    ]
+    for key, default, text in _settings(EngineUpstream(url=""), ""):
+        lines.append(f"| `{key}` | `{default}` | {text} |")
     return "\n".join(lines) + "\n"
 
 

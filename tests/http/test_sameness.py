@@ -26,7 +26,7 @@ AT_S = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 
 def report(answering: Answering, *, part: Part | None = None, is_same_file: bool | None = True) -> SamenessReport:
     sameness = Sameness(answering=answering, since_s=AT_S, judged_at_s=AT_S, distance=0.5, part=part)
-    return SamenessReport(sameness=sameness, pinned_at_s=AT_S, is_same_file=is_same_file)
+    return SamenessReport(model="tide-1", sameness=sameness, pinned_at_s=AT_S, is_same_file=is_same_file)
 
 
 def served(table: Any, room: Any) -> Any:
@@ -93,26 +93,29 @@ async def test_it_stays_ready(service: Service) -> None:
 
 @pytest.mark.parametrize("answering", Answering)
 def test_every_state_has_a_sentence_of_its_own(answering: Answering) -> None:
-    sentences = {words_of(report(one), "tide-1").sentence for one in Answering}
+    sentences = {words_of(report(one)).sentence for one in Answering}
 
     assert len(sentences) == len(Answering)
-    assert "  " not in words_of(report(answering), "tide-1").sentence
+    assert "  " not in words_of(report(answering)).sentence
 
 
 def test_looks_that_nobody_answered_make_no_word_of_today() -> None:
     """Silence must not read as an assurance."""
     silent = msgspec.structs.replace(report(Answering.SAME), unanswered=3)
 
-    words = words_of(silent, "tide-1")
+    words = words_of(silent)
     assert words.indicator == "minor"
     assert words.more == ("The last 3 looks were not answered: whether this is still so is not known.",)
-    assert words_of(msgspec.structs.replace(silent, unanswered=2), "tide-1").indicator == "none"
+    assert words_of(msgspec.structs.replace(silent, unanswered=2)).indicator == "none"
     alarm = msgspec.structs.replace(report(Answering.DIFFERENT), unanswered=3)
-    assert words_of(alarm, "tide-1").indicator == "critical"
+    assert words_of(alarm).indicator == "critical"
 
 
-def test_nobody_watching_is_said() -> None:
-    assert "engine.fingerprint_s is 0" in words_of(None, "tide-1").sentence
+async def test_where_nobody_looks_nothing_is_said(service: Service) -> None:
+    page = (await Visit(operator(service, None), "GET", "/").ask()).body.decode()
+
+    assert "model" not in page
+    assert "/metrics" in page
 
 
 async def _pin(watcher: Any) -> Visit:

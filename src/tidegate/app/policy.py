@@ -42,13 +42,17 @@ def live_policy(
     certificate: Certificate | None,
     journal: Journal,
     clock: Callable[[], float],
+    slots: int | None = None,
 ) -> Policy:
-    """Make the policy in force of the settings at the start; `read` gives them as they stand now."""
+    """Make the policy in force of the settings at the start; `read` gives them as they stand now.
+
+    `slots`: the places of engines that are not the embedded one.
+    """
 
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
-            plans_of(wanted, shard_key)
+            plans_of(wanted, shard_key, slots)
         except SettingsError as error:
             raise PolicyError(str(error)) from None
         return flat(wanted)
@@ -56,7 +60,7 @@ def live_policy(
     def enforce(values: Mapping[str, object]) -> None:
         try:
             # Both are checked before either counts.
-            plans = plans_of(_settings(values), shard_key)
+            plans = plans_of(_settings(values), shard_key, slots)
             if certificate is not None:
                 certificate.renew()
         except (SettingsError, CertificateError) as error:

@@ -23,6 +23,8 @@ from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
 from tidegate.http.forwarded import Forwarded
+from tidegate.http.gate.credential import Credentials
+from tidegate.http.gate.public import public_lanes
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
@@ -78,7 +80,8 @@ async def wire(
     door = open_door(
         settings,
         plans,
-        secrets=secrets,
+        credentials=Credentials(secrets.server_keys),
+        lanes=public_lanes(),
         register=known.register,
         admission=admission,
         journal=journal,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from ipaddress import IPv4Network, IPv6Network
 
+from tidegate.config.engines import check_engines
 from tidegate.config.load import SettingsError
 from tidegate.config.settings import ServerSettings, Settings
 
@@ -27,6 +28,7 @@ def check(settings: Settings) -> None:
     _check_pair(server)
     _check_proxy_protocol(server)
     _check_reach(server)
+    check_engines(settings)
 
 
 def trusted_proxies(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -87,8 +87,12 @@ class ModelsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The embedded engine."""
+    """The embedded engine, and what holds for every engine."""
 
+    enabled: Annotated[
+        bool,
+        Meta(description="Whether the embedded engine runs; without it there must be [[engines]]."),
+    ] = True
     model: Annotated[
         str,
         Meta(
@@ -98,7 +102,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "smollm2-135m-instruct"
     aliases: Annotated[
         tuple[str, ...],
-        Meta(max_length=32, description="Other names under which callers may ask for the model."),
+        Meta(max_length=32, description="Other names under which callers may ask for the first model."),
     ] = ()
     slots: Annotated[int, Meta(ge=1, le=256, description="Answers generated at once.")] = 4
     context_tokens: Annotated[
@@ -136,10 +140,24 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = 64
     load_timeout_s: Annotated[Seconds, Meta(description="A model that is not ready by then is started anew.")] = 120.0
+    first_token_s: Annotated[
+        Seconds,
+        Meta(
+            description="How long one of the [[engines]] may take to begin an answer; then another one is asked, three "
+            "in all at most."
+        ),
+    ] = 30.0
     stall_s: Annotated[
-        Seconds, Meta(description="Silence on a running request after which the engine is started anew.")
+        Seconds,
+        Meta(
+            description="Silence on a running request after which the engine is started anew; an answer of one of the "
+            "[[engines]] is over then."
+        ),
     ] = 10.0
-    probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
+    probe_after_s: Annotated[
+        Seconds,
+        Meta(description="Silence after which one token is asked for; the [[engines]] are looked after as often."),
+    ] = 5.0
     fingerprint_s: Annotated[
         float,
         Meta(
@@ -150,6 +168,56 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "engine.slots. 0: never, and no such place.",
         ),
     ] = 30.0
+
+
+class EngineUpstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the `[[engines]]`: an OpenAI-compatible server that answers in the embedded engine's stead, or beside."""
+
+    url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="Where the server is, such as http://127.0.0.1:8000; with or without /v1 at its end.",
+        ),
+    ]
+    key_env: Annotated[
+        Annotated[str, Meta(pattern="^[A-Z_][A-Z0-9_]{0,127}$")] | None,
+        Meta(description="Name of the environment variable that holds the server's API key; never the key itself."),
+    ] = None
+    models: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+        Meta(
+            max_length=256,
+            description="Models to ask it for, by its own names. Empty: all that it lists when the service starts.",
+        ),
+    ] = ()
+    weight: Annotated[
+        float,
+        Meta(ge=0.01, le=1000, description="Its part of the work beside other engines of the same model."),
+    ] = 1.0
+    places: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4096,
+            description="Answers that it may write at once; fewer when they flow too slowly. 0: what it says of "
+            "itself (llama.cpp does), else 64, for Ollama 4.",
+        ),
+    ] = 0
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 24,
+            description="Prompt and answer of one request. 0: what it says of itself (llama.cpp, vLLM and SGLang do), "
+            "else 4096.",
+        ),
+    ] = 0
+    kind: Annotated[
+        Literal["auto", "llama.cpp", "vllm", "sglang", "ollama", "openai"],
+        Meta(description="Which server it is; auto asks it. Only decides about what OpenAI's API leaves open."),
+    ] = "auto"
 
 
 # A bound is what nobody can mean: no caller is ever that fast, no clock that fine, or nobody would be let in.
@@ -242,6 +310,20 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "What there is no room for is refused all the same."
         ),
     ] = False
+
+
+class PassingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `tidegate gate` passes on."""
+
+    paths: Annotated[
+        tuple[Annotated[str, Meta(pattern="^/[!-$&-:<-\\[\\]-~]*$", max_length=200)], ...],
+        Meta(
+            max_length=100,
+            description="Beginnings of further addresses of the server behind that callers may reach, such as "
+            "/api/v1/; by default only those that ask models something or list them. What is posted there is taken "
+            "for work of the engine. / passes everything on, also what stops such a server.",
+        ),
+    ] = ()
 
 
 class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -377,7 +459,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     models: ModelsSettings = ModelsSettings()
     engine: EngineSettings = EngineSettings()
+    engines: Annotated[
+        tuple[EngineUpstream, ...],
+        Meta(
+            max_length=256,
+            description="Engines that run elsewhere, each a table `[[engines]]` of its own (below). In the "
+            'environment as in TOML: `[{url = "http://127.0.0.1:8000"}]`. Can be changed while the service runs.',
+        ),
+    ] = ()
     gate: GateSettings = GateSettings()
+    passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
     accounts: AccountsSettings = AccountsSettings()

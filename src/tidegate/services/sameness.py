@@ -75,6 +75,7 @@ class SamenessReport(msgspec.Struct, frozen=True, kw_only=True):
     `is_same_file`: the file is the one that was pinned; None where there is no file or no pin.
     """
 
+    model: str
     sameness: Sameness
     pinned_at_s: float | None
     is_same_file: bool | None
@@ -112,15 +113,12 @@ class SamenessWatcher:
     def report(self) -> SamenessReport:
         """Where it stands, without asking anybody."""
         pin = self._pin
-        if pin is None:
-            return SamenessReport(
-                sameness=self._watch.now, pinned_at_s=None, is_same_file=None, unanswered=self._unanswered
-            )
-        are_files = bool(pin.sha256 and self._plan.sha256)
+        are_files = pin is not None and bool(pin.sha256 and self._plan.sha256)
         return SamenessReport(
+            model=self._engine.card.id,
             sameness=self._watch.now,
-            pinned_at_s=pin.pinned_at_s,
-            is_same_file=pin.sha256 == self._plan.sha256 if are_files else None,
+            pinned_at_s=pin.pinned_at_s if pin is not None else None,
+            is_same_file=pin.sha256 == self._plan.sha256 if pin is not None and are_files else None,
             unanswered=self._unanswered,
         )
 

@@ -14,7 +14,7 @@ from tidegate.http.operator.sameness import words_of
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import Engine, EngineReport
+from tidegate.ports.engine import EngineReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.sameness import SamenessReport, SamenessWatcher
@@ -23,7 +23,7 @@ from tidegate.services.sameness import SamenessReport, SamenessWatcher
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     """`exposition` writes the metrics in Prometheus' text format."""
 
-    engine: Engine
+    engine: Reporting
     admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
@@ -44,7 +44,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    words = words_of(room.sameness.report() if room.sameness is not None else None, room.engine.card.id)
+    words = words_of(room.sameness.report()) if room.sameness is not None else None
     return render(request, "operator.html", verdict=status, model=words)
 
 

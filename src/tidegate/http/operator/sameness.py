@@ -36,12 +36,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[str, str], ...] = ()
 
 
-def words_of(report: SamenessReport | None, model: str) -> Words:
-    """What the page says of the model with this id."""
-    if report is None:
-        sentence = "Nobody looks whether answers are still the model's: engine.fingerprint_s is 0."
-        return Words(indicator="none", sentence=sentence)
-    words = _words(report, model)
+def words_of(report: SamenessReport) -> Words:
+    """What the page says."""
+    words = _words(report)
     if report.unanswered < _UNANSWERED_AT_LEAST:
         return words
     stale = f"The last {report.unanswered} looks were not answered: whether this is still so is not known."
@@ -49,7 +46,7 @@ def words_of(report: SamenessReport | None, model: str) -> Words:
     return msgspec.structs.replace(words, indicator=worse, more=(stale, *words.more))
 
 
-def _words(report: SamenessReport, model: str) -> Words:
+def _words(report: SamenessReport) -> Words:
     now = report.sameness
     other_file = (_OTHER_FILE,) if report.is_same_file is False else ()
     match now.answering:
@@ -74,7 +71,7 @@ def _words(report: SamenessReport, model: str) -> Words:
                 sentence="Answers are no longer those of the pinned model since",
                 at_s=now.since_s,
                 more=(*look_at, *other_file, _SERVED),
-                steps=(_PIN, (sentence, f"{command} {model}")),
+                steps=(_PIN, (sentence, f"{command} {report.model}")),
             )
         case Answering.NOT_COMPARABLE:
             sentence = "Whether answers are the pinned model's cannot be told: nothing steady to compare."

@@ -1,0 +1,236 @@
+"""Passes requests on: judged by the gate before, admitted by the scheduler here, answered by a server behind.
+
+A plain ASGI application, for it is on the way of every request: no route is
+searched for and nothing is decoded that need not be. Nothing of an answer is sent
+before a place was found and the server has begun; from then on its bytes go on as
+they come, and a stream that is ended by rule ends with an error event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from math import ceil
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from tidegate.core.admission.claims import Claim, Place, Waiting
+from tidegate.core.events import RouteKind
+from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import Standing
+from tidegate.http import bodies
+from tidegate.http.exchange import Exchange
+from tidegate.http.failing import refusing
+from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.proxy import asking
+from tidegate.http.proxy.addresses import Addresses
+from tidegate.http.proxy.sending import Sending, Watch
+from tidegate.http.refusals import Refusal
+from tidegate.http.streams import comment
+from tidegate.ports.upstream import Ask, Head, Headers, Piece, Upstreams
+from tidegate.services.admission import Admission
+from tidegate.services.generate import Generation
+from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.line import QUIET_S, UNTOLD_S
+from tidegate.services.passing import Passage, Passing
+from tidegate.services.proven import Proven
+from tidegate.services.timing import Timing
+
+_ACCEPTED: Final = range(200, 400)
+_UNAUTHORIZED: Final = 401
+_NO_PLACE: Final = Place(0, is_warm=False)
+MOST_READ_AT_ONCE: Final = 256
+"""Requests that ask nothing of the engine, passed on at the same time."""
+
+
+class Rejecting(msgspec.Struct, frozen=True):
+    """Whom to tell that a key was turned down: `dead` its digest, `guessed` the address that it came from."""
+
+    dead: Callable[[bytes], None]
+    guessed: Callable[[str], None]
+
+
+class Proxy:
+    """The application behind the gate. `ticks` tells monotonic seconds."""
+
+    def __init__(
+        self,
+        *,
+        upstreams: Upstreams,
+        addresses: Addresses,
+        keys: PassedKeys,
+        proven: Proven,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        rejecting: Rejecting,
+        fingerprint: Callable[[str], Fingerprint],
+        max_body_bytes: int,
+        passes_keys: bool = True,
+    ) -> None:
+        """`passes_keys`: the server behind judges the callers' keys; otherwise the gate has done so."""
+        self._upstreams = upstreams
+        self._addresses = addresses
+        self._keys = keys
+        self._proven = proven
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._rejecting = rejecting
+        self._fingerprint = fingerprint
+        self._max_body_bytes = max_body_bytes
+        self._passes_keys = passes_keys
+        self._reading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises a Refusal."""
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        method: str = scope["method"]
+        entry = self._addresses.find(method.encode(), raw)
+        exchange: Exchange = scope["state"]["exchange"]
+        if not Addresses.is_served(entry):
+            self._nothing_here(raw)
+        request = Request(scope, receive)
+        body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
+        query: bytes = scope["query_string"]
+        target = (raw + b"?" + query if query else raw).decode("latin-1")
+        headers: Headers = tuple(scope["headers"])
+        if entry.lane == "inference":
+            exchange.route = RouteKind.CHAT
+            await self._ask(scope, request, send, target, headers, body)
+        else:
+            ask = Ask(method=method, target=target, headers=headers, body=body, is_answer=False)
+            await self._read(scope, receive, send, ask)
+
+    def _nothing_here(self, raw: bytes) -> None:
+        methods = self._addresses.methods(raw)
+        if methods:
+            allowed = ", ".join(methods)
+            raise Refusal(Reason.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"allow": allowed})
+        raise Refusal(
+            Reason.ROUTE_NOT_FOUND, f"Nothing at {raw[:200].decode('latin-1')!r} is passed on to the model's server."
+        )
+
+    # ------------------------------------------------------------ what asks the engine
+
+    async def _ask(
+        self, scope: Scope, request: Request, send: Send, target: str, headers: Headers, body: bytes
+    ) -> None:
+        exchange: Exchange = scope["state"]["exchange"]
+        asked = asking.read(scope["path"], body, request.headers.get("content-type", ""))
+        exchange.is_stream, exchange.max_tokens = asked.is_stream, asked.max_tokens
+        principal = self._keys.principal(headers)
+        passing = self._enter(
+            scope,
+            principal,
+            Ask(
+                method=scope["method"],
+                target=target,
+                headers=headers,
+                body=asked.body,
+                model=asked.model,
+                is_stream=asked.is_stream,
+                hides_usage=asked.hides_usage,
+                tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
+            ),
+            asked,
+        )
+        try:
+            with refusing():
+                async with Watch(request.receive, self._lifecycle) as watch:
+                    await passing.begin()
+                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
+                    async with contextlib.aclosing(_told(passing)) as told:
+                        await sending.run(told)
+        finally:
+            await passing.close()
+
+    def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> Passing:
+        """Take a place in line. Raises a Refusal."""
+        exchange: Exchange = scope["state"]["exchange"]
+        standing, cohort, usual, owner = self._who(scope, principal)
+        exchange.account = self._fingerprint(owner)
+        admission = self._admission
+        patience = admission.patience
+        claim = Claim(
+            principal=owner,
+            standing=standing,
+            cohort=cohort,
+            usual_in_flight=usual,
+            prompt_bytes=asked.prompt_bytes,
+            output_tokens=asked.output_tokens,
+            patience_s=patience.streamed_s if asked.is_stream else patience.whole_s,
+        )
+        exchange.timing = Timing(standing=standing)
+        with refusing():
+            ticket = admission.take(claim)
+        timing = exchange.timing = Timing(standing=admission.judged(ticket))
+        quiet_s = QUIET_S if asked.is_stream else UNTOLD_S
+        listening = Passage(timing, ask, admission.clock)
+        return Generation(self._upstreams, admission, ticket, ask, listening, quiet_s=quiet_s)
+
+    def _who(self, scope: Scope, principal: UserId | None) -> tuple[Standing, str, int, str]:
+        """Standing, cohort, usual requests at once, and whose counters a request is charged to."""
+        exchange: Exchange = scope["state"]["exchange"]
+        net = f"net:{exchange.network}" if exchange.network else "net:none"
+        if principal is None:
+            return Standing.VISITOR, net, 1, f"at:{exchange.source}"
+        register = self._proven.register
+        if not self._proven.is_known(principal):
+            return Standing.VISITOR, net, 1, principal
+        return (
+            self._proven.standing(principal),
+            register.cohort(principal),
+            register.usual_in_flight(principal),
+            principal,
+        )
+
+    def _judge(self, scope: Scope, principal: UserId | None, head: Head) -> None:
+        """Learn from the server's answer whether it knows the caller."""
+        if not self._passes_keys:
+            return
+        exchange: Exchange = scope["state"]["exchange"]
+        if head.status in _ACCEPTED:
+            if principal is not None:
+                self._proven.accepted(principal, exchange.network)
+        elif head.status == _UNAUTHORIZED:
+            if principal is None:
+                self._keys.turned_keyless_away()
+                return
+            self._rejecting.dead(principal.entropy)
+            client = scope.get("client")
+            if client is not None and not self._proven.is_known(principal):
+                self._rejecting.guessed(client[0])
+
+    # ------------------------------------------------------------ what only reads
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send, ask: Ask) -> None:
+        """Pass something on that asks nothing of the engine, a bounded number at a time."""
+        if self._reading >= MOST_READ_AT_ONCE:
+            raise Refusal(
+                Reason.SERVER_IS_OVERLOADED, "Too many are reading at this moment. Please try again.", retry_after_s=1.0
+            )
+        exchange: Exchange = scope["state"]["exchange"]
+        principal = self._keys.principal(ask.headers)
+        self._reading += 1
+        try:
+            with refusing():
+                async with Watch(receive, self._lifecycle) as watch:
+                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
+                    async with contextlib.aclosing(self._upstreams.generate(ask, _NO_PLACE)) as told:
+                        await sending.run(told)
+        finally:
+            self._reading -= 1
+
+
+async def _told(passing: Passing) -> AsyncGenerator[Piece | bytes, None]:
+    """What is sent: pieces, and before them a word on the wait for those who read along."""
+    with refusing():
+        async with contextlib.aclosing(passing.events()) as events:
+            async for told in events:
+                if isinstance(told, Waiting):
+                    yield comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}")
+                else:
+                    yield told
