@@ -8,6 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.firewall.memory import InhabitedFile
+from tidegate.app.firewall import open_handover
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -26,6 +28,7 @@ from tidegate.http.gate.public import public_lanes
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.handover import Handover
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     pressure: Pressure
     telling: Telling
+    handover: Handover
     steady: Callable[[], float]
 
     def apply(self, plans: Plans) -> None:
@@ -48,6 +52,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.register.plan = plans.standing
         self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
         self.admission.patience = patience(plans)
+        self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -84,8 +89,10 @@ def open_door(
     admission: Admission,
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
+    memory: InhabitedFile,
+    is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port."""
+    """Make the gate of the public port. `is_nobody_known`: there is no account yet."""
     scheduler = admission.scheduler
 
     started_at, started_ticks = time.time(), time.monotonic()
@@ -105,6 +112,16 @@ def open_door(
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
     gate = Gate(plans.gate, register, preview)
+    handover = open_handover(
+        settings,
+        plans.firewall,
+        key=secrets.fingerprint_key,
+        memory=memory,
+        is_nobody_known=is_nobody_known,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=steady,
+    )
     guard = Guard(
         gate=gate,
         server_keys=secrets.server_keys,
@@ -116,6 +133,7 @@ def open_door(
         reported=telling.reported,
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
+        handover=handover,
     )
     return Door(
         gate=gate,
@@ -126,5 +144,6 @@ def open_door(
         admission=admission,
         pressure=pressure,
         telling=telling,
+        handover=handover,
         steady=steady,
     )

@@ -165,13 +165,16 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             local_status_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[1],
             certificate=plan.certificate,
             read_settings=plan.read_settings,
+            inhabited_path=datadir.inhabited_path,
         )
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.door.handover.close)
         await stack.enter_async_context(
             beside(
                 _greet(engine, wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
+                wired.door.handover.go_on(),
             )
         )
         when_hung_up(lambda: _reload(wired.policy, audience))

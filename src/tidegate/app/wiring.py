@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.certificate import Certificate
@@ -63,6 +65,7 @@ async def wire(
     local_status_url: str,
     certificate: Certificate | None,
     read_settings: Callable[[], Settings],
+    inhabited_path: Path,
 ) -> Wired:
     """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment."""
     fingerprint = fingerprinter(secrets.fingerprint_key)
@@ -77,6 +80,8 @@ async def wire(
         admission=admission,
         journal=journal,
         fingerprint=fingerprint,
+        memory=InhabitedFile(inhabited_path),
+        is_nobody_known=not await store.accounts.newest_users(1),
     )
     policy = live_policy(
         settings,
@@ -136,6 +141,7 @@ async def wire(
         exposition=metrics.exposition,
         later=later,
         policy=policy,
+        handover=door.handover,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import typer
 from rich.table import Table
 
+from tidegate.cli.control import ask_service
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of, settings_of
 from tidegate.cli.output import NOT_SO, print_json, refuse, whole_console
 
@@ -75,25 +74,10 @@ def _shown(value: object) -> str:
 
 
 def _ask(datadir: DataDir, method: str, path: str) -> Any:
-    answer = asyncio.run(_exchange(datadir, method, path))
+    answer = ask_service(datadir, method, path)
     if answer is None:
         refuse("no service runs on this data directory; it reads its settings when it starts", NOT_SO)
-    status, body = answer
-    told = msgspec.json.decode(body)
+    status, told = answer
     if status != _OK:
         refuse(told["error"]["message"], NOT_SO)
     return told
-
-
-async def _exchange(datadir: DataDir, method: str, path: str) -> tuple[int, bytes] | None:
-    import aiohttp
-
-    connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.request(method, f"http://control{path}") as response,
-        ):
-            return response.status, await response.read()
-    except aiohttp.ClientError:
-        return None

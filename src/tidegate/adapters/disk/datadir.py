@@ -3,6 +3,7 @@
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
+    inhabited       which addresses were a known person's lately, named by nobody
     secrets/        the keys of this instance
     run/            sockets and process ids, worthless after a stop
     logs/           what this instance wrote about itself
@@ -73,6 +74,11 @@ class DataDir(msgspec.Struct, frozen=True):
     def user_keys_path(self) -> Path:
         """The users' wrapped data keys."""
         return self.path / "user-keys.db"
+
+    @property
+    def inhabited_path(self) -> Path:
+        """From where known people came lately."""
+        return self.path / "inhabited"
 
     @property
     def secrets_path(self) -> Path:
