@@ -12,7 +12,7 @@ from tidegate.adapters.firewall.mapfile import MapFirewall
 from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.firewall.nftables import NftablesFirewall
 from tidegate.adapters.firewall.webhook import WebhookFirewall
-from tidegate.app.firewall import firewall_plan, open_firewall, open_handover, own_addresses
+from tidegate.app.firewall import firewall_plan, now_and_then, open_firewall, open_handover, own_addresses
 from tidegate.config import Settings, load_settings
 from tidegate.core.firewall.elements import Mode
 from tidegate.core.firewall.inhabited import DAY_S, Inhabited
@@ -86,6 +86,21 @@ async def test_the_memory_of_who_lives_where_is_read_at_the_start(tmp_path: Path
     found = opened()
     assert found.holds(ip_address("198.51.100.7").packed, AT + 60)
     assert found.unwatched_until_s == AT
+
+
+def test_they_are_asked_for_once_a_minute() -> None:
+    asked: list[float] = []
+    now = [AT]
+
+    def ask() -> tuple[bytes, ...]:
+        asked.append(now[0])
+        return (b"\0" * 4,)
+
+    own = now_and_then(ask, lambda: now[0])
+    for after_s in (0.0, 1.0, 59.0, 60.0, 61.0, 0.0):
+        now[0] = AT + after_s
+        assert own() == (b"\0" * 4,)
+    assert asked == [AT, AT + 60.0, AT], "and anew when the clock was set back"
 
 
 def test_this_machine_knows_its_own_addresses() -> None:

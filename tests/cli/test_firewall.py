@@ -49,6 +49,17 @@ def test_it_says_why_nothing_is_handed_over_on_the_first_day(post: Post, verb: V
     assert "the last day was not all watched" in verb("firewall", "list").out
 
 
+def test_it_says_what_is_wrong_with_a_firewall_that_cannot_be_told(post: Post, verb: Verb) -> None:
+    post.firewall.is_broken = True
+    post.press(BOT)
+    asyncio.run(post.handover.step())
+    assert "cannot be told (it is broken); 1 wait" in verb("firewall", "list").out
+    post.firewall.is_broken = False
+    post.now += 60.0
+    asyncio.run(post.handover.step())
+    assert "cannot" not in verb("firewall", "list").out
+
+
 def test_an_address_is_let_go_and_what_is_not_there_is_said(post: Post, verb: Verb) -> None:
     post.press(BOT)
     post.press(OTHER)

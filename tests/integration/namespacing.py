@@ -53,6 +53,7 @@ class Namespace:
     """Runs programs in a network namespace that lasts as long as its holder."""
 
     def __init__(self, holder: int) -> None:
+        self.holder = holder
         own = [] if os.geteuid() == 0 else ["-U", "--preserve-credentials"]
         self.enter = [program("nsenter"), "-t", str(holder), "-n", *own]
 
@@ -64,6 +65,25 @@ class Namespace:
         done = self.run(sys.executable, "-c", _ASK, source, host, str(port), str(patience_s), check=False)
         assert done.returncode == 0 or "no answer" in done.stderr, done.stderr
         return done.returncode == 0
+
+    @contextmanager
+    def world(self, *addresses: str) -> Iterator[Namespace]:
+        """Another namespace beyond a cable, which has these addresses; this one has HOST at its end."""
+        if os.geteuid() != 0:
+            pytest.skip("Two namespaces are joined by root only.")
+        ip = program("ip")
+        with holding() as other:
+            pid = str(other.holder)
+            self.run(ip, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", pid)
+            for one in (self, other):
+                one.run(ip, "link", "set", "lo", "up")
+                one.run(ip, "link", "set", "cable", "up")
+            self.run(ip, "address", "replace", f"{HOST}/32", "dev", "cable")
+            other.run(ip, "route", "add", f"{HOST}/32", "dev", "cable")
+            for address in addresses:
+                other.run(ip, "address", "add", f"{address}/32", "dev", "cable")
+                self.run(ip, "route", "add", f"{address}/32", "dev", "cable")
+            yield other
 
     @contextmanager
     def listening(self, *ports: int) -> Iterator[None]:
@@ -100,8 +120,8 @@ class Namespace:
 
 
 @contextmanager
-def namespace() -> Iterator[Namespace]:
-    """A namespace with all addresses on its loopback device; without the right to make one the test is skipped."""
+def holding() -> Iterator[Namespace]:
+    """A namespace with nothing in it; without the right to make one the test is skipped."""
     own: Sequence[str] = () if os.geteuid() == 0 else ("-r",)
     command = [program("unshare"), *own, "-n", "sh", "-c", "echo made; read _"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as holder:
@@ -110,13 +130,20 @@ def namespace() -> Iterator[Namespace]:
             assert holder.stderr is not None
             pytest.skip(f"No network namespace here: {holder.stderr.read().decode().strip()}")
         one = Namespace(holder.pid)
-        ip = program("ip")
-        one.run(ip, "link", "set", "lo", "up")
-        for address in _ADDRESSES:
-            one.run(ip, "address", "add", address, "dev", "lo", *(("nodad",) if ":" in address else ()))
         probed = one.run(program("nft"), "add", "table", "inet", "probe", check=False)
         if probed.returncode != 0:
             pytest.skip(textwrap.shorten(f"nft may not be used here: {probed.stderr}", 200))
         one.run(program("nft"), "delete", "table", "inet", "probe")
         yield one
         holder.communicate(b"\n", timeout=20)
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """One with all the addresses above on its loopback device."""
+    with holding() as one:
+        ip = program("ip")
+        one.run(ip, "link", "set", "lo", "up")
+        for address in _ADDRESSES:
+            one.run(ip, "address", "add", address, "dev", "lo", *(("nodad",) if ":" in address else ()))
+        yield one

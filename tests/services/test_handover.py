@@ -103,6 +103,17 @@ async def test_what_ended_while_the_firewall_could_not_be_told_is_not_told_any_m
     assert post.handover.unsent == 0
 
 
+async def test_what_ended_is_taken_back_also_when_others_press_at_that_moment() -> None:
+    post = Post()
+    post.know(OTHER)
+    post.press(BOT)
+    await post.handover.step()
+    post.now += 600.0
+    assert post.press(OTHER) is Spared.INHABITED
+    await post.handover.step()
+    assert post.firewall.kept_out == set()
+
+
 async def test_what_a_valid_session_or_an_operator_ends_is_written_down_with_who_did() -> None:
     post = Post()
     post.press(BOT)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from tidegate.config.settings import FirewallSettings
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.firewall.elements import Mode
 from tidegate.core.firewall.inhabited import Inhabited
-from tidegate.core.firewall.offloading import Offloading
+from tidegate.core.firewall.offloading import Offloading, Own
 from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.firewall.signing import secret_of
 from tidegate.core.identifiers import Fingerprint
@@ -24,6 +25,7 @@ from tidegate.ports.firewall import Firewall
 from tidegate.ports.journal import Journal
 from tidegate.services.handover import Handover
 
+_ASKED_EVERY_S: Final = 60.0
 _KEY_BYTES: Final = 32
 _PROC: Final = Path("/proc/net")
 
@@ -79,13 +81,26 @@ def open_handover(
     if kept is not None:
         inhabited.recall(kept, now)
     return Handover(
-        offloading=Offloading(plan, inhabited, own_addresses),
+        offloading=Offloading(plan, inhabited, now_and_then(own_addresses, clock)),
         firewall=open_firewall(settings.firewall, clock),
         journal=journal,
         fingerprint=fingerprint,
         clock=clock,
         keep=memory.write,
     )
+
+
+def now_and_then(ask: Own, clock: Callable[[], float]) -> Own:
+    """Ask once a minute only: on a router the answer is long."""
+    asked_at, told = -math.inf, None
+
+    def answer() -> Collection[bytes] | None:
+        nonlocal asked_at, told
+        if not asked_at <= clock() < asked_at + _ASKED_EVERY_S:
+            asked_at, told = clock(), ask()
+        return told
+
+    return answer
 
 
 def own_addresses(proc: Path = _PROC) -> frozenset[bytes] | None:

@@ -30,7 +30,9 @@ def list_elements(*, config: ConfigOption = None, data: DataOption = None, json:
     if json:
         print_json(told)
         return
-    typer.echo(f"Mode: {told['mode']}. Could not be told {told['failures']} times; {told['unsent']} wait for it.")
+    typer.echo(f"Mode: {told['mode']}.")
+    if told["mistake"]:
+        typer.echo(f"The firewall cannot be told ({told['mistake']}); {told['unsent']} wait, and it is tried again.")
     if told["unwatched_until_s"] > time.time() and told["mode"] != "off":
         typer.echo(f"Hands nothing over before {_moment(told['unwatched_until_s'])}: the last day was not all watched.")
     _print(told["elements"])

@@ -49,6 +49,7 @@ class Handover:
         """Nothing is handed over yet. What an earlier run left in the firewall is taken back, where that can be."""
         self.offloading = offloading
         self.failures = 0
+        self.mistake: str | None = None  # What went wrong the last time, while it does.
         self._firewall = firewall
         self._journal = journal
         self._fingerprint = fingerprint
@@ -56,6 +57,7 @@ class Handover:
         self._keep = keep
         self._unsent: list[Element] = []
         self._is_stale = True
+        self._told_edition = 0
         self._retry_s, self._retry_at = _FIRST_RETRY_S, 0.0
         self._spared: dict[Spared, int] = {}
         self._counted_at = clock()
@@ -94,8 +96,8 @@ class Handover:
     async def step(self) -> float:
         """Do what is to be done now; answers the seconds until something is, if nothing else happens."""
         now = self._clock()
-        if self.offloading.expire(now):
-            self._is_stale = True
+        self.offloading.expire(now)
+        self._is_stale = self._is_stale or self.offloading.edition != self._told_edition
         if self._is_stale and now >= self._retry_at:
             await self._tell(now)
         if now - self._counted_at >= EVERY_S:
@@ -126,15 +128,15 @@ class Handover:
         if self._firewall is not None:
             try:
                 await self._firewall.enforce((), ())
-            except FirewallUnavailableError:
-                self._failed(now)
+            except FirewallUnavailableError as error:
+                self._failed(error, now)
 
     @property
     def _is_handing_over(self) -> bool:
         return self._firewall is not None and self.offloading.plan.mode is Mode.ON
 
     async def _tell(self, now: float) -> None:
-        firewall = self._firewall
+        firewall, self._told_edition = self._firewall, self.offloading.edition
         if firewall is None:
             self._is_stale = False
             return
@@ -144,16 +146,17 @@ class Handover:
         added, self._is_stale = list(self._unsent), False
         try:
             await firewall.enforce(added, live)
-        except FirewallUnavailableError:
+        except FirewallUnavailableError as error:
             self._is_stale = True
-            self._failed(now)
+            self._failed(error, now)
             return
+        self.mistake = None
         self._retry_s, self._retry_at = _FIRST_RETRY_S, 0.0
         sent = set(map(id, added))
         self._unsent = [element for element in self._unsent if id(element) not in sent]
 
-    def _failed(self, now: float) -> None:
-        self.failures += 1
+    def _failed(self, error: FirewallUnavailableError, now: float) -> None:
+        self.failures, self.mistake = self.failures + 1, str(error)
         self._retry_at, self._retry_s = now + self._retry_s, min(_LONGEST_RETRY_S, self._retry_s * 2.0)
         self._journal.record(FirewallFailed(t=now, level=Level.WARNING, failures=self.failures, unsent=self.unsent))
 

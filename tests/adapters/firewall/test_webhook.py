@@ -8,14 +8,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tidegate.adapters.firewall import webhook
-from tidegate.adapters.firewall.nftables import NftablesFirewall
 from tidegate.adapters.firewall.webhook import MOST_AT_ONCE, WebhookFirewall
 from tidegate.ports.firewall import FirewallUnavailableError
 from tidegate.testing.firewall import an_element
@@ -105,8 +103,3 @@ async def test_many_are_told_in_several_messages(receiver: Receiver) -> None:
 async def test_who_is_not_there_is_said() -> None:
     with pytest.raises(FirewallUnavailableError, match="could not be reached"):
         await WebhookFirewall("http://127.0.0.1:1/", SECRET, lambda: AT).enforce(ONE, ONE)
-
-
-async def test_a_helper_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(FirewallUnavailableError, match="does not answer"):
-        await NftablesFirewall(tmp_path / "none", lambda: AT).enforce(ONE, ONE)

@@ -58,6 +58,7 @@ class Offloading:
         """Nothing is handed over yet."""
         self.inhabited = inhabited
         self.is_on = plan.mode is not Mode.OFF
+        self.edition = 0  # Another one whenever what is live has changed.
         self._plan = plan
         self._own = own
         self._pressing = Pressing(plan.refused_rate, plan.refused_burst, plan.most_sources)
@@ -94,11 +95,9 @@ class Offloading:
         return self._end(address) if self._live else []
 
     def expire(self, now: float) -> list[Element]:
-        """Let go of what has ended, and say what that was."""
+        """Let go of what has ended, and say what that was, unless somebody pressed since then: that lets go, too."""
         ended = [element for element in self._live.values() if element.until_s <= now]
-        for element in ended:
-            del self._live[element.prefix]
-        return ended
+        return self._drop(ended)
 
     def forget(self, address: bytes) -> list[Element]:
         """End every element that holds this address, and what was held against them; answers which those were."""
@@ -119,9 +118,7 @@ class Offloading:
         if counted != (before.refused_rate, before.refused_burst, before.most_sources):
             self._pressing.reshape(*counted)
         ended = [one for one in self._live.values() if plan.mode is not before.mode or plan.listed.touches(one.network)]
-        for element in ended:
-            del self._live[element.prefix]
-        return ended
+        return self._drop(ended)
 
     def _judge(self, address: bytes, source: bytes, now: float) -> Element | Spared | None:
         self.expire(now)
@@ -185,12 +182,19 @@ class Offloading:
             times=times,
         )
         self._live[prefix] = element
+        self.edition += 1
         return element
 
     def _end(self, address: bytes) -> list[Element]:
         source = address[: ADDRESS_BITS[_version(address)] // 8]
-        found = (self._live.pop(prefix, None) for prefix in (source, source[:-1]))
-        return [element for element in found if element is not None]
+        found = (self._live.get(prefix) for prefix in (source, source[:-1]))
+        return self._drop([element for element in found if element is not None])
+
+    def _drop(self, elements: list[Element]) -> list[Element]:
+        for element in elements:
+            del self._live[element.prefix]
+        self.edition += len(elements)
+        return elements
 
 
 def _holds_any(prefix: bytes, size_bytes: int, addresses: Collection[bytes]) -> bool:

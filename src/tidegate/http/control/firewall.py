@@ -36,7 +36,7 @@ class ShownElement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirewallBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is handed over, or would be in a dry run; what waits for a firewall that cannot be told.
+    """What is handed over, or would be in a dry run; what waits for a firewall that cannot be told, and why it cannot.
 
     Before `unwatched_until_s` nothing is: it is not known yet from where people came in the last 24 hours.
     """
@@ -45,6 +45,7 @@ class FirewallBody(msgspec.Struct, frozen=True, kw_only=True):
     unwatched_until_s: float
     unsent: int
     failures: int
+    mistake: str | None
     elements: list[ShownElement]
 
 
@@ -70,6 +71,7 @@ async def show_firewall(room: Handover, request: Request) -> Response:
             unwatched_until_s=offloading.inhabited.unwatched_until_s,
             unsent=room.unsent,
             failures=room.failures,
+            mistake=room.mistake,
             elements=[_shown(element) for element in offloading.live],
         )
     )
