@@ -66,6 +66,11 @@ class Namespace:
         assert done.returncode == 0 or "no answer" in done.stderr, done.stderr
         return done.returncode == 0
 
+    def accepts(self, host: str, port: int) -> bool:
+        """Whether anybody listens there."""
+        asked = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()"
+        return self.run(sys.executable, "-c", asked, host, str(port), check=False).returncode == 0
+
     @contextmanager
     def world(self, *addresses: str) -> Iterator[Namespace]:
         """Another namespace beyond a cable, which has these addresses; this one has HOST at its end."""

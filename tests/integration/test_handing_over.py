@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import Seed, Serve
+from tests.integration.fronting import program as haproxy_program
 from tests.integration.namespacing import HOST, Namespace, holding, program
 from tests.integration.running import Instance, copy_data, until
 from tidegate.adapters.firewall.memory import InhabitedFile
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 BOT, SHARED, STUDENT = "10.9.3.66", "10.9.4.7", "10.9.3.5"
 PORT = 8443
+DEPLOY = Path(__file__).parents[2] / "deploy" / "firewall"
 CONFIG = """
 [server]
 host = "{host}"
@@ -115,4 +120,66 @@ async def test_a_dry_run_says_what_it_would_do_and_the_kernel_hears_nothing(
         assert "silence" not in asked(world, BOT, 2000)
         assert [line["mode"] for line in lines(instance, "firewall")] == ["dry_run"]
         assert "elements" not in host.run(program("nft"), "list", "set", "inet", "tidegate", "blocked4").stdout
+        assert instance.stop() == 0
+
+
+HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend web
+    bind {host}:{port}
+{lines}
+    default_backend tidegate
+backend tidegate
+    server tidegate 127.0.0.1:8080 send-proxy-v2
+"""
+
+
+@contextmanager
+def fronted(host: Namespace, folder: Path, blocked: Path) -> Iterator[None]:
+    """A HAProxy that speaks the PROXY protocol, with the lines of deploy/ at its head; it has read the map."""
+    path = folder / "haproxy.cfg"
+    recipe = (DEPLOY / "haproxy-frontend.cfg").read_text("utf-8")
+    text = recipe.replace("/var/lib/tidegate-map/blocked.map", str(blocked))
+    path.write_text(HAPROXY.format(host=HOST, port=PORT, lines=text))
+    with (folder / "haproxy.log").open("ab") as log:
+        process = subprocess.Popen([*host.enter, haproxy_program("haproxy"), "-db", "-f", path], stdout=log, stderr=log)
+    try:
+        until(lambda: process.poll() is not None or host.accepts(HOST, PORT), 20, "the proxy accepts connections")
+        assert process.poll() is None, (folder / "haproxy.log").read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def test_behind_haproxy_and_the_proxy_protocol_a_flood_ends_in_the_proxy(
+    serve: Serve, seed: Seed, tmp_path: Path
+) -> None:
+    """Its map names the client and not the proxy, and the address of somebody known never."""
+    with holding() as host, host.world(BOT, SHARED) as world:
+        data = copy_data(seed.data, tmp_path / "data")
+        await watched(data)
+        blocked = tmp_path / "blocked.map"
+        config = (
+            '[server]\ntrusted_proxies = ["127.0.0.1"]\nproxy_protocol = true\n'
+            "[gate]\naddress_rate = 0.5\naddress_burst = 2\n[firewall]\nmode = 'on'\ntarget = 'map'\n"
+            f"map_file = '{blocked}'\nrefused_rate = 1\nrefused_burst = 200\n"
+        )
+        instance = serve(config, data=data, ports=(8080, 0, 0), enter=host.enter).ready()
+        until(blocked.exists, 10, "an empty map to begin with")
+        with fronted(host, tmp_path, blocked):
+            assert asked(world, SHARED, 1, instance.key) == {"200": 1}
+            assert asked(world, BOT, 400).get("429", 0) > 200
+            assert asked(world, SHARED, 400).get("429", 0) > 200
+            until(lambda: blocked.read_text().startswith(f"{BOT}/32 "), 10, "the map names the bot")
+        assert len(blocked.read_text().splitlines()) == 1
+        with fronted(host, tmp_path, blocked):
+            assert asked(world, BOT, 1) == {"silence": 1}
+            assert asked(world, SHARED, 1, instance.key) == {"200": 1}
+        assert instance.verb("firewall", "forget", BOT).returncode == 0
+        until(lambda: not blocked.read_text(), 10, "it is let go")
         assert instance.stop() == 0
