@@ -216,6 +216,23 @@ def test_a_line_without_an_end_is_hung_up_on_and_half_a_line_does_nothing(asked:
     assert len(asked.commands) == 1
 
 
+def test_a_line_that_never_ends_is_hung_up_on_at_once(asked: Asked) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(helper.PATIENCE_S / 2)
+        line.connect(asked.path)
+        line.sendall(b"a" * (3 * LINE_BYTES))
+        assert _received(line) == b""
+
+
+def test_a_caller_that_says_nothing_keeps_nobody_waiting_for_long(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(helper, "PATIENCE_S", 0.1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.connect(asked.path)
+        assert asked.say(b"add 203.0.113.7/32 600\n") == b"ok\n"
+
+
 @settings(max_examples=50)
 @given(st.binary(max_size=300))
 def test_no_bytes_end_it(data: bytes) -> None:

@@ -39,13 +39,11 @@ def test_a_clock_that_was_set_back_holds_nothing_against_anybody() -> None:
 
 def test_the_one_refused_longest_ago_is_forgotten_first_and_has_not_pressed() -> None:
     pressing = Pressing(1.0, 2.0, 2)
-    pressing.is_pressing(A, AT)
-    pressing.is_pressing(B, AT)
-    pressing.is_pressing(A, AT)
-    pressing.is_pressing(C, AT)
+    for source in (A, B, A, C):
+        assert not pressing.is_pressing(source, AT)
     assert len(pressing) == 2
-    assert not pressing.is_pressing(B, AT), "forgotten, it begins anew, and has A forgotten"
-    assert [pressing.is_pressing(A, AT) for _ in range(3)] == [False, False, True]
+    assert pressing.is_pressing(A, AT), "it was there first, and refused again since"
+    assert not any(pressing.is_pressing(B, AT) for _ in range(2)), "forgotten, it begins anew"
 
 
 def test_forgetting_and_other_numbers_begin_anew() -> None:
