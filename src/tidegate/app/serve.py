@@ -170,12 +170,14 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             model_sha256=plan.model_sha256,
         )
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.door.handover.close)
         await stack.enter_async_context(
             beside(
                 _greet(engine, wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
                 *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
+                wired.door.handover.go_on(),
             )
         )
         when_hung_up(lambda: _reload(wired.policy, audience))
