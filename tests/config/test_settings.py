@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from tidegate.config import Settings, SettingsError, load_settings
+from tidegate.config.engines import keys_of, root_of
 from tidegate.config.load import setting_keys
+from tidegate.config.settings import EngineUpstream
 
 HERE = Path(__file__).parent
 HOME = {"HOME": "/people/ana"}
@@ -60,6 +62,7 @@ def test_the_file_that_shows_everything_shows_everything() -> None:
         for part in key:
             assert part in value, ".".join(key)
             value = value[part]
+    assert set(EngineUpstream.__struct_fields__) == set(shown["engines"][0])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -101,8 +104,21 @@ TEXTS = {
     "server.tls_key": ("~/a.key", Path("/people/ana/a.key")),
     "server.status_url": ("https://status.example", "https://status.example"),
     "accounts.sign_up": ("closed", "closed"),
+    "engines": ('[{url = "http://a:1", weight = 2}]', (EngineUpstream(url="http://a:1", weight=2.0),)),
+    "passing.paths": ("/api/v1/, /x", ("/api/v1/", "/x")),
     "data_dir": ("/srv/x", Path("/srv/x")),
     "models.cache_dir": ("/srv/m", Path("/srv/m")),
+    "firewall.mode": ("dry_run", "dry_run"),
+    "firewall.target": ("map", "map"),
+    "firewall.socket": ("~/s", Path("/people/ana/s")),
+    "firewall.map_file": ("~/m", Path("/people/ana/m")),
+    "firewall.map_form": ("nginx", "nginx"),
+    "firewall.webhook_url": ("https://firewall.example", "https://firewall.example"),
+    "firewall.webhook_secret": ("whsec_x", "whsec_x"),
+    "firewall.first_s": ("60", 60.0),
+    "firewall.longest_s": ("900", 900.0),
+    "firewall.widest_v4": ("24", 24),
+    "firewall.widest_v6": ("56", 56),
 }
 
 
@@ -118,7 +134,7 @@ def test_every_setting_can_come_from_the_environment(key: str) -> None:
     if isinstance(default, str) or key.endswith("token"):
         value = text
     elif isinstance(default, bool):
-        text, value = "true", True
+        text, value = ("false", False) if default else ("true", True)
     elif isinstance(default, float) and default < 1:
         text, value = "0.75", 0.75
     elif isinstance(default, tuple) and key not in TEXTS:
@@ -236,3 +252,38 @@ def test_every_setting_says_what_it_is_for() -> None:
         declared = get_type_hints(owner, include_extras=True)[key[-1]]
         metas = [meta for meta in declared.__metadata__ if isinstance(meta, msgspec.Meta)]
         assert any(meta.description for meta in metas), ".".join(key)
+
+
+# ---------------------------------------------------------------- engines that run elsewhere
+
+
+def test_engines_in_the_environment_are_read_as_toml_or_refused_without_being_shown() -> None:
+    for text in ("http://a:1", "[{", f"[{{url = {SECRET}}}]"):
+        with pytest.raises(SettingsError) as refused:
+            load_settings(None, {**HOME, "TIDEGATE_ENGINES": text})
+        assert "ngines" in str(refused.value).replace("ENGINES", "engines")
+        assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000"),
+        ("HTTPS://Engine.Example/tide/v1/", "https://engine.example/tide"),
+        ("http://[2001:DB8::1]:8000/v1", "http://[2001:db8::1]:8000"),
+        ("http://engine/", "http://engine"),
+    ],
+)
+def test_a_server_has_one_name_however_its_address_is_written(url: str, root: str) -> None:
+    assert root_of(url) == root
+
+
+def test_keys_come_from_the_variables_that_are_named_and_one_that_is_missing_stops_the_start() -> None:
+    engines = (EngineUpstream(url="http://a:1/v1", key_env="TIDE_KEY"), EngineUpstream(url="http://b:1"))
+
+    assert keys_of(engines, {"TIDE_KEY": SECRET}) == {"http://a:1": SECRET}
+    for environment in ({}, {"TIDE_KEY": " "}, {"TIDE_KEY": f"{SECRET}\n"}, {"TIDE_KEY": f"{SECRET}\u00e9"}):
+        with pytest.raises(SettingsError, match=r"engines\[0\]\.key_env = 'TIDE_KEY': ") as refused:
+            keys_of(engines, environment)
+        assert SECRET not in str(refused.value)

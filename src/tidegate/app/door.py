@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.firewall.memory import InhabitedFile
+from tidegate.app.firewall import open_handover
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -19,13 +20,13 @@ from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.register import Register
-from tidegate.http.gate.clients import Clients
+from tidegate.http.gate.clients import Clients, packed
 from tidegate.http.gate.connections import Connections
-from tidegate.http.gate.guard import Guard
-from tidegate.http.gate.public import public_lanes
+from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.handover import Handover
 from tidegate.services.quotas import Quotas
 
 
@@ -40,6 +41,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     pressure: Pressure
     telling: Telling
+    handover: Handover
     steady: Callable[[], float]
 
     def apply(self, plans: Plans) -> None:
@@ -51,10 +53,17 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.admission.patience = patience(plans)
         if self.admission.quotas is not None:
             self.admission.quotas.ledger.defaults = plans.quotas
+        self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
         self.gate.note_dead(digest, self.steady())
+
+    def note_guess(self, host: str) -> None:
+        """The server behind the gate turned a key down that came from this address."""
+        address = packed(host)
+        if address is not None:
+            self.gate.note_guess(address, self.steady())
 
     def is_flooded(self) -> bool:
         """Whether a flood runs: accounts made now start at the bottom."""
@@ -66,7 +75,9 @@ def patience(plans: Plans) -> Patience:
     return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
 
 
-def open_admission(plans: Plans, register: Register, served: Callable[..., None], quotas: Quotas) -> Admission:
+def open_admission(
+    plans: Plans, register: Register, served: Callable[..., None], quotas: Quotas | None = None
+) -> Admission:
     """Make the scheduler and its awaitable face."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
@@ -87,13 +98,20 @@ def open_door(
     settings: Settings,
     plans: Plans,
     *,
-    secrets: Secrets,
+    credentials: Reading,
+    lanes: Finding,
     register: Register,
     admission: Admission,
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
+    key: bytes,
+    memory: InhabitedFile,
+    is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port."""
+    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`.
+
+    `key` hides where known people live; `is_nobody_known`: there is no account yet.
+    """
     scheduler = admission.scheduler
 
     started_at, started_ticks = time.time(), time.monotonic()
@@ -113,17 +131,28 @@ def open_door(
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
     gate = Gate(plans.gate, register, preview)
+    handover = open_handover(
+        settings,
+        plans.firewall,
+        key=key,
+        memory=memory,
+        is_nobody_known=is_nobody_known,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=steady,
+    )
     guard = Guard(
         gate=gate,
-        server_keys=secrets.server_keys,
+        credentials=credentials,
         clients=Clients(trusted_proxies(settings)),
-        lanes=public_lanes(),
+        lanes=lanes,
         clock=steady,
         counted=telling.counted,
         spared=telling.spared,
         reported=telling.reported,
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
+        handover=handover,
     )
     return Door(
         gate=gate,
@@ -134,5 +163,6 @@ def open_door(
         admission=admission,
         pressure=pressure,
         telling=telling,
+        handover=handover,
         steady=steady,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from tidegate.app.firewall import firewall_plan
 from tidegate.config import Settings
 from tidegate.config.exposure import check
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.quotas.budget import Budget
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
@@ -25,13 +27,17 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     connections: ConnectionPlan
     admission: AdmissionPlan
     standing: StandingPlan
+    firewall: FirewallPlan
     quotas: Budget
     patience_s: float
     patience_whole_s: float
 
 
-def plans_of(settings: Settings, shard_key: bytes) -> Plans:
-    """Make all of them, or none: raises SettingsError for settings that contradict each other."""
+def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> Plans:
+    """Make all of them, or none: raises SettingsError for settings that contradict each other.
+
+    `slots`: the places of engines that are not the embedded one.
+    """
     check(settings)
     gate, admission, standing = settings.gate, settings.admission, settings.standing
     return Plans(
@@ -63,7 +69,7 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
             idle_s=gate.idle_s,
         ),
         admission=AdmissionPlan(
-            slots=settings.engine.slots,
+            slots=slots or settings.engine.slots,
             max_waiting=settings.engine.max_waiting,
             max_per_owner=settings.engine.max_per_account,
             batch_tokens=settings.engine.batch_tokens,
@@ -91,6 +97,7 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
             established_age_days=standing.established_age_days,
             half_life_days=standing.half_life_days,
         ),
+        firewall=firewall_plan(settings),
         quotas=Budget(**msgspec.structs.asdict(settings.quotas)),
         patience_s=admission.patience_s,
         patience_whole_s=admission.patience_whole_s,

@@ -13,13 +13,14 @@ from tidegate.config import Settings, SettingsError
 from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
-_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.")
+_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.", "firewall.")
 _LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account"})
+_OF_TARGETS = ("firewall.target", "firewall.socket", "firewall.map_", "firewall.webhook_")
 
 
 def is_live(name: str) -> bool:
     """Whether a setting can be exchanged while the service runs."""
-    return name.startswith(_LIVE_TABLES) or name in _LIVE_NAMES
+    return (name.startswith(_LIVE_TABLES) and not name.startswith(_OF_TARGETS)) or name in _LIVE_NAMES
 
 
 def flat(settings: Settings) -> dict[str, object]:
@@ -42,13 +43,17 @@ def live_policy(
     certificate: Certificate | None,
     journal: Journal,
     clock: Callable[[], float],
+    slots: int | None = None,
 ) -> Policy:
-    """Make the policy in force of the settings at the start; `read` gives them as they stand now."""
+    """Make the policy in force of the settings at the start; `read` gives them as they stand now.
+
+    `slots`: the places of engines that are not the embedded one.
+    """
 
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
-            plans_of(wanted, shard_key)
+            plans_of(wanted, shard_key, slots)
         except SettingsError as error:
             raise PolicyError(str(error)) from None
         return flat(wanted)
@@ -56,7 +61,7 @@ def live_policy(
     def enforce(values: Mapping[str, object]) -> None:
         try:
             # Both are checked before either counts.
-            plans = plans_of(_settings(values), shard_key)
+            plans = plans_of(_settings(values), shard_key, slots)
             if certificate is not None:
                 certificate.renew()
         except (SettingsError, CertificateError) as error:

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from tidegate.config.settings import Settings
+from tidegate.config.settings import EngineUpstream, Settings
 
 _PREFIX = "TIDEGATE_"
 
@@ -31,7 +31,11 @@ _FOREIGN = {
 
 _NOT_SETTINGS = {"TIDEGATE_CONFIG"}
 
-_SECRET_KEYS = {"models.hub_token", "database_url"}
+_TABLES = {"engines": EngineUpstream}
+"""Arrays of tables, and what each table is."""
+
+_SECRET_KEYS = {"models.hub_token", "database_url", "firewall.webhook_secret", "engines[].key_env", "engines[].url"}
+"""Where a secret belongs, or is put by mistake."""
 
 
 class SettingsError(Exception):
@@ -106,8 +110,19 @@ def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, t
             msg = f"{name}: no such setting{_suggest(name, known, _PREFIX)}"
             raise SettingsError(msg)
         key = known[name]
+        if key[0] in _TABLES:
+            yield name, key, _tables(name, text)
+            continue
         is_list = isinstance(_default(key), tuple)
         yield name, key, [part.strip() for part in text.split(",") if part.strip()] if is_list else text  # type: ignore[misc]
+
+
+def _tables(name: str, text: str) -> Any:
+    try:
+        return tomllib.loads(f"tables = {text}")["tables"]
+    except tomllib.TOMLDecodeError:
+        msg = f'{name}: not an array of tables in TOML, such as [{{url = "http://127.0.0.1:8000"}}]'
+        raise SettingsError(msg) from None
 
 
 def _default(key: tuple[str, ...]) -> object:
@@ -148,19 +163,31 @@ def _explain(message: str, values: dict[str, Any]) -> str:
     unknown = re.search(r"unknown field `([^`]+)`", what)
     if unknown:
         full = ".".join(filter(None, (key, unknown[1])))
-        return f"{full}: no such setting{_suggest(full, _names())}"
+        at = re.search(r"\[\d+\]", full)
+        suggestion = _suggest(_anywhere(full), _names())
+        return f"{full}: no such setting{suggestion.replace('[]', at[0]) if at else suggestion}"
     value: Any = values
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
     # A table of the wrong kind is not shown either when a secret belongs into it.
-    is_secret = any(secret == key or secret.startswith(f"{key}.") for secret in _SECRET_KEYS)
+    place = _anywhere(key)
+    is_secret = any(secret == place or secret.startswith((f"{place}.", f"{place}[")) for secret in _SECRET_KEYS)
     shown = "" if is_secret or value is None else f" = {value!r}"
     return f"{key or 'settings'}{shown}: {what[:1].lower()}{what[1:]}"
 
 
+def _anywhere(key: str) -> str:
+    """A dotted key without the numbers of the tables that it leads through."""
+    return re.sub(r"\[\d+\]", "[]", key)
+
+
 def _names() -> set[str]:
     """Every setting and every table, as they are written with dots."""
-    return {".".join(key[:length]) for key in setting_keys() for length in range(1, len(key) + 1)}
+    names = {".".join(key[:length]) for key in setting_keys() for length in range(1, len(key) + 1)}
+    return names | {f"{table}[].{field}" for table, kind in _TABLES.items() for field in kind.__struct_fields__}
 
 
 def _suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
@@ -193,11 +220,15 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
         cache_dir = cache_home / "tidegate" / "models"
     server = settings.server
     tls_cert, tls_key = (path and _absolute(path, home) for path in (server.tls_cert, server.tls_key))
+    firewall, map_file = settings.firewall, settings.firewall.map_file
     return msgspec.structs.replace(
         settings,
         data_dir=_absolute(data_dir, home),
         server=msgspec.structs.replace(server, tls_cert=tls_cert, tls_key=tls_key),
         models=msgspec.structs.replace(settings.models, cache_dir=_absolute(cache_dir, home)),
+        firewall=msgspec.structs.replace(
+            firewall, socket=_absolute(firewall.socket, home), map_file=map_file and _absolute(map_file, home)
+        ),
     )
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tidegate.config.quotas import QuotasSettings
 from tidegate.core.admission.plan import AdmissionPlan
-from tidegate.core.quotas.budget import MOST_TOKENS
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -88,8 +88,12 @@ class ModelsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The embedded engine."""
+    """The embedded engine, and what holds for every engine."""
 
+    enabled: Annotated[
+        bool,
+        Meta(description="Whether the embedded engine runs; without it there must be [[engines]]."),
+    ] = True
     model: Annotated[
         str,
         Meta(
@@ -99,7 +103,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "smollm2-135m-instruct"
     aliases: Annotated[
         tuple[str, ...],
-        Meta(max_length=32, description="Other names under which callers may ask for the model."),
+        Meta(max_length=32, description="Other names under which callers may ask for the first model."),
     ] = ()
     slots: Annotated[int, Meta(ge=1, le=256, description="Answers generated at once.")] = 4
     context_tokens: Annotated[
@@ -137,10 +141,84 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = 64
     load_timeout_s: Annotated[Seconds, Meta(description="A model that is not ready by then is started anew.")] = 120.0
+    first_token_s: Annotated[
+        Seconds,
+        Meta(
+            description="How long one of the [[engines]] may take to begin an answer; then another one is asked, three "
+            "in all at most."
+        ),
+    ] = 30.0
     stall_s: Annotated[
-        Seconds, Meta(description="Silence on a running request after which the engine is started anew.")
+        Seconds,
+        Meta(
+            description="Silence on a running request after which the engine is started anew; an answer of one of the "
+            "[[engines]] is over then."
+        ),
     ] = 10.0
-    probe_after_s: Annotated[Seconds, Meta(description="Silence after which one token is asked for.")] = 5.0
+    probe_after_s: Annotated[
+        Seconds,
+        Meta(description="Silence after which one token is asked for; the [[engines]] are looked after as often."),
+    ] = 5.0
+    fingerprint_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds between two looks at whether answers are still the pinned model's; half as long again "
+            "while requests wait. Each reads some 90 tokens, in a place of its own that takes as much memory as one of "
+            "engine.slots. 0: never, and no such place.",
+        ),
+    ] = 30.0
+
+
+class EngineUpstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the `[[engines]]`: an OpenAI-compatible server that answers in the embedded engine's stead, or beside."""
+
+    url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="Where the server is, such as http://127.0.0.1:8000; with or without /v1 at its end.",
+        ),
+    ]
+    key_env: Annotated[
+        Annotated[str, Meta(pattern="^[A-Z_][A-Z0-9_]{0,127}$")] | None,
+        Meta(description="Name of the environment variable that holds the server's API key; never the key itself."),
+    ] = None
+    models: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+        Meta(
+            max_length=256,
+            description="Models to ask it for, by its own names. Empty: all that it lists when the service starts.",
+        ),
+    ] = ()
+    weight: Annotated[
+        float,
+        Meta(ge=0.01, le=1000, description="Its part of the work beside other engines of the same model."),
+    ] = 1.0
+    places: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4096,
+            description="Answers that it may write at once; fewer when they flow too slowly. 0: what it says of "
+            "itself (llama.cpp does), else 64, for Ollama 4.",
+        ),
+    ] = 0
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 24,
+            description="Prompt and answer of one request. 0: what it says of itself (llama.cpp, vLLM and SGLang do), "
+            "else 4096.",
+        ),
+    ] = 0
+    kind: Annotated[
+        Literal["auto", "llama.cpp", "vllm", "sglang", "ollama", "openai"],
+        Meta(description="Which server it is; auto asks it. Only decides about what OpenAI's API leaves open."),
+    ] = "auto"
 
 
 # A bound is what nobody can mean: no caller is ever that fast, no clock that fine, or nobody would be let in.
@@ -233,6 +311,20 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "What there is no room for is refused all the same."
         ),
     ] = False
+
+
+class PassingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `tidegate gate` passes on."""
+
+    paths: Annotated[
+        tuple[Annotated[str, Meta(pattern="^/[!-$&-:<-\\[\\]-~]*$", max_length=200)], ...],
+        Meta(
+            max_length=100,
+            description="Beginnings of further addresses of the server behind that callers may reach, such as "
+            "/api/v1/; by default only those that ask models something or list them. What is posted there is taken "
+            "for work of the engine. / passes everything on, also what stops such a server.",
+        ),
+    ] = ()
 
 
 class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -328,23 +420,88 @@ class StandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError(msg)
 
 
-Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+class FirewallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sources that keep sending after refusal, handed to a firewall. Off by default.
 
-
-class QuotasSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an account may use: tokens, prompt and answer together. All of it can be changed while the service runs.
-
-    Windows are the calendar's in UTC. `tidegate users quota` and `tidegate keys
-    quota` give an account or a key limits of its own.
+    Only callers that are the peer themselves count, directly or by the PROXY protocol; nobody from whose address a
+    valid session or key came within 24 hours is handed over. All but the target can be changed while the service runs.
     """
 
-    per_minute: Annotated[
-        Tokens,
-        Meta(description="Tokens that an account may use in one minute, prompts and answers; 0 is no limit."),
-    ] = 0
-    per_hour: Annotated[Tokens, Meta(description="The same for one hour.")] = 0
-    per_day: Annotated[Tokens, Meta(description="The same for one day; days begin at 00:00 UTC.")] = 0
-    per_month: Annotated[Tokens, Meta(description="The same for one month; months begin at 00:00 UTC on the 1st.")] = 0
+    mode: Annotated[
+        Literal["off", "dry_run", "on"] | None,
+        Meta(
+            description="`off`; `dry_run` writes down what would be handed over, and hands nothing over; `on`. By "
+            "default `dry_run` with a target, and `off` without one."
+        ),
+    ] = None
+    target: Annotated[
+        Literal["none", "nftables", "map", "webhook"],
+        Meta(description="Who keeps them out: nftables by way of the helper, a file that a proxy reads, a webhook."),
+    ] = "none"
+    socket: Annotated[Path, Meta(description="Target `nftables`: where the helper listens.")] = Path(
+        "/run/tidegate-firewall/socket"
+    )
+    map_file: Annotated[
+        Path | None, Meta(description="Target `map`: the file. The service must be able to write in its folder.")
+    ] = None
+    map_form: Annotated[
+        Literal["haproxy", "nginx"],
+        Meta(description="Target `map`: a map for HAProxy, or lines for a `geo` block of nginx."),
+    ] = "haproxy"
+    webhook_url: Annotated[
+        Annotated[str, Meta(pattern="^https?://[^/]")] | None,
+        Meta(description="Target `webhook`: where additions are posted, signed as in Standard Webhooks."),
+    ] = None
+    webhook_secret: Annotated[
+        str | None,
+        Meta(description="Target `webhook`: `whsec_` and 24 to 64 random bytes in Base64. Never logged."),
+    ] = None
+    refused_rate: Annotated[
+        Rate, Meta(description="Refusals a second of one address (an IPv6 /64) that are overlooked.")
+    ] = 20.0
+    refused_burst: Annotated[
+        Burst, Meta(description="How many more than that an address may have before it is handed over.")
+    ] = 1200.0
+    first_s: Annotated[
+        Annotated[float, Meta(ge=10, le=86400)],
+        Meta(description="How long the first time; twice as long each time that it begins again within a day."),
+    ] = 600.0
+    longest_s: Annotated[Annotated[float, Meta(ge=10, le=86400)], Meta(description="And never longer than this.")] = (
+        14400.0
+    )
+    widest_v4: Annotated[
+        int,
+        Meta(ge=24, le=32, description="No IPv4 network wider than this: above 24, single addresses only."),
+    ] = 32
+    widest_v6: Annotated[
+        int,
+        Meta(ge=56, le=64, description="No IPv6 network wider than this: above 56, only the /64 of one customer."),
+    ] = 64
+    pressing_for_network: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=256,
+            description="How many addresses of one /24 (or /64 of one /56) must press at once before all of it is "
+            "handed over, where that is allowed and nobody known lives there.",
+        ),
+    ] = 8
+    most_elements: Annotated[int, Meta(ge=1, le=65536, description="Handed over at once, at most.")] = 4096
+    most_per_minute: Annotated[int, Meta(ge=1, le=600, description="Handed over in a minute, at most.")] = 120
+    never: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=10_000,
+            description="Addresses and networks that are never handed over, beside gate.allow, server.trusted_proxies "
+            "and this machine's own.",
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what would make the first time the longest."""
+        if self.first_s > self.longest_s:
+            msg = f"first_s = {self.first_s}: expected at most longest_s = {self.longest_s}"
+            raise ValueError(msg)
 
 
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -387,9 +544,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     models: ModelsSettings = ModelsSettings()
     engine: EngineSettings = EngineSettings()
+    engines: Annotated[
+        tuple[EngineUpstream, ...],
+        Meta(
+            max_length=256,
+            description="Engines that run elsewhere, each a table `[[engines]]` of its own (below). In the "
+            'environment as in TOML: `[{url = "http://127.0.0.1:8000"}]`. Can be changed while the service runs.',
+        ),
+    ] = ()
     gate: GateSettings = GateSettings()
+    passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
     quotas: QuotasSettings = QuotasSettings()
+    firewall: FirewallSettings = FirewallSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

@@ -13,7 +13,7 @@ from tidegate.core.admission.facts import Lane
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import RouteKind
 from tidegate.http.routes import Route
-from tidegate.ports.engine import Engine
+from tidegate.ports.engine import Reporting
 from tidegate.services.lifecycle import Lifecycle
 
 
@@ -34,7 +34,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class HealthRoom(msgspec.Struct, frozen=True):
     """What the answers are made of."""
 
-    engine: Engine
+    engine: Reporting
     lifecycle: Lifecycle
 
 

@@ -72,6 +72,13 @@ class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float
 
 
+class Reporting(Protocol):
+    """Whatever can tell how an engine is."""
+
+    def report(self) -> EngineReport:
+        """How it is, without asking it."""
+
+
 class Engine(Protocol):
     """One model behind one engine."""
 

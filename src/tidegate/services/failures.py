@@ -16,6 +16,7 @@ from tidegate.ports.engine import (
     EngineUnavailableError,
 )
 from tidegate.ports.storage import StorageUnavailableError
+from tidegate.ports.upstream import UpstreamBusyError, UpstreamFailedError
 from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError
@@ -75,6 +76,18 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0
             )
         case CallRejectedError():
             return Failure(Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}")
+        case UpstreamBusyError():
+            return Failure(
+                Reason.SERVER_IS_OVERLOADED,
+                "The model has as much to do as it can at this moment. " + _again(error.retry_after_s),
+                error.retry_after_s,
+            )
+        case UpstreamFailedError():
+            return Failure(
+                Reason.ENGINE_FAILED,
+                "The server of the model does not answer as it should. " + _again(error.retry_after_s),
+                error.retry_after_s,
+            )
         case EngineUnavailableError():
             return Failure(
                 Reason.ENGINE_UNAVAILABLE, "The model is starting. Please try again shortly.", error.retry_after_s

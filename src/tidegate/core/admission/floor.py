@@ -15,13 +15,17 @@ class Floor:
     def __init__(self, slots: int, gap_s: float) -> None:
         """Nobody runs."""
         self.concurrency = ConcurrencyLimit(slots, gap_s)
+        self.cap = slots
         self.tickets: dict[int, Ticket] = {}
+        self.strangers: dict[int, Ticket] = {}
+        self._unbegun: dict[int, Ticket] = {}
         self._places = Places(slots)
 
     @property
     def limit(self) -> int:
-        """How many may run."""
-        return self.concurrency.limit
+        """How many may run; `cap` is how many there is an engine for."""
+        limit = self.concurrency.limit
+        return min(self.cap, limit)
 
     @property
     def is_full(self) -> bool:
@@ -38,22 +42,36 @@ class Floor:
 
     def reading(self) -> list[Ticket]:
         """Those whose prompts are being read."""
-        return [ticket for ticket in self.tickets.values() if ticket.is_reading and not ticket.is_cut]
+        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut]
+
+    def began(self, ticket: Ticket) -> None:
+        """The answer of one that runs has begun: its prompt is read."""
+        ticket.is_begun = True
+        del self._unbegun[ticket.number]
+
+    def demoted(self, ticket: Ticket) -> None:
+        """One that runs is a stranger's from now on."""
+        self.strangers[ticket.number] = ticket
 
     def overtaken_by(self, ticket: Ticket) -> list[Ticket]:
         """Whose prompts, of as good a class or a better one, the engine would read later if this one ran now.
 
         Which place it will get is not known while there is none: it may be the lowest.
         """
+        reading = self.reading()
+        if not reading:
+            return reading
         place = -1 if self.is_full else self._place_for(ticket)
         rank = RANK[ticket.standing]
-        return [one for one in self.reading() if RANK[one.standing] <= rank and (one.place or 0) > place]
+        return [one for one in reading if RANK[one.standing] <= rank and (one.place or 0) > place]
 
     def seat(self, ticket: Ticket) -> Place:
         """Let one run that waited; there is room."""
         place = self._places.take(self._place_for(ticket), ticket.claim.principal)
         ticket.place = place.number
-        self.tickets[ticket.number] = ticket
+        self.tickets[ticket.number] = self._unbegun[ticket.number] = ticket
+        if ticket.is_stranger:
+            self.strangers[ticket.number] = ticket
         return place
 
     def _place_for(self, ticket: Ticket) -> int:
@@ -67,5 +85,7 @@ class Floor:
         """Free the place of one that runs."""
         assert ticket.place is not None, "it runs"
         del self.tickets[ticket.number]
+        self._unbegun.pop(ticket.number, None)
+        self.strangers.pop(ticket.number, None)
         self._places.give_back(ticket.place)
         ticket.place = None

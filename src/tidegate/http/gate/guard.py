@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate
-from tidegate.core.credentials import Genuine, ServerKeys
+from tidegate.core.credentials import Genuine
 from tidegate.core.identifiers import RequestId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http.gate.clients import Clients, packed
-from tidegate.http.gate.credential import Credentials, Headers
-from tidegate.http.gate.lanes import Entry, Lanes, Wanted, path_of
+from tidegate.http.gate.credential import Headers
+from tidegate.http.gate.lanes import Entry, Wanted, path_of
 from tidegate.http.gate.refusing import Answer, answer, to_sign_in
+from tidegate.services.handover import Handover
 
 DRAINED_BYTES: Final = 65536
 """So much of a refused request's body is read for the sake of its connection."""
 REPORTS_PER_S: Final = 20
+NOTED_EVERY_S: Final = 60.0
+"""So often a connection says that a valid session or key comes from its address."""
 
 # Python 3.11 takes as long for a member of an enumeration as for a call, so those on every request's way stand here.
 _INFERENCE: Final = Lane.INFERENCE
 _GENUINE: Final = Bearing.GENUINE
 _NOTHING: Final = Bearing.NOTHING
+_UNTRIED: Final = Bearing.UNTRIED
 _SESSION: Final = Wanted.SESSION
 _INVALID_API_KEY: Final = Reason.INVALID_API_KEY
 _UNTOLD: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
@@ -42,7 +46,7 @@ class Peer(msgspec.Struct, gc=False):
     """The other end of a connection. `address` is packed, None for a Unix socket; a proxy speaks for others.
 
     The rest is what it was told last as a stranger, when, by which edition of the gate and on which
-    route.
+    route; and until when it need not be noted anew that somebody known is there.
     """
 
     host: str
@@ -53,6 +57,7 @@ class Peer(msgspec.Struct, gc=False):
     told_at: float = 0.0
     told_by: object = None
     told_of: Entry | None = None
+    known_until: float = 0.0
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -75,6 +80,29 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 _Fields = dict[bytes, bytes]
 
+
+class Reading(Protocol):
+    """Finds who a request is from. `shown_in` are the headers that may tell; without any of them nobody asks."""
+
+    shown_in: frozenset[bytes]
+
+    def find(self, headers: Headers, wanted: Wanted) -> Genuine | Untried | Bearing:
+        """The credential that counts, or what there is instead."""
+
+
+class Finding(Protocol):
+    """Knows what kind of work each address is."""
+
+    def find(self, method: bytes, url: bytes) -> Entry:
+        """The route of a request, by method and address as its first line has them."""
+
+
+class Untried(msgspec.Struct, frozen=True):
+    """A key that only the server behind can judge. `digest` is what it is remembered by."""
+
+    digest: bytes
+
+
 Counted = Callable[[Reason, Standing, Lane | None], None]
 """Told of every refusal; the lane is None where the head was never complete."""
 
@@ -91,20 +119,27 @@ class Guard:
         self,
         *,
         gate: Gate,
-        server_keys: ServerKeys,
+        credentials: Reading,
         clients: Clients,
-        lanes: Lanes,
+        lanes: Finding,
         clock: Callable[[], float],
         counted: Counted | None = None,
         spared: Callable[[Reason], None] | None = None,
         reported: Callable[[Report], None] | None = None,
         crashed: Callable[[RequestId, Exception], None] | None = None,
         expects_proxy_header: bool = False,
+        handover: Handover | None = None,
     ) -> None:
-        """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol)."""
+        """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol).
+
+        `handover` hears of every peer that is refused, and of every one that shows a valid session or key, but of
+        none behind a proxy that speaks for others: keeping that out would keep out everybody.
+        """
+        self._handover = handover
         self.expects_proxy_header = expects_proxy_header
         self._gate = gate
-        self._credentials = Credentials(server_keys)
+        self._credentials = credentials
+        self._shown_in = credentials.shown_in
         self._clients = clients
         self._lanes = lanes
         self._clock = clock
@@ -143,8 +178,8 @@ class Guard:
         if fields is None:
             # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
             fields = dict(headers)
-        found: Genuine | Bearing = _NOTHING
-        if b"authorization" in fields or b"cookie" in fields:
+        found: Genuine | Untried | Bearing = _NOTHING
+        if not self._shown_in.isdisjoint(fields):
             found = self._credentials.find(headers, entry.wanted)
         address = peer.address
         if peer.is_proxy and address is not None:
@@ -152,7 +187,16 @@ class Guard:
         lane = entry.lane
         size_bytes = _number(fields.get(b"content-length", b"")) if lane is _INFERENCE else 0
         # A check of a type that does not hold takes six times as long as one that does: strangers' answers come first.
-        if isinstance(found, Bearing):
+        if isinstance(found, Untried):
+            facts = Facts(
+                address=address,
+                lane=lane,
+                bearing=_UNTRIED,
+                digest=found.digest,
+                requires_credential=entry.requires_credential,
+                size_bytes=size_bytes,
+            )
+        elif isinstance(found, Bearing):
             facts = Facts(
                 address=address,
                 lane=lane,
@@ -173,15 +217,39 @@ class Guard:
         now, told = self._clock(), peer.told
         if peer.told_of is entry and told is not None and self._stands(told, peer, facts, now):
             # Most of those who are refused ask again at once.
+            self._press(peer, facts, now)
             return self._refuse(self._gate.again(told, now), facts, entry, method, url, fields, now)
         decision = self._gate.decide(facts, now)
         if isinstance(decision, Refused):
+            self._press(peer, facts, now)
             if decision.lifts_at and not peer.is_proxy:
                 peer.told, peer.told_at, peer.told_by, peer.told_of = decision, now, self._gate.edition, entry
             return self._refuse(decision, facts, entry, method, url, fields, now)
+        self._meet(peer, facts, now)
         if decision.would is not None and self._spared is not None:
             self._spared(decision.would)
         return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
+
+    def _press(self, peer: Peer, facts: Facts, now: float) -> None:
+        """Tell of a refusal, where the peer itself is the caller."""
+        handover, address = self._handover, peer.address
+        if handover is None or address is None or peer.is_proxy:
+            return
+        if facts.principal is not None and not self._gate.is_dead(facts.digest, now):
+            self._meet(peer, facts, now)
+        elif handover.offloading.is_on:
+            found = handover.offloading.refused(address, now)
+            if found is not None:
+                handover.decided(found)
+
+    def _meet(self, peer: Peer, facts: Facts, now: float) -> None:
+        """Tell that somebody known is at the other end, of each connection now and then."""
+        handover, address = self._handover, peer.address
+        if handover is None or facts.principal is None or now < peer.known_until:
+            return
+        if address is not None and not peer.is_proxy and not self._gate.is_dead(facts.digest, now):
+            peer.known_until = now + NOTED_EVERY_S
+            handover.seen(address, now)
 
     def _stands(self, told: Refused, peer: Peer, facts: Facts, now: float) -> bool:
         return peer.told_at <= now < told.lifts_at and facts.principal is None and peer.told_by is self._gate.edition
