@@ -67,7 +67,7 @@ class Beside:
             return True
         if is_stalling(self._reckoning.cost, self.plan):
             return False
-        strangers = sum(other.is_stranger for other in self._floor.tickets.values() if other is not without)
+        strangers = sum(other is not without for other in self._floor.strangers.values())
         return strangers < self._most(standing)
 
     def is_one_known_in(self) -> bool:
@@ -81,9 +81,9 @@ class Beside:
 
     def taken_back(self) -> list[Ticket]:
         """Whose places were only spare time, now that somebody known is in. Nearly done ones go last."""
-        if not self._are_known_in():
+        if not self._floor.strangers or not self._are_known_in():
             return []
-        strangers = [ticket for ticket in self._floor.tickets.values() if ticket.is_stranger and not ticket.is_cut]
+        strangers = [ticket for ticket in self._floor.strangers.values() if not ticket.is_cut]
         spare = [one for one in strangers if self._is_spare(one) and self._are_known_in(one.claim.principal)]
         kept = max(0, self._room - (len(strangers) - len(spare)))
         spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))

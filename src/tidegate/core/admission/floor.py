@@ -16,6 +16,8 @@ class Floor:
         """Nobody runs."""
         self.concurrency = ConcurrencyLimit(slots, gap_s)
         self.tickets: dict[int, Ticket] = {}
+        self.strangers: dict[int, Ticket] = {}
+        self._unbegun: dict[int, Ticket] = {}
         self._places = Places(slots)
 
     @property
@@ -38,7 +40,16 @@ class Floor:
 
     def reading(self) -> list[Ticket]:
         """Those whose prompts are being read."""
-        return [ticket for ticket in self.tickets.values() if ticket.is_reading and not ticket.is_cut]
+        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut]
+
+    def began(self, ticket: Ticket) -> None:
+        """The answer of one that runs has begun: its prompt is read."""
+        ticket.is_begun = True
+        del self._unbegun[ticket.number]
+
+    def demoted(self, ticket: Ticket) -> None:
+        """One that runs is a stranger's from now on."""
+        self.strangers[ticket.number] = ticket
 
     def overtaken_by(self, ticket: Ticket) -> list[Ticket]:
         """Whose prompts, of as good a class or a better one, the engine would read later if this one ran now.
@@ -53,7 +64,9 @@ class Floor:
         """Let one run that waited; there is room."""
         place = self._places.take(self._place_for(ticket), ticket.claim.principal)
         ticket.place = place.number
-        self.tickets[ticket.number] = ticket
+        self.tickets[ticket.number] = self._unbegun[ticket.number] = ticket
+        if ticket.is_stranger:
+            self.strangers[ticket.number] = ticket
         return place
 
     def _place_for(self, ticket: Ticket) -> int:
@@ -67,5 +80,7 @@ class Floor:
         """Free the place of one that runs."""
         assert ticket.place is not None, "it runs"
         del self.tickets[ticket.number]
+        self._unbegun.pop(ticket.number, None)
+        self.strangers.pop(ticket.number, None)
         self._places.give_back(ticket.place)
         ticket.place = None

@@ -13,6 +13,8 @@ stranger has asked.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
+
 from tidegate.core.admission.claims import Place
 
 
@@ -21,7 +23,9 @@ class Places:
 
     def __init__(self, count: int) -> None:
         """All are free and cold."""
-        self._free: dict[int, str | None] = dict.fromkeys(range(count))
+        self._free = list(range(count))
+        self._last: dict[int, str] = {}  # Who had a free place last.
+        self._own: dict[str, dict[int, None]] = {}  # The free ones that somebody had last, longest free first.
         self._held: dict[int, str] = {}
 
     def choose(self, owner: str, *, above: int | None) -> int:
@@ -30,19 +34,29 @@ class Places:
         The owner's own, else the lowest above those whose prompts shall be read
         first, else the lowest; without `above` the last.
         """
-        own = [number for number, last in self._free.items() if last == owner]
+        own = self._own.get(owner)
         if own:
-            return own[0]
+            return next(iter(own))
         if above is None:
-            return max(self._free)
-        return min(self._free, key=lambda number: (number <= above, number))
+            return self._free[-1]
+        at = bisect_right(self._free, above)
+        return self._free[at if at < len(self._free) else 0]
 
     def take(self, number: int, owner: str) -> Place:
         """Take a free one."""
-        is_warm = self._free.pop(number) == owner
+        del self._free[bisect_left(self._free, number)]
+        last = self._last.pop(number, None)
+        if last is not None:
+            own = self._own[last]
+            del own[number]
+            if not own:
+                del self._own[last]
         self._held[number] = owner
-        return Place(number, is_warm)
+        return Place(number, last == owner)
 
     def give_back(self, number: int) -> None:
         """Free one that is held."""
-        self._free[number] = self._held.pop(number)
+        owner = self._held.pop(number)
+        insort(self._free, number)
+        self._last[number] = owner
+        self._own.setdefault(owner, {})[number] = None

@@ -223,6 +223,7 @@ class Scheduler:
                 self._charge(held, had - held.charged, now)
                 line = self._lines[Standing.SUSPECT]
                 held.standing, held.is_by_right = Standing.SUSPECT, False
+                self._floor.demoted(held)
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
                 start, cost = line.start(held.flows), held.entry.cost
                 held.entry = msgspec.structs.replace(held.entry, start=start, tag=start + cost)
@@ -254,7 +255,8 @@ class Scheduler:
         held = self._floor.tickets.get(ticket)
         if held is None or held.is_cut or held.is_begun:
             return []
-        held.is_begun, held.last_token_at = True, now
+        self._floor.began(held)
+        held.last_token_at = now
         return self._move(now)
 
     def spend(self, ticket: int, tokens: int, now: float) -> Topped:
@@ -372,6 +374,8 @@ class Scheduler:
 
     def _move(self, now: float) -> list[Act]:
         """Give free places to those whose turn it is, and take back what is borrowed from those who wait in vain."""
+        if not self.waiting and not self._floor.strangers:
+            return []  # Nobody comes, and nobody is here on sufferance.
         acts = self._fill(now)
         reading = self._turns.set_aside(now)
         if reading is not None:
