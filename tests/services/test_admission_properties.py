@@ -18,7 +18,7 @@ from tidegate.core.generation.call import Call, Delta, Event, Progress, Sampling
 from tidegate.core.standing.classes import Standing
 from tidegate.ports.engine import EngineBrokeError, EngineError
 from tidegate.services.admission import Admission, CutShortError
-from tidegate.services.generate import Generation
+from tidegate.services.generate import answering
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import FakeEngine, saying
@@ -92,7 +92,7 @@ async def a_caller(engine: FakeEngine, admission: Admission, visit: tuple[str, S
     call = TextCall(prompt="x" * size, sampling=Sampling())
     claim = claim_of(name, standing, output_tokens=64, patience_s=30.0)
     try:
-        generation = Generation(engine, admission, admission.take(claim), call, quiet_s=0.0 if is_stream else 1e9)
+        generation = answering(engine, admission, admission.take(claim), call, quiet_s=0.0 if is_stream else 1e9)
         await generation.begin()
         words = 0
         async for told in generation.events():

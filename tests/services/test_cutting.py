@@ -14,7 +14,7 @@ from tidegate.core.generation.call import ChatCall, Delta, Finished, FinishReaso
 from tidegate.core.standing.classes import Standing
 from tidegate.ports.engine import EngineUnavailableError
 from tidegate.services.admission import Admission, CutShortError
-from tidegate.services.generate import Generation, Told
+from tidegate.services.generate import Answering, Told, answering
 from tidegate.services.line import UNTOLD_S
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import FakeEngine, Hold, saying
@@ -40,15 +40,15 @@ def asking(
     standing: Standing = Standing.NEWCOMER,
     *,
     quiet_s: float = UNTOLD_S,
-) -> Generation:
-    return Generation(engine, admission, admission.take(claim_of(name, standing)), CHAT, quiet_s=quiet_s)
+) -> Answering:
+    return answering(engine, admission, admission.take(claim_of(name, standing)), CHAT, quiet_s=quiet_s)
 
 
-async def collect(generation: Generation) -> list[Told]:
+async def collect(generation: Answering) -> list[Told]:
     return [told async for told in generation.events()]
 
 
-async def listen(generation: Generation, told: list[Told]) -> None:
+async def listen(generation: Answering, told: list[Told]) -> None:
     """Put down what is told when it is told."""
     async for event in generation.events():
         told.append(event)  # noqa: PERF401 - a test looks at it meanwhile

@@ -31,7 +31,7 @@ from tidegate.ports.engine import (
     EngineUnavailableError,
 )
 from tidegate.services.admission import Admission
-from tidegate.services.generate import Generation, Told
+from tidegate.services.generate import Answering, Told, answering
 from tidegate.services.lane import OverloadedError
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import FakeEngine, Hold, saying
@@ -66,13 +66,13 @@ async def begin(
     call: ChatCall | TextCall = CHAT,
     owner: str = "ana",
     shorter: Iterable[TextCall] = (),
-) -> Generation:
-    generation = Generation(engine, admission, admission.take(claim_of(owner)), call, shorter)
+) -> Answering:
+    generation = answering(engine, admission, admission.take(claim_of(owner)), call, shorter)
     await generation.begin()
     return generation
 
 
-async def collect(generation: Generation) -> list[Told]:
+async def collect(generation: Answering) -> list[Told]:
     return [event async for event in generation.events()]
 
 

@@ -22,7 +22,7 @@ from tidegate.core.generation.call import (
     Usage,
 )
 from tidegate.services.admission import Admission
-from tidegate.services.generate import Generation, Told
+from tidegate.services.generate import Answering, Told, answering
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import FakeEngine, Hold, Step, saying
 
@@ -37,13 +37,13 @@ def admission() -> Admission:
 
 async def begin(
     engine: FakeEngine, admission: Admission, call: ChatCall | TextCall = CHAT, owner: str = "ana"
-) -> Generation:
-    generation = Generation(engine, admission, admission.take(claim_of(owner)), call)
+) -> Answering:
+    generation = answering(engine, admission, admission.take(claim_of(owner)), call)
     await generation.begin()
     return generation
 
 
-async def collect(generation: Generation) -> list[Told]:
+async def collect(generation: Answering) -> list[Told]:
     return [event async for event in generation.events()]
 
 

@@ -17,33 +17,60 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from tidegate.core.admission.claims import Cut, Place, Spent, Topped, Waiting
-from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Progress
+from tidegate.core.generation.call import Call, ChatCall, Event
 from tidegate.ports.engine import ContextExceededError, Engine, EngineBrokeError
 from tidegate.services.admission import Admission, CutShortError
 from tidegate.services.line import UNTOLD_S, Line
-from tidegate.services.telling import Telling
+from tidegate.services.telling import Reckoned, Telling
 from tidegate.services.timing import Timing
 
 Told = Event | Waiting
 """What comes out of a generation."""
+
+C = TypeVar("C")
+E = TypeVar("E")
+C_contra = TypeVar("C_contra", contravariant=True)
+E_co = TypeVar("E_co", covariant=True)
+
+
+class Generating(Protocol[C_contra, E_co]):
+    """Whatever takes requests of one kind, and answers them in events of one kind: see the port `Engine`."""
+
+    def generate(self, call: C_contra, place: Place) -> AsyncGenerator[E_co, None]:
+        """Answer one in one of its places."""
+
+
+class Listening(Protocol[E]):
+    """Takes in the events of one answer: what is told of them, and what they come to."""
+
+    timing: Timing
+    began_at: float | None
+
+    def reckon(self, event: E) -> Reckoned:
+        """What an event comes to."""
+
+    def take(self, event: E) -> list[E]:
+        """What the caller is told of it."""
 
 
 class _SetAsideError(Exception):
     """The place is somebody else's now; wait for another."""
 
 
-class Generation:
+class Generation(Generic[C, E]):
     """One call of a ticket that is out. Iterate its `events` to the end, or `close` it: both free everything."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Generating[C, E],
         admission: Admission,
         ticket: int,
-        call: Call,
-        shorter: Iterable[Call] = (),
+        call: C,
+        telling: Listening[E],
+        shorter: Iterable[C] = (),
         *,
         quiet_s: float = UNTOLD_S,
     ) -> None:
@@ -53,7 +80,7 @@ class Generation:
         stead, one after the other, in the same place. Of a wait nothing is told
         for `quiet_s`.
         """
-        self.timing = Timing(standing=admission.judged(ticket))
+        self.timing = telling.timing
         self._engine = engine
         self._admission = admission
         self._clock = admission.clock
@@ -61,15 +88,15 @@ class Generation:
         self._call = call
         self._shorter = iter(shorter)
         self._line = Line(admission, ticket, quiet_s)
-        self._telling = Telling(self.timing, admission.clock, is_chat=isinstance(call, ChatCall))
+        self._telling = telling
         self._asked_at = admission.clock()
         self._is_begun = False
         self._read_tokens = 0
-        self._events: AsyncGenerator[Event, None] | None = None
+        self._events: AsyncGenerator[E, None] | None = None
         self._pulling: asyncio.Timeout | None = None
         self._cut: Cut | None = None
         self._freeing: asyncio.Task[None] | None = None
-        self._first: Told | None = None
+        self._first: E | Waiting | None = None
         self._source = self._run()
         self._is_closed = False
         self._is_left = False
@@ -91,7 +118,7 @@ class Generation:
             msg = "an answer without a single event"
             raise EngineBrokeError(msg)
 
-    async def events(self) -> AsyncGenerator[Told, None]:
+    async def events(self) -> AsyncGenerator[E | Waiting, None]:
         """The answer, thinking taken apart, and before it where the caller stands.
 
         Raises EngineBrokeError when it ends without being finished, and what `begin` raises.
@@ -125,7 +152,7 @@ class Generation:
 
     # ------------------------------------------------------------ the way of a call
 
-    async def _run(self) -> AsyncGenerator[Told, None]:
+    async def _run(self) -> AsyncGenerator[E | Waiting, None]:
         while True:
             while isinstance(waited := await self._line.news(), Waiting):
                 yield waited
@@ -147,9 +174,9 @@ class Generation:
         self._place = place
         self._admission.occupy(self._ticket, self._on_cut)
 
-    async def _next(self) -> Event | None:
+    async def _next(self) -> E | None:
         """The engine's next event, None at the end. Raises what became of it instead."""
-        event: Event | None = None
+        event: E | None = None
         while self._cut is None:
             assert self._events is not None, "the engine was asked"
             try:
@@ -174,18 +201,19 @@ class Generation:
             await self._give_way(self._cut)
         return event
 
-    def _reckon(self, event: Event) -> None:
-        match event:
-            case Delta():
-                if not self._is_begun:
-                    self._is_begun = True
-                    self._admission.began(self._ticket)
-                if self._admission.spend(self._ticket, 1) is Topped.ENDED and self._cut is None:
-                    retry_after_s = self._admission.retry_after_s(self._ticket)
-                    self._on_cut(Cut(self._ticket, is_returning=False, retry_after_s=retry_after_s))
-            case Progress():
-                self._read_tokens = max(0, event.done - event.cached)
-                self._admission.progress(self._ticket, event.done, event.total, event.cached)
+    def _reckon(self, event: E) -> None:
+        reckoned = self._telling.reckon(event)
+        if reckoned.tokens:
+            if not self._is_begun:
+                self._is_begun = True
+                self._admission.began(self._ticket)
+            if self._admission.spend(self._ticket, reckoned.tokens) is Topped.ENDED and self._cut is None:
+                retry_after_s = self._admission.retry_after_s(self._ticket)
+                self._on_cut(Cut(self._ticket, is_returning=False, retry_after_s=retry_after_s))
+        progress = reckoned.progress
+        if progress is not None:
+            self._read_tokens = max(0, progress.done - progress.cached)
+            self._admission.progress(self._ticket, progress.done, progress.total, progress.cached)
 
     # ------------------------------------------------------------ giving back
 
@@ -241,3 +269,22 @@ class Generation:
             decode_tok_s=usage.decode_tok_s,
         )
         self._admission.leave(self._ticket, spent)
+
+
+Answering = Generation[Call, Event]
+"""The answer of an engine of ours."""
+
+
+def answering(
+    engine: Engine,
+    admission: Admission,
+    ticket: int,
+    call: Call,
+    shorter: Iterable[Call] = (),
+    *,
+    quiet_s: float = UNTOLD_S,
+) -> Answering:
+    """Have an engine answer a call, thinking taken apart; see Generation."""
+    timing = Timing(standing=admission.judged(ticket))
+    telling = Telling(timing, admission.clock, is_chat=isinstance(call, ChatCall))
+    return Generation(engine, admission, ticket, call, telling, shorter, quiet_s=quiet_s)

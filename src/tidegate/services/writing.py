@@ -23,7 +23,7 @@ from tidegate.ports.engine import Engine
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, CutShortError
 from tidegate.services.failures import Failure, failure_of, origin
-from tidegate.services.generate import Generation
+from tidegate.services.generate import Answering, answering
 from tidegate.services.happenings import Ended, Happening
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.line import QUIET_S
@@ -133,7 +133,7 @@ class Writing:
         self._wish = wish
         self._ticket = ticket
         self._request = RequestId.of(secrets.token_bytes(12))
-        self._generation: Generation | None = None
+        self._generation: Answering | None = None
 
     async def run(self, tell: Callable[[Happening], None]) -> Ended:
         """Write it to its end, however that comes, and keep it; the ticket is given back before.
@@ -183,7 +183,7 @@ class Writing:
         first, *shorter = (
             ChatCall(messages=window, sampling=sampling) for window in windows(self._said, context_tokens)
         )
-        generation = self._generation = Generation(
+        generation = self._generation = answering(
             desk.engine, desk.admission, self._ticket, first, shorter, quiet_s=QUIET_S
         )
         async with contextlib.aclosing(generation.events()) as events:

@@ -108,6 +108,20 @@ def test_who_leaves_is_no_failure_of_the_engine() -> None:
     assert state(pool, "a") is MemberState.UNTRIED
 
 
+def test_what_one_request_fails_at_while_others_are_answered_is_its_own_fault() -> None:
+    pool = Pool(PLAN, [A])
+    for at in range(10):
+        names(pool, 2, now=float(at))
+        pool.spoke("a", 0.1, at + 0.5)
+        pool.ended("a", Outcome.FAILED, at + 0.6, began_at=float(at))
+        pool.ended("a", Outcome.GOOD, at + 0.7, began_at=float(at))
+    assert state(pool, "a") is MemberState.UP
+    for at in range(20, 22):
+        names(pool, 1, now=float(at))
+        pool.ended("a", Outcome.FAILED, at + 0.6, began_at=float(at))
+    assert state(pool, "a") is MemberState.BROKEN
+
+
 def test_untried_silent_and_rested_engines_are_probed_once_each_and_busy_ones_are_not() -> None:
     pool = Pool(PLAN, [A, B])
     assert pool.probe_due(0.0) == ("a", "b")

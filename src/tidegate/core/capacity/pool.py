@@ -179,10 +179,16 @@ class Pool:
         held.heard_at = now
         held.concurrency.took(gap_s, now, is_full=held.outstanding >= held.concurrency.limit)
 
-    def ended(self, name: str, outcome: Outcome, now: float) -> None:
-        """A request that began is over."""
+    def ended(self, name: str, outcome: Outcome, now: float, *, began_at: float | None = None) -> None:
+        """A request that began is over.
+
+        With `began_at` a failure counts only when nothing else was heard of the engine since: what one request
+        fails at may be its own fault, and nobody shall be able to break an engine for others by asking.
+        """
         held = self._held[name]
         held.outstanding -= 1
+        if began_at is not None and held.heard_at is not None and held.heard_at > began_at:
+            outcome = Outcome.LEFT if outcome is Outcome.FAILED else outcome
         self._judge(held, outcome, now)
         if held.is_draining and not held.outstanding:
             del self._held[name]

@@ -33,7 +33,7 @@ from tidegate.http.streams import EventStream, comment, event
 from tidegate.ports.engine import CallRejectedError, ContextExceededError, Engine
 from tidegate.services.admission import Admission
 from tidegate.services.authenticate import Caller
-from tidegate.services.generate import Generation
+from tidegate.services.generate import Answering, answering
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.line import QUIET_S, UNTOLD_S
 from tidegate.services.timing import Timing
@@ -139,7 +139,7 @@ async def _answer(room: OpenAiRoom, request: Request, wanted: ChatRequest | Text
     return EventStream(_stream(room, generation, dialect), room.lifecycle, exchange, generation.close)
 
 
-def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest) -> Generation:
+def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest) -> Answering:
     """Take a place in line. Raises a Refusal."""
     call, admission = _call(wanted), room.admission
     caller: Caller = request.state.caller
@@ -155,7 +155,7 @@ def _enter(room: OpenAiRoom, request: Request, wanted: ChatRequest | TextRequest
     with refusing(_blaming(wanted)):
         ticket = admission.take(claim)
     quiet_s = QUIET_S if wanted.is_stream else UNTOLD_S
-    generation = Generation(room.engine, admission, ticket, call, quiet_s=quiet_s)
+    generation = answering(room.engine, admission, ticket, call, quiet_s=quiet_s)
     exchange.timing = generation.timing
     return generation
 
@@ -168,7 +168,7 @@ def _call(wanted: ChatRequest | TextRequest) -> Call:
         raise Refusal(Reason.INVALID_JSON, "The body is nested too deeply.") from None
 
 
-async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) -> AsyncGenerator[bytes, None]:
+async def _stream(room: OpenAiRoom, generation: Answering, dialect: Dialect) -> AsyncGenerator[bytes, None]:
     reported_at = room.ticks()
     is_open = False
     with refusing():
@@ -189,7 +189,7 @@ async def _stream(room: OpenAiRoom, generation: Generation, dialect: Dialect) ->
             yield event(b"[DONE]")
 
 
-async def _collect(generation: Generation, dialect: Dialect) -> Response:
+async def _collect(generation: Answering, dialect: Dialect) -> Response:
     with refusing():
         async with contextlib.aclosing(generation.events()) as events:
             async for happened in events:
