@@ -4,14 +4,17 @@ from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.listening import PortTakenError
 from tidegate.app.operate import open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
+from tidegate.app.survey import Lineup, survey
 
 __all__ = [
     "Certificate",
     "CertificateError",
+    "Lineup",
     "Listeners",
     "PortTakenError",
     "ServePlan",
     "card_of",
     "open_desk",
     "run",
+    "survey",
 ]

@@ -14,6 +14,7 @@ from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
 from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
@@ -36,7 +37,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     status_connections: Connections
     register: Register
-    admission: Admission
+    admissions: tuple[Admission, ...]
+    fits: tuple[Callable[[AdmissionPlan], AdmissionPlan], ...]
     pressure: Pressure
     telling: Telling
     steady: Callable[[], float]
@@ -46,8 +48,11 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.gate.apply(plans.gate)
         self.connections.plan = self.status_connections.plan = plans.connections
         self.register.plan = plans.standing
-        self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
-        self.admission.patience = patience(plans)
+        for admission, fit in zip(self.admissions, self.fits, strict=True):
+            slots = admission.scheduler.plan.slots  # As many as its engine has places; a plan does not change that.
+            plan = msgspec.structs.replace(fit(plans.admission), slots=slots)
+            admission.carry_out(admission.scheduler.replan(plan, time.monotonic()))
+            admission.patience = patience(plans)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -63,15 +68,20 @@ def patience(plans: Plans) -> Patience:
     return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
 
 
-def open_admission(plans: Plans, register: Register, served: Callable[..., None]) -> Admission:
-    """Make the scheduler and its awaitable face."""
+def open_admission(
+    plans: Plans,
+    register: Register,
+    served: Callable[..., None],
+    fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan,
+) -> Admission:
+    """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
         standing = register.standing(user.id, time.time())
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
-        Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+        Scheduler(fit(plans.admission)), time.monotonic, claimant=claimant, patience=patience(plans), served=served
     )
 
 
@@ -81,12 +91,12 @@ def open_door(
     *,
     secrets: Secrets,
     register: Register,
-    admission: Admission,
+    lines: tuple[tuple[Admission, Callable[[AdmissionPlan], AdmissionPlan]], ...],
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
 ) -> Door:
-    """Make the gate of the public port."""
-    scheduler = admission.scheduler
+    """Make the gate of the public port, before the lines of every model."""
+    schedulers = tuple(admission.scheduler for admission, _ in lines)
 
     started_at, started_ticks = time.time(), time.monotonic()
 
@@ -99,8 +109,15 @@ def open_door(
     ) -> Shed | Crowded | None:
         who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
         now = time.monotonic()
-        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-        return shed or scheduler.crowded(who, standing, now)
+        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
+            return None  # Which model is asked for, the headers do not tell.
+        refused: Shed | Crowded | None = None
+        for scheduler in schedulers:
+            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+            refused = refused or scheduler.crowded(who, standing, now)
+            if refused is None:
+                break
+        return refused
 
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
@@ -123,7 +140,8 @@ def open_door(
         connections=Connections(plans.connections),
         status_connections=Connections(plans.connections),
         register=register,
-        admission=admission,
+        admissions=tuple(admission for admission, _ in lines),
+        fits=tuple(fit for _, fit in lines),
         pressure=pressure,
         telling=telling,
         steady=steady,

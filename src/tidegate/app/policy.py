@@ -14,7 +14,7 @@ from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
 _LIVE_TABLES = ("gate.", "admission.", "standing.")
-_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account"})
+_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account", "engines"})
 
 
 def is_live(name: str) -> bool:
@@ -42,26 +42,33 @@ def live_policy(
     certificate: Certificate | None,
     journal: Journal,
     clock: Callable[[], float],
+    relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
 ) -> Policy:
-    """Make the policy in force of the settings at the start; `read` gives them as they stand now."""
+    """Make the policy in force of the settings at the start; `read` gives them as they stand now.
+
+    `relined` checks which engines they name, and answers what goes on with those.
+    """
 
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
             plans_of(wanted, shard_key)
+            relined(wanted)
         except SettingsError as error:
             raise PolicyError(str(error)) from None
         return flat(wanted)
 
     def enforce(values: Mapping[str, object]) -> None:
         try:
-            # Both are checked before either counts.
-            plans = plans_of(_settings(values), shard_key)
+            # All of them are checked before any counts.
+            wanted = _settings(values)
+            plans, reline = plans_of(wanted, shard_key), relined(wanted)
             if certificate is not None:
                 certificate.renew()
         except (SettingsError, CertificateError) as error:
             raise PolicyError(str(error)) from None
         apply(plans)
+        reline()
 
     return Policy(in_force=flat(settings), read=reread, is_live=is_live, enforce=enforce, journal=journal, clock=clock)
 

@@ -13,6 +13,7 @@ from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, open_admission, open_door
+from tidegate.app.engines import Line
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
@@ -22,11 +23,12 @@ from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
 from tidegate.http.forwarded import Forwarded
 from tidegate.http.web.assets import Asset
-from tidegate.ports.engine import Engine
+from tidegate.ports.engine import ReplicaReport
 from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
@@ -51,7 +53,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
 async def wire(
     settings: Settings,
     *,
-    engine: Engine,
+    lines: tuple[Line, ...],
     store: SqlStore,
     secrets: Secrets,
     lifecycle: Lifecycle,
@@ -63,18 +65,23 @@ async def wire(
     local_status_url: str,
     certificate: Certificate | None,
     read_settings: Callable[[], Settings],
+    relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
+    replicas: Callable[[], list[ReplicaReport]] = list,
 ) -> Wired:
-    """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment."""
+    """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment.
+
+    The first of the `lines` is the chat's. `relined` makes of settings what exchanges the engines that run elsewhere.
+    """
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
     known = reputation(settings, store)
-    admission = open_admission(plans, known.register, known.served)
+    admissions = tuple(open_admission(plans, known.register, known.served, line.fit) for line in lines)
     door = open_door(
         settings,
         plans,
         secrets=secrets,
         register=known.register,
-        admission=admission,
+        lines=tuple((admission, line.fit) for admission, line in zip(admissions, lines, strict=True)),
         journal=journal,
         fingerprint=fingerprint,
     )
@@ -83,13 +90,14 @@ async def wire(
         read=read_settings,
         shard_key=secrets.fingerprint_key,
         apply=door.apply,
+        relined=relined,
         certificate=certificate,
         journal=journal,
         clock=time.time,
     )
     desk = Desk(
-        engine=engine,
-        admission=admission,
+        engine=lines[0].engine,
+        admission=admissions[0],
         conversations=store.conversations,
         lifecycle=lifecycle,
         journal=journal,
@@ -136,6 +144,11 @@ async def wire(
         exposition=metrics.exposition,
         later=later,
         policy=policy,
+        others=tuple(
+            Served(engine=line.engine, admission=admission)
+            for line, admission in zip(lines[1:], admissions[1:], strict=True)
+        ),
+        replicas=replicas,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)

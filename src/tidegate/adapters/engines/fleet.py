@@ -33,8 +33,7 @@ from tidegate.core.capacity.pool import (
     PoolPlan,
 )
 from tidegate.core.generation.call import ChatCall, Delta, Finished, Sampling, Turn
-from tidegate.core.identifiers import Replica
-from tidegate.ports.engine import EngineError
+from tidegate.ports.engine import EngineError, ReplicaReport
 from tidegate.ports.upstream import UpstreamBrokeError
 
 _TICK_S: Final = 0.25
@@ -52,20 +51,6 @@ class FleetPlan(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 10.0
     attempts: int = 3
     ask_every_s: float = 5.0
-
-
-class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How one server is, for the operator. `why`: the last failure's kind; `unreadable` counts senseless telemetry."""
-
-    replica: Replica
-    models: tuple[str, ...]
-    state: MemberState
-    running: int
-    places: int
-    failures: int
-    gap_s: float
-    why: str
-    unreadable: int
 
 
 class Fleet:
@@ -206,17 +191,20 @@ class Fleet:
         """Whether it says which models it has."""
         try:
             status, payload = await server.fetch(MODELS_PATH, _PROBE_S, _LISTING_BYTES)
-            listed(payload)
+            models = listed(payload)
         except (UnreachableError, UpstreamBrokeError, TimeoutError, ValueError) as error:
             server.why = error.kind if isinstance(error, UnreachableError) else type(error).__name__
             return False
         if status != _OK:
             server.why = f"status_{status}"
-        return status == _OK
+            return False
+        if not server.plan.is_kind_certain and len(kinds := {model.kind for model in models}) == 1:
+            server.kind = kinds.pop()
+        return True
 
     async def _computes(self, server: Server) -> bool:
         """Whether it answers a call with a token."""
-        path, body = encode(_PROBE, server.plan.kind, min(server.plan.models))
+        path, body = encode(_PROBE, server.kind, min(server.plan.models))
         plan = HearingPlan(first_s=self.plan.first_s, silence_s=self.plan.silence_s)
         try:
             async with contextlib.aclosing(hearing.answer(server, path, body, plan)) as events:
@@ -235,11 +223,11 @@ class Fleet:
         """Ask how much it does; without an answer nothing is known."""
         server.is_asked = True
         try:
-            for path in telemetry.paths(server.plan.kind):
+            for path in telemetry.paths(server.kind):
                 status, payload = await server.fetch(path, _PROBE_S, telemetry.MOST_BYTES)
                 if status != _OK:
                     continue
-                told = telemetry.read(server.plan.kind, path, payload)
+                told = telemetry.read(server.kind, path, payload)
                 if told is not None:
                     self.pool.told(server.plan.url, told, time.monotonic())
                     return

@@ -89,7 +89,7 @@ async def _refused(server: Server, opened: Opened, plan: HearingPlan) -> Excepti
     error = openai_errors.refusal(opened.status, payload)
     if isinstance(error, CallRejectedError | ContextExceededError):
         return error
-    is_busy = opened.status == _TOO_MANY or (opened.status == _UNAVAILABLE and server.plan.kind in _SAYS_BUSY)
+    is_busy = opened.status == _TOO_MANY or (opened.status == _UNAVAILABLE and server.kind in _SAYS_BUSY)
     return FailedError(
         f"status_{opened.status}", was_sent=opened.status not in _NOT_FOUND_OUT_BY_WORKING, is_busy=is_busy
     )

@@ -153,7 +153,7 @@ class PooledEngine:
 
     def _ask(self, server: Server, call: Call, place: Place) -> AsyncGenerator[Event, None]:
         salt = self._salt(place.owner) if place.owner else ""
-        path, body = encode(call, server.plan.kind, self._card.id, salt)
+        path, body = encode(call, server.kind, self._card.id, salt)
         return hearing.answer(server, path, body, self._hearing)
 
 

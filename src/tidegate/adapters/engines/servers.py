@@ -20,7 +20,10 @@ _JSON: Final = ((b"content-type", b"application/json"), (b"accept", b"text/event
 
 
 class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A server as it is known before anything is asked of it. `url` has no `/v1`; at most `places` calls at once."""
+    """A server as it is known before anything is asked of it. `url` has no `/v1`; at most `places` calls at once.
+
+    Where its `kind` is not certain it is taken from what the server says of itself.
+    """
 
     url: str
     key: str | None = None
@@ -28,6 +31,7 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     places: int = 64
     kind: Kind = Kind.OPENAI
+    is_kind_certain: bool = True
 
     @property
     def replica(self) -> Replica:
@@ -49,6 +53,7 @@ class Server:
     def __init__(self, plan: ServerPlan) -> None:
         """Nothing is connected yet."""
         self.plan = plan
+        self.kind = plan.kind
         self.why = ""
         self.is_suspect = False
         self.unreadable = 0

@@ -20,6 +20,11 @@ class Floor:
         self._unbegun: dict[int, Ticket] = {}
         self._places = Places(slots)
 
+    def resize(self, slots: int) -> None:
+        """Have another number of places. Nobody who runs is touched; while more run than that, nobody starts."""
+        self.concurrency.resize(slots)
+        self._places.resize(slots)
+
     @property
     def limit(self) -> int:
         """How many may run."""

@@ -13,18 +13,28 @@ from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import Engine, EngineReport
-from tidegate.services.admission import Admission
+from tidegate.ports.engine import EngineReport, ReplicaReport
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.models import Served, together
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """`exposition` writes the metrics in Prometheus' text format."""
+    """`exposition` writes the metrics in Prometheus' text format; `replicas` tells how each of several engines is."""
 
-    engine: Engine
-    admission: Admission
+    served: tuple[Served, ...]
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
+    replicas: Callable[[], list[ReplicaReport]] = list
+
+
+class ModelVitals(msgspec.Struct, frozen=True, kw_only=True):
+    """How one model is."""
+
+    id: str
+    engine: EngineReport
+    running: int
+    waiting: int
+    slots: int
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,23 +45,37 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     slots: int
     draining: bool
+    models: list[ModelVitals]
+    replicas: list[ReplicaReport]
 
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
-    status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
+    status = verdict(together(room.served).state, is_draining=room.lifecycle.is_draining)
     return render(request, "operator.html", verdict=status)
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
     """Engine state with its cause, restarts, and how many run and wait."""
     del request
+    models = [
+        ModelVitals(
+            id=one.engine.card.id,
+            engine=one.engine.report(),
+            running=one.admission.scheduler.running,
+            waiting=one.admission.scheduler.waiting,
+            slots=one.admission.scheduler.plan.slots,
+        )
+        for one in room.served
+    ]
     body = Vitals(
-        engine=room.engine.report(),
-        running=room.admission.scheduler.running,
-        waiting=room.admission.scheduler.waiting,
-        slots=room.admission.scheduler.plan.slots,
+        engine=together(room.served),
+        running=sum(one.running for one in models),
+        waiting=sum(one.waiting for one in models),
+        slots=sum(one.slots for one in models),
         draining=room.lifecycle.is_draining,
+        models=models,
+        replicas=room.replicas(),
     )
     return Response(msgspec.json.encode(body), media_type="application/json")
 
