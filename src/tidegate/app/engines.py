@@ -28,6 +28,9 @@ _ELSEWHERE = CostPlan(prefill_tok_s=2000.0, decode_tok_s=300.0)
 _BATCH_TOKENS = 512
 """Prompt tokens that such engines read at a time, at least: vLLM and SGLang read some thousand, llama.cpp 512."""
 
+_PLACES_A_READER = 4
+"""Such engines read several prompts at once, and one of several that does not answer must not hold up all."""
+
 _STATES = {
     MemberState.UP: EngineState.READY,
     MemberState.UNTRIED: EngineState.LOADING,
@@ -57,7 +60,11 @@ class Elsewhere(msgspec.Struct, frozen=True, kw_only=True):
 
     def _fit(self, engine: PooledEngine) -> Callable[[AdmissionPlan], AdmissionPlan]:
         return lambda plan: msgspec.structs.replace(
-            plan, slots=self.places(engine), batch_tokens=_BATCH_TOKENS, cost=_ELSEWHERE
+            plan,
+            slots=self.places(engine),
+            readers=max(2, self.places(engine) // _PLACES_A_READER),
+            batch_tokens=_BATCH_TOKENS,
+            cost=_ELSEWHERE,
         )
 
     def places(self, engine: PooledEngine) -> int:
@@ -98,7 +105,7 @@ def open_elsewhere(
             lost(report)
 
     plan = FleetPlan(
-        pool=PoolPlan(gap_s=settings.admission.gap_s, probe_after_s=given.probe_after_s),
+        pool=PoolPlan(gap_s=settings.admission.gap_s, probe_after_s=given.probe_after_s, probes_busy=True),
         first_s=given.first_token_s,
         silence_s=given.stall_s,
         ask_every_s=given.probe_after_s,

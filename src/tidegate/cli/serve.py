@@ -101,8 +101,8 @@ def serve(
             library, manifest = _model(settings) if settings.engine.enabled else (None, None)
             if manifest is not None and manifest.id in lineup.models:
                 refuse(
-                    f"engines: serve {manifest.id}, which is the embedded engine's model; leave it out of their models, "
-                    "or set engine.enabled = false",
+                    f"engines: serve {manifest.id}, which is the embedded engine's model; leave it out of their "
+                    "models, or set engine.enabled = false",
                     WRONG_USAGE,
                 )
             plan = ServePlan(

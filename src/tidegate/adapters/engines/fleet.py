@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Final
@@ -38,6 +39,8 @@ from tidegate.ports.upstream import UpstreamBrokeError
 
 _TICK_S: Final = 0.25
 _PROBE_S: Final = 2.0
+_TRIAL_S: Final = 10.0
+_TRY_AGAIN_S: Final = 1.0
 _LISTING_BYTES: Final = 4 << 20
 _OK: Final = 200
 _PROBE: Final = ChatCall(messages=[Turn(role="user", content="1")], sampling=Sampling(max_tokens=1))
@@ -110,8 +113,8 @@ class Fleet:
         while True:
             now = time.monotonic()
             found = self.pool.pick(model, now, {*besides, *self._not_up(now)})
-            if isinstance(found, Nowhere) and found.why is Missing.BROKEN and not besides:
-                found = self.pool.pick(model, now, besides)  # None of them was ever tried, or all are broken.
+            if isinstance(found, Nowhere) and found.why is Missing.BROKEN:
+                found = self.pool.pick(model, now, {*besides, *self._broken(now)})
             if isinstance(found, Member):
                 self.pool.began(found.name, now)
                 return self._servers[found.name], found
@@ -123,7 +126,13 @@ class Fleet:
                     await self._freed.wait()
 
     def _not_up(self, now: float) -> set[str]:
-        return {one.name for one in self.pool.report(now) if one.state is not MemberState.UP}
+        """Whom to ask only when there is nobody better: not known to be well, or failed at its last call."""
+        suspects = {name for name, server in self._servers.items() if server.is_suspect}
+        return suspects | {one.name for one in self.pool.report(now) if one.state is not MemberState.UP}
+
+    def _broken(self, now: float) -> set[str]:
+        """Who is tried by probes alone: nobody's call is for finding out whether an engine is well."""
+        return {one.name for one in self.pool.report(now) if one.state is MemberState.BROKEN}
 
     def spoke(self, server: Server, gap_s: float) -> None:
         """A piece came, so long after the one before it."""
@@ -174,6 +183,10 @@ class Fleet:
                 for server in self._servers.values():
                     if not server.is_asked:
                         self._keep(self._ask(server))
+            for server in self._servers.values():
+                if server.is_suspect and now - server.tried_at >= _TRY_AGAIN_S:
+                    server.tried_at = math.inf
+                    self._keep(self._try(server))
             self._tell()
             await asyncio.sleep(_TICK_S)
 
@@ -182,9 +195,20 @@ class Fleet:
         server = self._servers.get(name)
         try:
             if server is not None:
-                is_well = await (self._computes(server) if server.is_suspect else self._answers(server))
+                is_well = await self._answers(server)
+                if is_well and server.is_suspect:
+                    is_well = await self._computes(server)
         finally:
             self.pool.probed(name, is_well=is_well, now=time.monotonic())
+            self._tell()
+
+    async def _try(self, server: Server) -> None:
+        """Let one that failed at a call prove itself at another."""
+        try:
+            if not await self._computes(server):
+                self.pool.probed(server.plan.url, is_well=False, now=time.monotonic())
+        finally:
+            server.tried_at = time.monotonic()
             self._tell()
 
     async def _answers(self, server: Server) -> bool:
@@ -205,7 +229,7 @@ class Fleet:
     async def _computes(self, server: Server) -> bool:
         """Whether it answers a call with a token."""
         path, body = encode(_PROBE, server.kind, min(server.plan.models))
-        plan = HearingPlan(first_s=self.plan.first_s, silence_s=self.plan.silence_s)
+        plan = HearingPlan(first_s=min(_TRIAL_S, self.plan.first_s), silence_s=self.plan.silence_s)
         try:
             async with contextlib.aclosing(hearing.answer(server, path, body, plan)) as events:
                 async for event in events:

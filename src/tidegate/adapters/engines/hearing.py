@@ -62,12 +62,13 @@ class FailedError(Exception):
 
 async def answer(server: Server, path: str, body: bytes, plan: HearingPlan) -> AsyncGenerator[Event, None]:
     """Ask, and hear the answer. Raises FailedError, and what callers themselves have to mend."""
+    until = asyncio.get_running_loop().time() + plan.first_s
     try:
         async with server.asked("POST", path, body, plan.first_s) as opened:
             if opened.status != _OK:
                 raise await _refused(server, opened, plan)
             guess_tokens = 1 + len(body) // _BYTES_A_TOKEN
-            async with aclosing(_events(server, opened, guess_tokens, plan)) as events:
+            async with aclosing(_events(server, opened, guess_tokens, until, plan)) as events:
                 async for event in events:
                     yield event
     except UnreachableError as error:
@@ -95,10 +96,11 @@ async def _refused(server: Server, opened: Opened, plan: HearingPlan) -> Excepti
     )
 
 
-async def _events(server: Server, opened: Opened, guess_tokens: int, plan: HearingPlan) -> AsyncGenerator[Event, None]:
+async def _events(
+    server: Server, opened: Opened, guess_tokens: int, until: float, plan: HearingPlan
+) -> AsyncGenerator[Event, None]:
     loop = asyncio.get_running_loop()
     pace = _Pace(guess_tokens)
-    until = loop.time() + plan.first_s
     async with aclosing(payloads(opened.read)) as lines:
         for _ in range(plan.most_chunks):
             try:

@@ -58,6 +58,7 @@ class Server:
         self.is_suspect = False
         self.unreadable = 0
         self.is_asked = False
+        self.tried_at = 0.0
         self._waiting: set[asyncio.Timeout] = set()
         # How long it may be silent is for those to say who know what it said before.
         self._upstream = Upstream(plan.url, plan.key, UpstreamPlan(silence_s=86_400.0))
@@ -66,13 +67,15 @@ class Server:
 
     @asynccontextmanager
     async def asked(self, method: str, path: str, body: bytes, within_s: float) -> AsyncIterator[Opened]:
-        """Ask it; what was begun is let go of at the end. Raises UnreachableError."""
+        """Ask it; what was begun is let go of at the end. Raises UnreachableError, TimeoutError."""
         self._users += 1
         try:
             if not self._is_open:
                 self._is_open = True
                 await self._upstream.__aenter__()
-            opened = await self._upstream.open(method, path, _JSON, body, within_s)
+            async with asyncio.timeout(within_s) as waiting:
+                with self.first_word(waiting):
+                    opened = await self._upstream.open(method, path, _JSON, body, within_s)
             try:
                 yield opened
             finally:

@@ -60,8 +60,10 @@ when there were more; more started than the capacity allows; more let wait in a
 class than `max_waiting`, those who were cut and return aside; a place given
 twice; a ticket charged after its end; a place free while somebody waits, but
 strangers for a prompt that is being read or beside known people, and somebody
-known for the prompt of somebody known, which would only be overtaken or set aside. Every map is bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
-answers. Times are monotonic seconds; a clock that steps back moves nothing.
+known for the prompt of somebody known, which would only be overtaken or set aside.
+Every map is bounded by the tickets inside, the queues, or `most_principals`.
+Same calls, same answers. Times are monotonic seconds; a clock that steps back
+moves nothing.
 """
 
 from __future__ import annotations

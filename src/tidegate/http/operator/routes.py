@@ -77,7 +77,7 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         models=models,
         replicas=room.replicas(),
     )
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return Response(msgspec.json.encode(body, enc_hook=str), media_type="application/json")
 
 
 async def metrics(room: OperatorRoom, request: Request) -> Response:
