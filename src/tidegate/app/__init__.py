@@ -1,6 +1,7 @@
 """The only place that knows every concrete class: puts the service together and runs it."""
 
 from tidegate.app.certificate import Certificate, CertificateError
+from tidegate.app.discovery import Offer, discover
 from tidegate.app.listening import PortTakenError
 from tidegate.app.operate import open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
@@ -11,9 +12,11 @@ __all__ = [
     "CertificateError",
     "Lineup",
     "Listeners",
+    "Offer",
     "PortTakenError",
     "ServePlan",
     "card_of",
+    "discover",
     "open_desk",
     "run",
     "survey",

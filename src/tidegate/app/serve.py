@@ -95,6 +95,11 @@ class Listeners(msgspec.Struct, frozen=True):
             undo.pop_all()
         return cls(public, status, operator)
 
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports that are ours."""
+        return frozenset(port_of(one) for one in (self.public, self.status, self.operator))
+
     def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str, str]:
         """Where a person would go: public, status, operator."""
         shown = f"[{host}]" if ":" in host else host

@@ -256,5 +256,5 @@ def _check_names(settings: Settings, names: Sequence[str]) -> None:
 
 
 def _shown(names: Sequence[str] | frozenset[str]) -> str:
-    few = sorted(names)[:10]
+    few = sorted(names)[:10] or ["nothing"]
     return ", ".join(few) + (", ..." if len(names) > len(few) else "")

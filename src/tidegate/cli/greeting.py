@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from tidegate.config.exposure import is_loopback
 
 if TYPE_CHECKING:
     from tidegate.adapters.models import Manifest
-    from tidegate.app import Lineup, Listeners
+    from tidegate.app import Lineup, Listeners, Offer
     from tidegate.config import Settings
     from tidegate.services.policy import Change
 
@@ -24,12 +25,20 @@ class Greeting:
     """Says it on standard output, and trouble on standard error."""
 
     def __init__(
-        self, settings: Settings, listeners: Listeners, manifest: Manifest | None, lineup: Lineup, *, is_first: bool
+        self,
+        settings: Settings,
+        listeners: Listeners,
+        manifest: Manifest | None,
+        lineup: Lineup,
+        offers: Sequence[Offer] = (),
+        *,
+        is_first: bool,
     ) -> None:
         self._settings = settings
         self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
         self._manifest = manifest
         self._lineup = lineup
+        self._offers = offers
         self._is_first = is_first
         self._last_words: list[str] = []
         self._console = Console(highlight=False, soft_wrap=True)
@@ -63,6 +72,7 @@ class Greeting:
         self._warn()
         self._warn_of_plain_http()
         self._advise()
+        self._offer()
         if setup_path is not None:
             say("There is no operator yet. This link makes one, once; give it to nobody else:")
             say(f"  {public}{setup_path}\n")
@@ -177,6 +187,21 @@ class Greeting:
             say(f"  {escape(entry.title)} ({entry.licence}, {entry.size_bytes / 1e9:.1f} GB)")
             say(f"    {command(self._settings, f'serve --model {entry.id}')}{self._ports()}")
         say("")
+
+    def _offer(self) -> None:
+        say = self._console.print
+        for offer in self._offers:
+            few = ", ".join(offer.models[:5]) + (", ..." if len(offer.models) > len(offer.models[:5]) else "")
+            say(
+                f"[bold]{escape(offer.name)} runs on this machine[/bold], with {escape(few)}. Tidegate leaves it alone."
+            )
+            say(
+                "  To have it answer instead of the embedded engine, put into tidegate.toml, and serve with --config:\n"
+            )
+            lines = ("[engine]", "enabled = false", "", "[[engines]]", f'url = "{offer.url}"')
+            for line in (*lines, f"models = {json.dumps(list(offer.models[:1]), ensure_ascii=False)}"):
+                say(f"    {line}", markup=False)
+            say("")
 
     def _ports(self) -> str:
         """The ports as options, as far as this start has others than the next one would have."""

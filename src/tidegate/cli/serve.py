@@ -87,7 +87,17 @@ def serve(
 
     from tidegate.adapters.disk.datadir import DataDirError
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import CertificateError, Lineup, Listeners, PortTakenError, ServePlan, card_of, run, survey
+    from tidegate.app import (
+        CertificateError,
+        Lineup,
+        Listeners,
+        PortTakenError,
+        ServePlan,
+        card_of,
+        discover,
+        run,
+        survey,
+    )
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.http.web.assets import NotBuiltError, load
 
@@ -115,7 +125,9 @@ def serve(
                 certificate=certificate,
                 lineup=lineup,
             )
-            greeting = Greeting(settings, listeners, manifest, lineup, is_first=is_first)
+            # Only offered, and only once: whoever has named engines knows what they want.
+            offers = asyncio.run(discover(listeners.ports)) if is_first and not settings.engines else ()
+            greeting = Greeting(settings, listeners, manifest, lineup, offers, is_first=is_first)
             with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(plan, listeners, greeting))
     except STORAGE_FAULTS as error:

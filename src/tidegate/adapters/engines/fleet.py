@@ -205,8 +205,8 @@ class Fleet:
     async def _try(self, server: Server) -> None:
         """Let one that failed at a call prove itself at another."""
         try:
-            if not await self._computes(server):
-                self.pool.probed(server.plan.url, is_well=False, now=time.monotonic())
+            is_well = await self._computes(server)
+            self.pool.probed(server.plan.url, is_well=is_well, now=time.monotonic())
         finally:
             server.tried_at = time.monotonic()
             self._tell()
