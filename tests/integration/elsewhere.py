@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.adapters.engines.serving import ScriptedServer
+from tests.adapters.engines.serving import ScriptedServer, in_a_thread
 from tests.integration.running import MODEL, free_port, until
 from tests.integration.speaking import exchange
 
@@ -84,28 +82,10 @@ def llama_servers(models: Path, count: int) -> Iterator[list[LlamaServer]]:
 @contextmanager
 def scripted_servers(count: int) -> Iterator[list[ScriptedServer]]:
     """So many scripted ones, which serve the same model under the same name."""
-    loop = asyncio.new_event_loop()
-    servers = []
-    started, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with AsyncExitStack() as stack:
-            for _ in range(count):
-                server = ScriptedServer()
-                server.models = {"data": [{"id": MODEL, "owned_by": "vllm", "max_model_len": 1024}]}
-                servers.append(await stack.enter_async_context(server.running_here()))
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    assert started.wait(20)
-    try:
+    with in_a_thread(count) as servers:
+        for server in servers:
+            server.models = {"data": [{"id": MODEL, "owned_by": "vllm", "max_model_len": 1024}]}
         yield servers
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        loop.close()
 
 
 def named(*urls: str, places: int = 2, **settings: Any) -> str:

@@ -100,6 +100,11 @@ class Listeners(msgspec.Struct, frozen=True):
         """The ports that are ours."""
         return frozenset(port_of(one) for one in (self.public, self.status, self.operator))
 
+    def close(self) -> None:
+        """Give them up before anything was served."""
+        for one in (self.public, self.status, self.operator):
+            one.close()
+
     def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str, str]:
         """Where a person would go: public, status, operator."""
         shown = f"[{host}]" if ":" in host else host

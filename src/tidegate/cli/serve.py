@@ -106,10 +106,11 @@ def serve(
         with _held(datadir):
             assets = load()
             certificate = _certificate(settings)
-            listeners = Listeners.bind(settings)
             lineup = asyncio.run(survey(settings, os.environ)) if settings.engines else Lineup()
+            listeners = Listeners.bind(settings)
             library, manifest = _model(settings) if settings.engine.enabled else (None, None)
             if manifest is not None and manifest.id in lineup.models:
+                listeners.close()
                 refuse(
                     f"engines: serve {manifest.id}, which is the embedded engine's model; leave it out of their "
                     "models, or set engine.enabled = false",

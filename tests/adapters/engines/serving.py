@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -161,6 +162,30 @@ def _transport(stream: web.StreamResponse) -> asyncio.Transport:
     assert request is not None
     assert isinstance(request.transport, asyncio.Transport)
     return request.transport
+
+
+@contextmanager
+def in_a_thread(count: int) -> Iterator[list[ScriptedServer]]:
+    """So many of them, for tests that have no event loop."""
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    servers: list[ScriptedServer] = []
+    started = threading.Event()
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            servers.extend([await stack.enter_async_context(ScriptedServer().running_here()) for _ in range(count)])
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield servers
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20)
+        loop.close()
 
 
 def _data(chunk: dict[str, Any]) -> bytes:
