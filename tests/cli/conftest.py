@@ -18,9 +18,9 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def verb(data: Path) -> Verb:
-    def run(*arguments: str, **environment: str) -> Said:
+    def run(*arguments: str, typed: str | bytes | None = None, **environment: str) -> Said:
         given = {"TIDEGATE_DATA": str(data), "COLUMNS": "80", **environment}
-        result = CliRunner().invoke(app, list(arguments), env=given)
+        result = CliRunner().invoke(app, list(arguments), env=given, input=typed)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)

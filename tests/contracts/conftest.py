@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -34,20 +35,32 @@ def quota_bytes() -> int:
     return 256_000_000
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
-async def stores(request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: int) -> AsyncIterator[Stores]:
-    if request.param == "memory":
+KINDS: Final = ("memory", "sqlite", pytest.param("postgres", marks=pytest.mark.integration))
+
+
+@asynccontextmanager
+async def opened(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: int = 256_000_000
+) -> AsyncIterator[Stores]:
+    """Open all ports of one kind, empty."""
+    if kind == "memory":
         accounts = MemoryAccountStore()
         conversations = MemoryConversationStore(accounts, quota_bytes=quota_bytes)
         yield Stores(accounts, conversations, MemoryStandingStore(accounts))
         return
-    if request.param == "sqlite":
+    if kind == "sqlite":
         urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
     else:
         # One database for both, as a small installation would have it.
         urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
     async with open_store(urls[0], urls[1], KEK, quota_bytes=quota_bytes) as store:
         yield Stores(store.accounts, store.conversations, store.standings)
+
+
+@pytest.fixture(params=KINDS)
+async def stores(request: pytest.FixtureRequest, tmp_path: Path, quota_bytes: int) -> AsyncIterator[Stores]:
+    async with opened(request.param, request, tmp_path, quota_bytes) as found:
+        yield found
 
 
 @pytest.fixture

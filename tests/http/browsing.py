@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 import argon2
 
-from tests.admitting import an_admission
 from tests.hashing import CHEAP
 from tests.http.asgi import Visit
 from tests.http.conftest import fingerprint
@@ -32,7 +31,6 @@ from tidegate.http.visitors import SessionDoor
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
-from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
@@ -82,11 +80,10 @@ class House:
     async def open(self) -> House:
         self.setup = await Setup.prepare(self.sessions)
         door = SessionDoor(sessions=self.sessions, server_keys=self.clerk.server_keys, fingerprint=fingerprint)
-        served = (Served(engine=self.engine, admission=an_admission(self.clock)),)
         routes = [
             *bind(accounts.TABLE, AccountsRoom(sessions=self.sessions, setup=self.setup), door),
-            *bind(front.TABLE, front.FrontRoom(served, self.sessions.is_sign_up_open), door),
-            *bind(front.OPEN_TABLE, front.FrontRoom(served), open_door),
+            *bind(front.TABLE, front.FrontRoom(self.engine, self.engine.card.id, self.sessions.is_sign_up_open), door),
+            *bind(front.OPEN_TABLE, front.FrontRoom(self.engine, self.engine.card.id), open_door),
         ]
         answering = Answering(app=router(routes), journal=self.journal, lifecycle=self.lifecycle, clock=self.clock)
         self.app = Frame(

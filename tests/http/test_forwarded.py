@@ -14,6 +14,7 @@ from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.http.forwarded import Forwarded
 from tidegate.http.gate.clients import Clients
+from tidegate.http.gate.credential import Credentials
 from tidegate.http.gate.guard import Guard
 from tidegate.http.gate.middleware import Gatekeeping
 from tidegate.http.gate.public import public_lanes
@@ -25,7 +26,7 @@ async def _scheme(client: tuple[str, int] | None, **headers: str) -> str:
     """What an application behind gate and proxy is told."""
     guard = Guard(
         gate=Gate(GatePlan(), Register(StandingPlan(), 10)),
-        server_keys=ServerKeys(1, {1: b"k" * 32}),
+        credentials=Credentials(ServerKeys(1, {1: b"k" * 32})),
         clients=Clients((ip_network("10.0.0.0/8"),)),
         lanes=public_lanes(),
         clock=lambda: 1.0,

@@ -14,7 +14,6 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tests.admitting import an_admission
 from tests.http.asgi import Visit
 from tests.http.browsing import HTML, Browser, House, text
 from tests.http.conftest import Service, fingerprint
@@ -27,8 +26,6 @@ from tidegate.http.frame import Frame
 from tidegate.http.pages.looks import ICON, STYLE
 from tidegate.http.refusals import WIRE, Refusal
 from tidegate.http.status.verdict import verdict
-from tidegate.services.models import Served
-from tidegate.testing.clock import HandClock
 from tidegate.testing.engine import FakeEngine
 
 LOCAL = {"host": "127.0.0.1:1"}
@@ -298,8 +295,7 @@ def test_a_template_that_mentions_what_nobody_gives_is_an_error() -> None:
 async def test_the_front_page_links_to_a_status_page_that_its_reader_can_open(
     host: str, status_url: str | None, is_linked: str | None
 ) -> None:
-    served = (Served(engine=FakeEngine(), admission=an_admission(HandClock())),)
-    room = front.FrontRoom(served, status_url=status_url, local_status_url="http://127.0.0.1:8081")
+    room = front.FrontRoom(FakeEngine(), "tide-1", status_url=status_url, local_status_url="http://127.0.0.1:8081")
     request = Request(
         {
             "type": "http",

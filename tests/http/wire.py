@@ -24,6 +24,7 @@ from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.clients import Clients
 from tidegate.http.gate.connections import Connections
+from tidegate.http.gate.credential import Credentials
 from tidegate.http.gate.guard import Guard, Report
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.gate.public import public_lanes
@@ -66,7 +67,7 @@ class Gatehouse:
         self.gate = Gate(plan or GatePlan(), self.register, preview)
         self.guard = Guard(
             gate=self.gate,
-            server_keys=SERVER_KEYS,
+            credentials=Credentials(SERVER_KEYS),
             clients=Clients(tuple(ip_network(text) for text in trusted)),
             lanes=public_lanes(),
             clock=lambda: self.now,

@@ -27,6 +27,7 @@ from tidegate.core.credentials import ServerKeys
 from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.clients import Clients
+from tidegate.http.gate.credential import Credentials
 from tidegate.http.gate.guard import Guard
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.gate.public import public_lanes
@@ -80,7 +81,7 @@ def listening(app: Doorman, *trusted: str, expects_proxy_header: bool = False) -
     """The public port's own server and protocol, with these proxies trusted."""
     guard = Guard(
         gate=Gate(GatePlan(), Register(StandingPlan(), 100)),
-        server_keys=ServerKeys(1, {1: b"k" * 32}),
+        credentials=Credentials(ServerKeys(1, {1: b"k" * 32})),
         clients=Clients(tuple(map(ip_network, trusted))),
         lanes=public_lanes(),
         clock=time.time,

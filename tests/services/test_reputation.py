@@ -249,6 +249,42 @@ async def test_an_operators_word_counts_and_is_kept_at_once(town: Town) -> None:
     assert [record.is_vouched for record in await town.store.find([user.id])] == [False]
 
 
+async def test_of_somebody_without_an_account_is_found_what_is_kept_and_nothing_else(town: Town) -> None:
+    known, nobody = (await town.user(Standing.ESTABLISHED)).id, UserId.of(b"12345678")
+
+    found = [await town.reputation.find(principal) for principal in (known, known, nobody)]
+
+    assert found == [town.reputation.register.record(known)] * 2 + [None]
+    assert (town.store.calls["find"], len(town.reputation.register)) == (2, 1)
+    town.store.is_broken = True
+    with pytest.raises(StorageUnavailableError):
+        await town.reputation.find(nobody)
+
+
+async def test_who_came_while_the_store_was_asked_is_found(town: Town) -> None:
+    principal = UserId.of(b"12345678")
+    town.store.may_go_on.clear()
+    finding = asyncio.create_task(town.reputation.find(principal))
+    await until(lambda: town.store.calls["find"] == 1)
+    came = Record.of_caller(principal, town.clock())
+    town.reputation.register.change(came)
+    town.store.may_go_on.set()
+
+    assert await finding is came
+
+
+async def test_a_word_for_a_record_counts_with_all_that_was_counted_meanwhile(town: Town) -> None:
+    user = await town.user()
+    read = await town.reputation.find(user.id)
+    assert read is not None
+    town.reputation.served(user.id, 5.0, 1)
+
+    assert await town.reputation.vouch_record(read, is_vouched=True) is Standing.ESTABLISHED
+
+    (kept,) = await town.store.find([user.id])
+    assert (kept.is_vouched, kept.history.tokens) == (True, 5.0)
+
+
 async def test_a_word_given_to_somebody_whom_there_is_no_room_to_remember_is_kept_all_the_same(town: Town) -> None:
     town.reputation = town.restarted(most=1)
     operator, user = await town.user(Standing.OPERATOR), await town.user()

@@ -2,14 +2,17 @@
 
 from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.discovery import Offer, discover
+from tidegate.app.gate import GateListeners, GateRun, run_gate
 from tidegate.app.listening import PortTakenError
-from tidegate.app.operate import open_desk
+from tidegate.app.operate import open_caller_desk, open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
 from tidegate.app.survey import Lineup, survey
 
 __all__ = [
     "Certificate",
     "CertificateError",
+    "GateListeners",
+    "GateRun",
     "Lineup",
     "Listeners",
     "Offer",
@@ -17,7 +20,9 @@ __all__ = [
     "ServePlan",
     "card_of",
     "discover",
+    "open_caller_desk",
     "open_desk",
     "run",
+    "run_gate",
     "survey",
 ]

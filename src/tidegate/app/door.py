@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from tidegate.adapters.disk.secrets import Secrets
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -20,10 +19,9 @@ from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.register import Register
-from tidegate.http.gate.clients import Clients
+from tidegate.http.gate.clients import Clients, packed
 from tidegate.http.gate.connections import Connections
-from tidegate.http.gate.guard import Guard
-from tidegate.http.gate.public import public_lanes
+from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
@@ -58,6 +56,12 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         """A genuine credential is revoked or over: it is a stranger's from now on."""
         self.gate.note_dead(digest, self.steady())
 
+    def note_guess(self, host: str) -> None:
+        """The server behind the gate turned a key down that came from this address."""
+        address = packed(host)
+        if address is not None:
+            self.gate.note_guess(address, self.steady())
+
     def is_flooded(self) -> bool:
         """Whether a flood runs: accounts made now start at the bottom."""
         return self.pressure.is_flooded(time.monotonic())
@@ -89,13 +93,14 @@ def open_door(
     settings: Settings,
     plans: Plans,
     *,
-    secrets: Secrets,
+    credentials: Reading,
+    lanes: Finding,
     register: Register,
     lines: tuple[tuple[Admission, Callable[[AdmissionPlan], AdmissionPlan]], ...],
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
 ) -> Door:
-    """Make the gate of the public port, before the lines of every model."""
+    """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`."""
     schedulers = tuple(admission.scheduler for admission, _ in lines)
 
     started_at, started_ticks = time.time(), time.monotonic()
@@ -124,9 +129,9 @@ def open_door(
     gate = Gate(plans.gate, register, preview)
     guard = Guard(
         gate=gate,
-        server_keys=secrets.server_keys,
+        credentials=credentials,
         clients=Clients(trusted_proxies(settings)),
-        lanes=public_lanes(),
+        lanes=lanes,
         clock=steady,
         counted=telling.counted,
         spared=telling.spared,

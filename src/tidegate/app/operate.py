@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
-from tidegate.app.reputation import reputation
+from tidegate.app.reputation import caller_reputation, reputation
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
+from tidegate.services.callers import Callers
 from tidegate.services.passwords import PasswordLane
 
 
@@ -22,10 +24,7 @@ from tidegate.services.passwords import PasswordLane
 async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk]:
     """Open the stores for account acts. The caller holds the directory's lock."""
     secrets = load_or_create_secrets(datadir)
-    log = JsonLog(
-        datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
-    )
-    try:
+    with contextlib.closing(_log(settings, datadir)) as log:
         database_url = settings.database_url or datadir.database_url
         with contextlib.closing(PasswordLane()) as passwords:
             async with open_store(database_url, datadir.user_keys_url, secrets.kek) as store:
@@ -38,5 +37,25 @@ async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk
                     passwords=passwords,
                     reputation=reputation(settings, store),
                 )
-    finally:
-        log.close()
+
+
+@asynccontextmanager
+async def open_caller_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Callers]:
+    """Open the store for acts on callers of a gate. The caller holds the directory's lock."""
+    secrets = load_or_create_secrets(datadir)
+    half_life_days = settings.standing.half_life_days
+    with contextlib.closing(_log(settings, datadir)) as log:
+        async with open_callers(datadir.callers_url, half_life_days=half_life_days) as store:
+            yield Callers(
+                reputation=caller_reputation(settings, store),
+                recent=store.recent,
+                journal=log,
+                fingerprint=fingerprinter(secrets.fingerprint_key),
+                clock=time.time,
+            )
+
+
+def _log(settings: Settings, datadir: DataDir) -> JsonLog:
+    return JsonLog(
+        datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
+    )

@@ -28,8 +28,11 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     patience_whole_s: float
 
 
-def plans_of(settings: Settings, shard_key: bytes) -> Plans:
-    """Make all of them, or none: raises SettingsError for settings that contradict each other."""
+def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> Plans:
+    """Make all of them, or none: raises SettingsError for settings that contradict each other.
+
+    `slots`: the places of engines that are not the embedded one.
+    """
     check(settings)
     gate, admission, standing = settings.gate, settings.admission, settings.standing
     return Plans(
@@ -61,7 +64,7 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
             idle_s=gate.idle_s,
         ),
         admission=AdmissionPlan(
-            slots=settings.engine.slots,
+            slots=slots or settings.engine.slots,
             max_waiting=settings.engine.max_waiting,
             max_per_owner=settings.engine.max_per_account,
             batch_tokens=settings.engine.batch_tokens,

@@ -42,18 +42,22 @@ def live_policy(
     certificate: Certificate | None,
     journal: Journal,
     clock: Callable[[], float],
-    relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
+    slots: int | None = None,
+    relined: Callable[[Settings], Callable[[], None]] | None = None,
 ) -> Policy:
     """Make the policy in force of the settings at the start; `read` gives them as they stand now.
 
-    `relined` checks which engines they name, and answers what goes on with those.
+    `slots`: the places of engines that are not the embedded one. `relined`
+    checks which engines settings name, and answers what goes on with those;
+    without it they are those of the start.
     """
 
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
-            plans_of(wanted, shard_key)
-            relined(wanted)
+            plans_of(wanted, shard_key, slots)
+            if relined is not None:
+                relined(wanted)
         except SettingsError as error:
             raise PolicyError(str(error)) from None
         return flat(wanted)
@@ -62,15 +66,24 @@ def live_policy(
         try:
             # All of them are checked before any counts.
             wanted = _settings(values)
-            plans, reline = plans_of(wanted, shard_key), relined(wanted)
+            plans = plans_of(wanted, shard_key, slots)
+            reline = relined(wanted) if relined is not None else None
             if certificate is not None:
                 certificate.renew()
         except (SettingsError, CertificateError) as error:
             raise PolicyError(str(error)) from None
         apply(plans)
-        reline()
+        if reline is not None:
+            reline()
 
-    return Policy(in_force=flat(settings), read=reread, is_live=is_live, enforce=enforce, journal=journal, clock=clock)
+    return Policy(
+        in_force=flat(settings),
+        read=reread,
+        is_live=is_live if relined is not None else lambda name: is_live(name) and name != "engines",
+        enforce=enforce,
+        journal=journal,
+        clock=clock,
+    )
 
 
 def _settings(values: Mapping[str, object]) -> Settings:

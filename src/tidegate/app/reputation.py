@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from tidegate.adapters.sql.callers import CallerStore
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.config import Settings
 from tidegate.core.standing.record import StandingPlan
@@ -22,3 +23,8 @@ def reputation(settings: Settings, store: SqlStore) -> Reputation:
     """Keep what is known of accounts in `store`. Nothing is read yet."""
     register = Register(standing_plan(settings), settings.gate.most_principals)
     return Reputation(store.standings, register, time.time)
+
+
+def caller_reputation(settings: Settings, store: CallerStore) -> Reputation:
+    """Keep what is known of a gate's callers in `store`. Nothing is read yet."""
+    return Reputation(store, Register(standing_plan(settings), settings.gate.most_principals), time.time)

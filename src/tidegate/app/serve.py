@@ -130,9 +130,6 @@ class Audience(Protocol):
     def trouble(self, restarts: int, last_words: list[str]) -> None:
         """The engine failed and will be started again; `last_words` if it failed while loading."""
 
-    def lost(self, replica: Replica, why: str) -> None:
-        """One of the engines that run elsewhere does not answer any more; it is tried again."""
-
     def reloaded(self, change: Change | None, mistake: str | None) -> None:
         """The policy was read again on a signal: what changed, or why nothing did."""
 
@@ -143,7 +140,14 @@ class Audience(Protocol):
         """Nothing is served any more; `cut` answers were ended before they were complete."""
 
 
-async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None:
+class ServeAudience(Audience, Protocol):
+    """Hears of single engines, too."""
+
+    def lost(self, replica: Replica, why: str) -> None:
+        """One of the engines that run elsewhere does not answer any more; it is tried again."""
+
+
+async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
     log = JsonLog(

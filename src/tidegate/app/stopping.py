@@ -39,7 +39,7 @@ async def drain(lifecycle: Lifecycle, drain_s: float, hurry: asyncio.Event) -> i
     idle, hurried = asyncio.create_task(lifecycle.idle.wait()), asyncio.create_task(hurry.wait())
     await asyncio.wait({idle, hurried}, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
     cut = lifecycle.answering
-    lifecycle.expired.set()
+    lifecycle.expire()
     await asyncio.wait({idle}, timeout=_LAST_WORDS_S)
     idle.cancel()
     hurried.cancel()

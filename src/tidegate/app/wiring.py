@@ -22,6 +22,8 @@ from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
 from tidegate.http.forwarded import Forwarded
+from tidegate.http.gate.credential import Credentials
+from tidegate.http.gate.public import public_lanes
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import ReplicaReport
 from tidegate.ports.journal import Journal
@@ -79,7 +81,8 @@ async def wire(
     door = open_door(
         settings,
         plans,
-        secrets=secrets,
+        credentials=Credentials(secrets.server_keys),
+        lanes=public_lanes(),
         register=known.register,
         lines=tuple((admission, line.fit) for admission, line in zip(admissions, lines, strict=True)),
         journal=journal,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -15,6 +16,9 @@ from tidegate.config import Settings
 from tidegate.services.accounts import Act
 
 T = TypeVar("T")
+
+Answer = tuple[int, bytes]
+"""A status and a body."""
 
 _PATIENCE_S = 10.0
 _RETRY_S = 0.1
@@ -36,6 +40,28 @@ def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) ->
     Only with `may_make` a missing data directory is made, and only where
     somebody has said which: the service may well run somewhere else.
     """
+
+    def here(datadir: DataDir) -> Coroutine[Any, Any, object]:
+        return _perform_here(known.settings, datadir, act)
+
+    def there(datadir: DataDir) -> Coroutine[Any, Any, Answer | None]:
+        return ask_service(datadir, "/acts", act)
+
+    return carry_out(known, here, there, kind, may_make=may_make)
+
+
+def carry_out(
+    known: Known,
+    here: Callable[[DataDir], Coroutine[Any, Any, object]],
+    there: Callable[[DataDir], Coroutine[Any, Any, Answer | None]],
+    kind: type[T],
+    *,
+    may_make: bool = False,
+) -> T:
+    """Run `there` where a service holds the data directory, and answer what it says as `kind`; otherwise run `here`.
+
+    `here` answers a `kind`, and holds the directory's lock; `there` answers None when nobody is there to ask.
+    """
     settings = known.settings
     datadir = datadir_of(settings, may_make=may_make and known.mistake is None and not is_unsaid(settings))
     give_up_at = time.monotonic() + _PATIENCE_S
@@ -44,10 +70,9 @@ def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) ->
             with datadir.lock():
                 if known.mistake is not None:
                     refuse("no service runs on this data directory: mend the settings first", WRONG_USAGE)
-                result = asyncio.run(_perform_here(settings, datadir, act))
-                return cast("T", result)
+                return cast("T", asyncio.run(here(datadir)))
         except DataDirLocked as locked:
-            answer = asyncio.run(_ask_service(datadir, act))
+            answer = asyncio.run(there(datadir))
             if answer is not None:
                 return _read(answer, kind)
             # Held, but nobody answers: a service that is starting or stopping, or another verb.
@@ -78,20 +103,21 @@ async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> objec
         refuse(str(error), WRONG_USAGE)
 
 
-async def _ask_service(datadir: DataDir, act: Act) -> tuple[int, bytes] | None:
+async def ask_service(datadir: DataDir, path: str, act: object) -> Answer | None:
+    """Have the service on this data directory do an act. None when nobody answers."""
     import aiohttp
 
     connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
             body = msgspec.json.encode(act, enc_hook=str)
-            async with session.post("http://control/acts", data=body) as response:
+            async with session.post(f"http://control{path}", data=body) as response:
                 return response.status, await response.read()
     except aiohttp.ClientError:
         return None
 
 
-def _read(answer: tuple[int, bytes], kind: type[T]) -> T:
+def _read(answer: Answer, kind: type[T]) -> T:
     status, body = answer
     if status != 200:  # noqa: PLR2004 - HTTP
         code = WRONG_USAGE if status == 400 else NOT_SO  # noqa: PLR2004 - HTTP

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tidegate.cli.invocation import command, program
+from tidegate.cli.telling import say_draining, say_reloaded, say_stopped
 from tidegate.config import load_settings
 from tidegate.config.exposure import is_loopback
 
@@ -115,28 +116,16 @@ class Greeting:
 
     def reloaded(self, change: Change | None, mistake: str | None) -> None:
         """Say what a signal to read the settings again has led to."""
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        if change is None:
-            console.print("[bold red]The settings were not taken[/bold red], all goes on as before:")
-            console.print(f"  {mistake}", markup=False)
-            return
-        console.print("Settings read again: " + (", ".join(change.changed) or "nothing differs") + ".", markup=False)
-        if change.needs_restart:
-            console.print("Only counts after a restart: " + ", ".join(change.needs_restart) + ".", markup=False)
+        say_reloaded(change, mistake)
 
     def draining(self, running: int, limit_s: float) -> None:
         """Say what is being waited for, if anything."""
         self._loading.stop()
-        if running:
-            answers = "1 answer is" if running == 1 else f"{running} answers are"
-            self._console.print(
-                f"Stopping: {answers} still running, up to {limit_s:.0f} s. Ctrl-C again ends them now."
-            )
+        say_draining(self._console, running, limit_s)
 
     def stopped(self, cut: int) -> None:
         """Say that it is over, and what it cost."""
-        ended = "" if not cut else " 1 answer was ended." if cut == 1 else f" {cut} answers were ended."
-        self._console.print(f"Stopped.{ended}")
+        say_stopped(self._console, cut)
 
     def _warn(self) -> None:
         from tidegate.core.models.catalogue import CATALOGUE

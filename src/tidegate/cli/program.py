@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, models, policy, serve
+from tidegate.cli import accounts, backup, callers, gate, models, policy, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -68,10 +68,12 @@ def tidegate_command(
 
 
 app.command("serve")(serve.serve)
+app.command("gate")(gate.gate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.keys_app, name="keys")
+app.add_typer(callers.callers_app, name="callers")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.policy_app, name="policy")
 

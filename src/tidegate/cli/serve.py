@@ -60,7 +60,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM), then let running answers finish."""
-    overrides = _dotted(
+    overrides = dotted(
         server__host=host,
         server__port=port,
         server__status_port=status_port,
@@ -103,9 +103,9 @@ def serve(
 
     is_first = datadir.is_empty()
     try:
-        with _held(datadir):
+        with held(datadir):
             assets = load()
-            certificate = _certificate(settings)
+            certificate = certificate_of(settings)
             lineup = asyncio.run(survey(settings, os.environ)) if settings.engines else Lineup()
             listeners = Listeners.bind(settings)
             library, manifest = _model(settings) if settings.engine.enabled else (None, None)
@@ -137,12 +137,13 @@ def serve(
         refuse(str(error), WRONG_USAGE)
 
 
-def _dotted(**overrides: object) -> dict[str, object]:
+def dotted(**overrides: object) -> dict[str, object]:
+    """Settings by their dotted names, from names in which two underscores stand for a dot."""
     return {name.replace("__", "."): value for name, value in overrides.items()}
 
 
 @contextlib.contextmanager
-def _held(datadir: DataDir) -> Iterator[None]:
+def held(datadir: DataDir) -> Iterator[None]:
     """Hold the directory's lock; a verb that holds it is waited for, a service is not."""
     from tidegate.adapters.disk.datadir import DataDirLocked
 
@@ -168,7 +169,8 @@ def _is_served(datadir: DataDir) -> bool:
         return True
 
 
-def _certificate(settings: Settings) -> Certificate | None:
+def certificate_of(settings: Settings) -> Certificate | None:
+    """Read the certificate that is to be spoken HTTPS with, if one is; says what browsers will not like about it."""
     from tidegate.app import Certificate
 
     given = settings.server

@@ -302,6 +302,20 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = False
 
 
+class PassingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `tidegate gate` passes on."""
+
+    paths: Annotated[
+        tuple[Annotated[str, Meta(pattern="^/[!-$&-:<-\\[\\]-~]*$", max_length=200)], ...],
+        Meta(
+            max_length=100,
+            description="Beginnings of further addresses of the server behind that callers may reach, such as "
+            "/api/v1/; by default only those that ask models something or list them. What is posted there is taken "
+            "for work of the engine. / passes everything on, also what stops such a server.",
+        ),
+    ] = ()
+
+
 class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who gets the engine when there is too little of it. All of it can be changed while the service runs.
 
@@ -444,6 +458,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = ()
     gate: GateSettings = GateSettings()
+    passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
     accounts: AccountsSettings = AccountsSettings()

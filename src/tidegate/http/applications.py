@@ -32,7 +32,7 @@ from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import ReplicaReport
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
-from tidegate.services.models import Served
+from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.sessions import Sessions
@@ -74,6 +74,7 @@ def build_applications(
     """
     engine, admission, lifecycle, ticks = desk.engine, desk.admission, desk.lifecycle, desk.ticks
     served = (Served(engine=engine, admission=admission, aliases=aliases), *others)
+    together = Together(served)
     door = KeyDoor(
         keyring=keyring,
         server_keys=clerk.server_keys,
@@ -89,10 +90,21 @@ def build_applications(
         clock=clerk.clock,
         ticks=ticks,
     )
-    operator_room = operator.OperatorRoom(served=served, lifecycle=lifecycle, exposition=exposition, replicas=replicas)
-    health_routes = bind(health.TABLE, health.HealthRoom(served, lifecycle), open_door)
+    operator_room = operator.OperatorRoom(
+        engine=together,
+        admission=admission,
+        lifecycle=lifecycle,
+        exposition=exposition,
+        served=served,
+        replicas=replicas,
+    )
+    health_routes = bind(health.TABLE, health.HealthRoom(together, lifecycle), open_door)
     front_room = front.FrontRoom(
-        served, is_sign_up_open=sessions.is_sign_up_open, status_url=status_url, local_status_url=local_status_url
+        together,
+        engine.card.id,
+        is_sign_up_open=sessions.is_sign_up_open,
+        status_url=status_url,
+        local_status_url=local_status_url,
     )
     chat_room = chat_calls.ChatRoom(
         engine=engine,
@@ -116,7 +128,7 @@ def build_applications(
         *bind(web.TABLE, web_room, session_door),
         *bind(web.OPEN_TABLE, web_room, open_door),
     ]
-    status_routes = bind(status.TABLE, status.StatusRoom(served, lifecycle, clerk.clock), open_door)
+    status_routes = bind(status.TABLE, status.StatusRoom(together, lifecycle, clerk.clock), open_door)
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:

@@ -6,9 +6,11 @@ library's middleware, is counted here and carries the request's id.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import secrets
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +21,8 @@ from tidegate.core.reasons import OUR_FAULTS, Reason
 from tidegate.http.exchange import GIVEN_UP, ClientLeftError, Exchange
 from tidegate.http.refusals import WIRE
 from tidegate.ports.journal import Journal
+
+_MOST_REMEMBERED: Final = 8192
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         self.journal.record(exchange.timing.written_into(finished) if exchange.timing else finished)
 
 
+@functools.lru_cache(_MOST_REMEMBERED)
 def _source(address: str) -> tuple[str | None, str | None]:
     """An address and the network it is counted in: its /24, or its /48 for IPv6."""
     try:

@@ -13,8 +13,8 @@ from tidegate.core.admission.facts import Lane
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import RouteKind
 from tidegate.http.routes import Route
+from tidegate.ports.engine import Reporting
 from tidegate.services.lifecycle import Lifecycle
-from tidegate.services.models import Served, together
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class HealthRoom(msgspec.Struct, frozen=True):
     """What the answers are made of."""
 
-    served: tuple[Served, ...]
+    engine: Reporting
     lifecycle: Lifecycle
 
 
@@ -47,7 +47,7 @@ async def healthz(room: HealthRoom, request: Request) -> Response:
 async def readyz(room: HealthRoom, request: Request) -> Response:
     """A model has produced a token and the service is not stopping."""
     del request
-    report = together(room.served)
+    report = room.engine.report()
     is_draining = room.lifecycle.is_draining
     is_ready = report.state is EngineState.READY and not is_draining
     headers = {"cache-control": "no-store"}

@@ -88,6 +88,13 @@ class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int
 
 
+class Reporting(Protocol):
+    """Whatever can tell how an engine is."""
+
+    def report(self) -> EngineReport:
+        """How it is, without asking it."""
+
+
 class Engine(Protocol):
     """One model behind one engine."""
 

@@ -21,6 +21,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is the one it asks for, empty where it names none. `is_stream`: its answer should come in pieces.
     `hides_usage`: the caller did not ask for the event with the usage. `tokens` is about what its prompt has.
+    `is_answer`: what comes must be an answer of a model, and no page.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     is_stream: bool = False
     hides_usage: bool = False
     tokens: int = 0
+    is_answer: bool = True
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from tidegate.ports.engine import (
     EngineUnavailableError,
 )
 from tidegate.ports.storage import StorageUnavailableError
+from tidegate.ports.upstream import UpstreamBusyError, UpstreamFailedError
 from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 
@@ -32,7 +33,7 @@ def _again(retry_after_s: float) -> str:
     return f"Please try again in {ceil(retry_after_s)} s."
 
 
-def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a table of kinds
+def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0912 - a table of kinds
     """Say what the engine, the lane or the store could not do; None for what should not have happened."""
     match error:
         case TooManyInFlightError():
@@ -64,6 +65,18 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911 - a t
             )
         case CallRejectedError():
             return Failure(Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}")
+        case UpstreamBusyError():
+            return Failure(
+                Reason.SERVER_IS_OVERLOADED,
+                "The model has as much to do as it can at this moment. " + _again(error.retry_after_s),
+                error.retry_after_s,
+            )
+        case UpstreamFailedError():
+            return Failure(
+                Reason.ENGINE_FAILED,
+                "The server of the model does not answer as it should. " + _again(error.retry_after_s),
+                error.retry_after_s,
+            )
         case EngineUnavailableError():
             return Failure(
                 Reason.ENGINE_UNAVAILABLE, "The model is starting. Please try again shortly.", error.retry_after_s

@@ -201,15 +201,21 @@ class Generation(Generic[C, E]):
             await self._give_way(self._cut)
         return event
 
+    def count(self, tokens: int) -> None:
+        """Count output, also of an answer that tells nothing of itself while it is written: it may be over then."""
+        if self._events is None or self._cut is not None or self._is_closed:
+            return
+        if not self._is_begun:
+            self._is_begun = True
+            self._admission.began(self._ticket)
+        if self._admission.spend(self._ticket, tokens) is Topped.ENDED and self._cut is None:
+            retry_after_s = self._admission.retry_after_s(self._ticket)
+            self._on_cut(Cut(self._ticket, is_returning=False, retry_after_s=retry_after_s))
+
     def _reckon(self, event: E) -> None:
         reckoned = self._telling.reckon(event)
         if reckoned.tokens:
-            if not self._is_begun:
-                self._is_begun = True
-                self._admission.began(self._ticket)
-            if self._admission.spend(self._ticket, reckoned.tokens) is Topped.ENDED and self._cut is None:
-                retry_after_s = self._admission.retry_after_s(self._ticket)
-                self._on_cut(Cut(self._ticket, is_returning=False, retry_after_s=retry_after_s))
+            self.count(reckoned.tokens)
         progress = reckoned.progress
         if progress is not None:
             self._read_tokens = max(0, progress.done - progress.cached)

@@ -14,6 +14,7 @@ class Lifecycle:
         """Open."""
         self._is_draining = False
         self._told_of_draining: list[Callable[[], None]] = []
+        self._told_of_the_end: set[Callable[[], None]] = set()
         self.drain_s = 0.0
         self.running = 0
         self._listening = 0
@@ -36,6 +37,21 @@ class Lifecycle:
     def when_draining(self, told: Callable[[], None]) -> None:
         """Have `told` called when the service begins to be stopped."""
         self._told_of_draining.append(told)
+
+    def expire(self) -> None:
+        """End what still runs."""
+        self.expired.set()
+        for told in list(self._told_of_the_end):
+            told()
+
+    @contextlib.contextmanager
+    def ending(self, told: Callable[[], None]) -> Iterator[None]:
+        """Have `told` called if the drain limit passes meanwhile."""
+        self._told_of_the_end.add(told)
+        try:
+            yield
+        finally:
+            self._told_of_the_end.discard(told)
 
     @property
     def answering(self) -> int:

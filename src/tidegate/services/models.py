@@ -31,7 +31,12 @@ def find(served: tuple[Served, ...], name: str) -> Served | None:
     return next((one for one in served if name in one.names), None)
 
 
-def together(served: tuple[Served, ...]) -> EngineReport:
-    """How all of them are: as well as the best, for then somebody is answered."""
-    reports = [one.engine.report() for one in served]
-    return min(reports, key=lambda report: _BEST_FIRST.index(report.state))
+class Together(msgspec.Struct, frozen=True):
+    """All of them, for those who ask how the service is."""
+
+    served: tuple[Served, ...]
+
+    def report(self) -> EngineReport:
+        """As well as the best of them, for then somebody is answered."""
+        reports = [one.engine.report() for one in self.served]
+        return min(reports, key=lambda report: _BEST_FIRST.index(report.state))

@@ -72,12 +72,23 @@ class Reputation:
 
         Raises StorageUnavailableError; then it counts already, and is kept when the store can be written again.
         """
-        record = self.register.record(user.id) or await self._read(user)
-        worded = record.with_word(is_vouched=is_vouched)
+        return await self.vouch_record(await self._read(user), is_vouched=is_vouched)
+
+    async def find(self, principal: UserId) -> Record | None:
+        """What is known of somebody who may have no account. Raises StorageUnavailableError."""
+        known = self.register.record(principal)
+        if known is not None:
+            return known
+        found = await self._store.find([principal])
+        return self._remembered(found[0]) if found else self.register.record(principal)
+
+    async def vouch_record(self, record: Record, *, is_vouched: bool) -> Standing:
+        """Do as `vouch` for whom `record` is of: as found, or just made for somebody of whom nothing is known yet."""
+        worded = (self.register.record(record.principal) or record).with_word(is_vouched=is_vouched)
         self.register.change(worded)
         async with self._writing:
             # What was counted while this waited stands in the newer record; an older one must not come after it.
-            await self._save([self.register.record(user.id) or worded])
+            await self._save([self.register.record(record.principal) or worded])
         return standing_of(worded, self.register.plan, self._clock())
 
     async def standings(self, users: Sequence[User]) -> list[Standing]:
@@ -110,14 +121,15 @@ class Reputation:
             await self.flush()
 
     async def _read(self, user: User) -> Record:
-        found = await self._store.find([user.id])
+        return await self.find(user.id) or self._remembered(Record.of(user))
+
+    def _remembered(self, read: Record) -> Record:
         # Another request of theirs may have been first, and something may have been counted since.
-        known = self.register.record(user.id)
+        known = self.register.record(read.principal)
         if known is not None:
             return known
-        record = found[0] if found else Record.of(user)
-        self.register.know(record)
-        return record
+        self.register.know(read)
+        return read
 
     async def _save(self, records: list[Record]) -> None:
         await self._store.save(records)

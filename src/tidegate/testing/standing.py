@@ -51,6 +51,30 @@ class MemoryStandingStore:
         )
 
 
+class MemoryCallerStore:
+    """Records of callers without accounts, for as long as the object lives."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._saved: dict[UserId, Record] = {}
+
+    async def best_known(self, limit: int) -> list[Record]:
+        """At most `limit` records of those who have earned something."""
+        return sorted(filter(_has_earned, self._saved.values()), key=_order)[:limit]
+
+    async def recent(self, limit: int) -> list[Record]:
+        """At most `limit` records: who was served or came last first."""
+        return sorted(self._saved.values(), key=_latest)[:limit]
+
+    async def find(self, principals: Sequence[UserId]) -> list[Record]:
+        """The records of those who are known, in the order asked."""
+        return [self._saved[principal] for principal in principals if principal in self._saved]
+
+    async def save(self, records: Sequence[Record]) -> None:
+        """Replace what is kept, or add to it."""
+        self._saved.update((record.principal, record) for record in records)
+
+
 def a_record(
     principal: UserId, standing: Standing, now: float, *, net: Fingerprint | None = None, peak: float = 1.0
 ) -> Record:
@@ -85,3 +109,7 @@ def _order(record: Record) -> tuple[bool, bool, float, float, str]:
         -history.counted_at_s,
         record.principal,
     )
+
+
+def _latest(record: Record) -> tuple[float, str]:
+    return -max(record.created_at_s, record.history.seen_at_s), record.principal

@@ -71,6 +71,19 @@ def test_user_keys_can_be_left_out(datadir: DataDir, tmp_path: Path) -> None:
     assert len(rows_of(tmp_path / "new" / "tidegate.db")) == 40
 
 
+def test_what_a_gate_knows_of_its_callers_comes_back_without_any_account(tmp_path: Path) -> None:
+    gate = DataDir.open(tmp_path / "gate")
+    secrets = load_or_create_secrets(gate)
+    fill(gate.callers_path, 7)
+    write_backup(gate, tmp_path / "b.tar.gz")
+
+    read_backup(tmp_path / "b.tar.gz", tmp_path / "new")
+
+    restored = DataDir.open(tmp_path / "new")
+    assert rows_of(restored.callers_path) == rows_of(gate.callers_path)
+    assert load_or_create_secrets(restored) == secrets, "callers are named under them"
+
+
 def test_progress_ends_at_the_total_both_ways(datadir: DataDir, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     manifest = write_backup(datadir, tmp_path / "b.tar.gz", progress=lambda done, total: steps.append((done, total)))

@@ -18,9 +18,9 @@ from sqlalchemy import Connection, inspect
 from tests.storage import KEK, emptied
 from tidegate.adapters.sql import DatabaseTooNewError, open_store
 from tidegate.adapters.sql.database import Database, open_database
-from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, Schema, migrate
+from tidegate.adapters.sql.schema import CALLERS, RECORDS, USER_KEYS, Schema, migrate
 
-SCHEMAS = pytest.mark.parametrize("schema", [RECORDS, USER_KEYS], ids=lambda schema: schema.name)
+SCHEMAS = pytest.mark.parametrize("schema", [RECORDS, USER_KEYS, CALLERS], ids=lambda schema: schema.name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])

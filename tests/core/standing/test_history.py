@@ -153,3 +153,39 @@ def test_the_same_requests_lead_to_the_same_history(moments: list[float]) -> Non
     for moment in moments:
         one, other = _served(one, moment), _served(other, moment)
     assert one == other
+
+
+Histories = st.builds(
+    lambda days, counted_day, idle: History(
+        days=days, counted_at_s=counted_day * DAY_S, last_day=int(counted_day + idle)
+    ),
+    st.floats(0.0, MOST_DAYS),
+    st.floats(10_000, 20_000),
+    st.floats(0.0, 1000.0),
+)
+
+
+@given(one=Histories, other=Histories, wait_days=st.floats(2.0, 1000.0))
+def test_what_has_more_days_left_fades_later_whenever_both_are_asked(
+    one: History, other: History, wait_days: float
+) -> None:
+    now = max(one.seen_at_s, other.seen_at_s) + wait_days * DAY_S
+    less, more = sorted((one, other), key=lambda history: history.days_at(now, HALF_LIFE_DAYS))
+    # What has less than one day left is told apart by when it was seen, not by how much less.
+    if more.days_at(now, HALF_LIFE_DAYS) > 1.0:
+        assert less.fades_at_s(HALF_LIFE_DAYS) <= more.fades_at_s(HALF_LIFE_DAYS) + 1.0
+
+
+@given(history=Histories)
+def test_when_a_history_fades_one_day_is_left_or_it_was_just_seen(history: History) -> None:
+    fades_at_s = history.fades_at_s(HALF_LIFE_DAYS)
+    assert fades_at_s >= history.seen_at_s
+    left = history.days_at(fades_at_s, HALF_LIFE_DAYS)
+    assert left == pytest.approx(1.0) if fades_at_s > history.seen_at_s else left <= 1.0 + 1e-6
+
+
+def test_a_history_was_seen_on_the_last_day_on_which_anything_was_served() -> None:
+    assert History().seen_at_s == 0.0
+    served = _served(History(), NOON_S)
+    assert served.seen_at_s == NOON_S
+    assert _served(served, NOON_S + 3 * DAY_S, 1.0).seen_at_s == 20_003 * DAY_S

@@ -156,3 +156,11 @@ def test_a_record_that_is_made_for_tests_has_the_standing_that_was_asked_for(sta
     assert _is(record) is _is(record, NOW + DAY_S - 1) is standing
     assert record.cohort == f"net:{NET}"
     assert record.history.peak == (4.0 if standing not in STRANGERS | {Standing.OPERATOR} else 1.0)
+
+
+def test_a_caller_is_a_newcomer_since_it_was_first_seen() -> None:
+    principal = UserId.of(b"12345678")
+    alone, of_network = Record.of_caller(principal, NOW), Record.of_caller(principal, NOW, NET)
+    assert (alone.created_at_s, alone.member_since_s, alone.role) == (NOW, NOW, Role.USER)
+    assert (alone.cohort, of_network.cohort) == (principal, f"net:{NET}")
+    assert _is(alone) is Standing.NEWCOMER

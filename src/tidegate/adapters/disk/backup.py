@@ -111,7 +111,7 @@ def _write(
 def _sources(datadir: DataDir, scratch: Path, *, include_user_keys: bool) -> Iterator[tuple[str, Path]]:
     # Records before keys: a user's key is made before anything is sealed with
     # it, so every sealed row in the copy finds its key in the copy.
-    databases = [datadir.database_path]
+    databases = [datadir.database_path, datadir.callers_path]
     if include_user_keys:
         databases.append(datadir.user_keys_path)
     for database in databases:

@@ -3,6 +3,7 @@
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
+    callers.db      what a gate before another server knows of its callers
     secrets/        the keys of this instance
     run/            sockets and process ids, worthless after a stop
     logs/           what this instance wrote about itself
@@ -24,7 +25,7 @@ OWNER_ONLY_DIRECTORY = 0o700
 OWNER_ONLY_FILE = 0o600
 _LOCK = "tidegate.lock"
 _FOLDERS = ("secrets", "run", "logs")
-_HARMLESS = frozenset({*_FOLDERS, "user-keys.db", "lost+found"})
+_HARMLESS = frozenset({*_FOLDERS, "user-keys.db", "callers.db", "lost+found"})
 
 
 class DataDirError(Exception):
@@ -75,6 +76,11 @@ class DataDir(msgspec.Struct, frozen=True):
         return self.path / "user-keys.db"
 
     @property
+    def callers_path(self) -> Path:
+        """What a gate knows of its callers."""
+        return self.path / "callers.db"
+
+    @property
     def secrets_path(self) -> Path:
         """The folder of this instance's keys."""
         return self.path / "secrets"
@@ -99,6 +105,11 @@ class DataDir(msgspec.Struct, frozen=True):
         """The users' wrapped data keys, as a database URL."""
         return f"sqlite:///{self.user_keys_path.absolute()}"
 
+    @property
+    def callers_url(self) -> str:
+        """What a gate knows of its callers, as a database URL."""
+        return f"sqlite:///{self.callers_path.absolute()}"
+
     def is_empty(self) -> bool:
         """Whether nothing was ever kept here: no file but the lock, however many folders."""
         return not any(found.name != _LOCK for found in self.path.rglob("*") if not found.is_dir())
@@ -106,7 +117,7 @@ class DataDir(msgspec.Struct, frozen=True):
     def holds_data(self) -> bool:
         """Whether an instance was ever made here. Makes nothing; raises DataDirError when it may not look."""
         try:
-            kept = (self.database_path, self.user_keys_path, *self.secrets_path.glob("*"))
+            kept = (self.database_path, self.user_keys_path, self.callers_path, *self.secrets_path.glob("*"))
             return any(path.exists() for path in kept)
         except OSError as error:
             raise _unusable(self.path, error) from error

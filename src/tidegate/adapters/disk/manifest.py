@@ -17,9 +17,13 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 MANIFEST_LIMIT_BYTES: Final = 1 << 20
 CHUNK_BYTES: Final = 1 << 20
-KNOWN_MEMBER: Final = re.compile(r"(?:tidegate\.db|user-keys\.db|secrets/[a-z0-9][a-z0-9-]{0,62})\Z", re.ASCII)
+KNOWN_MEMBER: Final = re.compile(
+    r"(?:tidegate\.db|user-keys\.db|callers\.db|secrets/[a-z0-9][a-z0-9-]{0,62})\Z", re.ASCII
+)
 """Everything a backup may hold; all else is refused, in a manifest and in an archive."""
 DATABASES: Final = ("tidegate.db", "user-keys.db")
+CALLERS: Final = "callers.db"
+"""Only a gate before another server has it: a backup of a service does not say that it was left out."""
 _USUAL: Final = (*DATABASES, *(f"secrets/{name}" for name in SECRET_NAMES))
 """Everything a backup holds, but for the databases that its manifest says were left out."""
 

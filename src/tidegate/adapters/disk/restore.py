@@ -23,6 +23,7 @@ import msgspec
 
 from tidegate.adapters.disk.datadir import OWNER_ONLY_DIRECTORY, OWNER_ONLY_FILE, DataDir, sync_directory
 from tidegate.adapters.disk.manifest import (
+    CALLERS,
     CHUNK_BYTES,
     DATABASES,
     MANIFEST,
@@ -79,7 +80,7 @@ def _restore(file: IO[bytes], target: Path, progress: Progress | None, *, force:
 
 def _require_usable(staged: DataDir) -> None:
     """Look into what was unpacked: a checksum only says that it is what somebody put into the backup."""
-    for name in DATABASES:
+    for name in (*DATABASES, CALLERS):
         if (staged.path / name).exists() and not _is_sound(staged.path / name):
             msg = f"{name} in the backup is damaged: take another backup"
             raise BackupError(msg)

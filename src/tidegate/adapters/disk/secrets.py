@@ -68,8 +68,8 @@ def load_or_create_secrets(datadir: DataDir) -> Secrets:
     try:
         _finish_making(folder)
         missing = [folder / name for name in SECRET_NAMES if not (folder / name).exists()]
-        kept = [datadir.database_path.exists(), datadir.user_keys_path.exists()]
-        if len(missing) == len(SECRET_NAMES) and not any(kept):
+        kept = (datadir.database_path, datadir.user_keys_path, datadir.callers_path)
+        if len(missing) == len(SECRET_NAMES) and not any(path.exists() for path in kept):
             _make_all(folder)
         elif missing:
             msg = f"{missing[0]} is missing, and what is kept here depends on it: restore a backup"

@@ -12,7 +12,6 @@ where it comes in one piece, and each piece after it by `silence_s`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
@@ -25,16 +24,12 @@ from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, 
 from tidegate.core.generation.metering import WHOLE_LIMIT_BYTES, Meter, NotAStreamError
 from tidegate.ports.upstream import Ask, Head, Piece, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 
-_TICK_S: Final = 0.5
 _PROBE_S: Final = 5.0
 _LOOK_EVERY_S: Final = 0.5
 _BUSY: Final = 429
 _ELSEWHERE: Final = frozenset({_BUSY, 502, 503, 504})
 _SERVER_ERROR: Final = 500
 _OK: Final = 200
-
-Guess = Callable[[Ask, float], int]
-"""About how many tokens of an answer that comes in one piece are there so many seconds after it was asked for."""
 
 
 class _NotTakenError(Exception):
@@ -48,27 +43,25 @@ class _NotTakenError(Exception):
 
 
 class _Begun(msgspec.Struct):
-    """An answer of which something is there."""
+    """An answer of which something is there, from whom, and after how many attempts."""
 
+    member: str
+    began_at: float
+    attempts: int
     opened: Opened
     meter: Meter
     data: bytes
 
 
 class PassingEngines:
-    """Upstreams. `guess` tells how far an answer is that says nothing before its end."""
+    """Upstreams."""
 
     def __init__(
-        self,
-        pool: Pool,
-        upstreams: Mapping[str, Upstream],
-        guess: Guess,
-        clock: Callable[[], float] = time.monotonic,
+        self, pool: Pool, upstreams: Mapping[str, Upstream], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`upstreams` by the names of the pool's members; who entered them closes them."""
         self._pool = pool
         self._upstreams = upstreams
-        self._guess = guess
         self._clock = clock
 
     def places(self, model: str) -> int:
@@ -82,6 +75,38 @@ class PassingEngines:
     async def generate(self, ask: Ask, place: Place) -> AsyncGenerator[Piece, None]:
         """Pass a request on; see the port. Which of its places an upstream uses is its own affair."""
         del place
+        begun = await self._begun(ask)
+        opened, outcome = begun.opened, Outcome.LEFT
+        head: Head | None = Head(
+            status=opened.status, headers=opened.headers, attempts=begun.attempts, replica=begun.member
+        )
+        meter, data, spoke_at = begun.meter, begun.data, self._clock()
+        try:
+            while data:
+                metered = meter.feed(data)
+                if metered.pieces:
+                    now = self._clock()
+                    self._pool.spoke(begun.member, (now - spoke_at) / metered.pieces, now)
+                    spoke_at = now
+                if metered.data or metered.usage:
+                    yield Piece(data=metered.data, tokens=metered.pieces, head=head, usage=metered.usage)
+                    head = None
+                data = b"" if opened.is_complete else await opened.read()
+            rest = meter.close()
+            outcome = Outcome.FAILED if opened.status >= _SERVER_ERROR else Outcome.GOOD
+            yield Piece(data=rest.data, tokens=rest.pieces, head=head, usage=rest.usage, is_last=True)
+        except NotAStreamError as error:
+            outcome = Outcome.FAILED
+            raise UpstreamBrokeError(str(error)) from error
+        except UpstreamBrokeError:
+            outcome = Outcome.FAILED
+            raise
+        finally:
+            opened.close()
+            self._pool.ended(begun.member, outcome, self._clock(), began_at=begun.began_at)
+
+    async def _begun(self, ask: Ask) -> _Begun:
+        """Ask one after the other until one answers. Raises UpstreamBusyError or UpstreamFailedError."""
         tried: list[str] = []
         why = "none_left"
         while True:
@@ -89,125 +114,65 @@ class PassingEngines:
             if isinstance(member, Nowhere):
                 raise _nowhere(member, why)
             tried.append(member.name)
+            began_at = self._clock()
+            self._pool.began(member.name, began_at)
+            outcome, is_certain = Outcome.LEFT, False
+            begun: _Begun | None = None
             try:
-                async with contextlib.aclosing(self._ask(member, ask, len(tried))) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                begun = await self._begin(member, ask, began_at, len(tried))
+                self._may_go_elsewhere(begun, ask)
             except _NotTakenError as error:
-                why = error.why
+                why, outcome, is_certain = error.why, error.outcome, error.is_certain
+                if begun is not None:
+                    begun.opened.close()
+                    begun = None
             else:
-                return
+                return begun
+            finally:
+                if begun is None:
+                    # What was not even connected to is away, whatever was heard of it a moment ago.
+                    since = None if is_certain else began_at
+                    self._pool.ended(member.name, outcome, self._clock(), began_at=since)
 
-    async def _ask(self, member: Member, ask: Ask, attempts: int) -> AsyncGenerator[Piece, None]:
-        """One attempt, from the request to the last piece. Raises _NotTakenError while another may be made."""
-        began_at = self._clock()
-        self._pool.began(member.name, began_at)
-        outcome, is_certain = Outcome.LEFT, False
-        begun: _Begun | None = None
-        try:
-            async with contextlib.aclosing(self._until_begun(member, ask, began_at)) as waits:
-                async for told in waits:
-                    if isinstance(told, Piece):
-                        yield told
-                    else:
-                        begun = told
-            assert begun is not None, "it begins or raises"
-            status = begun.opened.status
-            self._may_go_elsewhere(status, ask, member)
-            head = Head(status=status, headers=begun.opened.headers, attempts=attempts, replica=member.name)
-            async with contextlib.aclosing(self._passed(member, begun, head)) as pieces:
-                async for piece in pieces:
-                    yield piece
-            outcome = Outcome.FAILED if status >= _SERVER_ERROR else Outcome.GOOD
-        except _NotTakenError as error:
-            outcome, is_certain = error.outcome, error.is_certain
-            raise
-        except UpstreamBrokeError:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            if begun is not None:
-                begun.opened.close()
-            # What was not even connected to is away, whatever was heard of it a moment ago.
-            self._pool.ended(member.name, outcome, self._clock(), began_at=None if is_certain else began_at)
-
-    async def _until_begun(self, member: Member, ask: Ask, began_at: float) -> AsyncGenerator[Piece | _Begun, None]:
-        """Wait for the first thing to pass on; of an answer in one piece tell meanwhile how far it should be."""
-        if ask.is_stream:
-            yield await self._begin(member, ask)
-            return
-        beginning = asyncio.ensure_future(self._begin(member, ask))
-        told = 0
-        try:
-            while not beginning.done():
-                await asyncio.wait({beginning}, timeout=_TICK_S)
-                tokens = self._guess(ask, self._clock() - began_at) - told
-                if tokens > 0 and not beginning.done():
-                    told += tokens
-                    yield Piece(tokens=tokens)
-            yield beginning.result()
-        finally:
-            if not beginning.done():
-                beginning.cancel()
-                await asyncio.gather(beginning, return_exceptions=True)
-
-    async def _begin(self, member: Member, ask: Ask) -> _Begun:
+    async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:
         upstream = self._upstreams[member.name]
         within_s = upstream.plan.first_s if ask.is_stream else upstream.plan.whole_s
-        give_up_at = self._clock() + within_s
         try:
             opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
         except UnreachableError as error:
             raise _NotTakenError(error.kind, Outcome.FAILED, is_certain=not error.was_sent) from error
         try:
-            return await self._first(opened, ask, give_up_at)
-        except (UpstreamBrokeError, NotAStreamError, TimeoutError) as error:
+            meter = Meter(opened.media_type, hides_usage=ask.hides_usage)
+            data = await self._first(opened, meter, ask, began_at + within_s)
+        except (UpstreamBrokeError, NotAStreamError) as error:
             opened.close()
             raise _NotTakenError(type(error).__name__, Outcome.FAILED) from error
         except BaseException:
             opened.close()
             raise
+        return _Begun(member.name, began_at, attempts, opened, meter, data)
 
-    async def _first(self, opened: Opened, ask: Ask, give_up_at: float) -> _Begun:
-        """Read until there is something of an answer that is one. Raises NotAStreamError."""
-        meter = Meter(opened.media_type, hides_usage=ask.hides_usage)
+    async def _first(self, opened: Opened, meter: Meter, ask: Ask, give_up_at: float) -> bytes:
+        """Read until there is something of an answer that is one. Raises NotAStreamError or UpstreamBrokeError."""
         kept = b""
-        while data := await opened.read(max(0.0, give_up_at - self._clock()) if meter.is_stream else None):
-            kept += data
+        while not opened.is_complete:
+            data = await opened.read(max(0.0, give_up_at - self._clock()) if meter.is_stream else None)
+            if not data:
+                break
+            kept = kept + data if kept else data
+            # In one piece it is all there, or nothing of it.
             if b"\n" in kept if meter.is_stream else len(kept) > WHOLE_LIMIT_BYTES:
                 break
-            if opened.is_complete:
-                break  # In one piece it is all there, or nothing of it.
-        if opened.status == _OK:
+        if ask.is_answer and opened.status == _OK:
             _check(kept, opened.media_type, is_stream=meter.is_stream)
-        return _Begun(opened, meter, kept)
+        return kept
 
-    async def _passed(self, member: Member, begun: _Begun, head: Head) -> AsyncGenerator[Piece, None]:
-        """The pieces of an answer, the first with its head. Raises UpstreamBrokeError."""
-        meter, opened = begun.meter, begun.opened
-        data, spoke_at = begun.data, self._clock()
-        told_head: Head | None = head
-        try:
-            while data:
-                metered = meter.feed(data)
-                now = self._clock()
-                if metered.pieces:
-                    self._pool.spoke(member.name, (now - spoke_at) / metered.pieces, now)
-                    spoke_at = now
-                if metered.data or metered.usage:
-                    yield Piece(data=metered.data, tokens=metered.pieces, head=told_head, usage=metered.usage)
-                    told_head = None
-                data = b"" if opened.is_complete else await opened.read()
-            rest = meter.close()
-        except NotAStreamError as error:
-            raise UpstreamBrokeError(str(error)) from error
-        yield Piece(data=rest.data, tokens=rest.pieces, head=told_head, usage=rest.usage, is_last=True)
-
-    def _may_go_elsewhere(self, status: int, ask: Ask, member: Member) -> None:
+    def _may_go_elsewhere(self, begun: _Begun, ask: Ask) -> None:
         """Have another asked, if this one cannot and there is one. Raises _NotTakenError."""
+        status = begun.opened.status
         if status not in _ELSEWHERE:
             return
-        other = self._pool.pick(ask.model, self._clock(), [member.name])
+        other = self._pool.pick(ask.model, self._clock(), [begun.member])
         if isinstance(other, Member):
             why = f"status_{status}"
             raise _NotTakenError(why, Outcome.LEFT if status == _BUSY else Outcome.FAILED)

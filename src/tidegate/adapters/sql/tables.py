@@ -1,8 +1,9 @@
 """The tables, as the newest migrations leave them.
 
-Two schemas, because they live and die apart: `records` holds what people have,
+Three schemas, because they live and die apart: `records` holds what people have,
 `user_keys` holds what makes it readable. Destroying a row of the second makes
-the first's ciphertext worthless, in every copy of it.
+the first's ciphertext worthless, in every copy of it. `callers` is what a gate
+before another server knows of those who call it; nobody has an account there.
 
 Every type here exists on SQLite and PostgreSQL alike. Times are Unix seconds.
 What people wrote is bytes (ciphertext), never text.
@@ -36,6 +37,7 @@ NAMING = {
 
 records = MetaData(naming_convention=NAMING)
 user_keys_schema = MetaData(naming_convention=NAMING)
+callers_schema = MetaData(naming_convention=NAMING)
 
 users = Table(
     "users",
@@ -145,4 +147,29 @@ user_keys = Table(
     Column("owner", String(40), primary_key=True),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("created_at_s", Double, nullable=False),
+)
+
+# As `standings`, with all that a user's row says there.
+callers = Table(
+    "callers",
+    callers_schema,
+    Column("principal", String(40), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at_s", Double, nullable=False),
+    Column("member_since_s", Double, nullable=False),
+    Column("cohort", String(40), nullable=False),
+    Column("is_verified", Boolean, nullable=False),
+    Column("is_vouched", Boolean, nullable=False),
+    Column("is_born_in_flood", Boolean, nullable=False),
+    Column("suspect_until_s", Double),
+    Column("days", Double, nullable=False),
+    Column("last_day", Integer, nullable=False),
+    Column("counted_at_s", Double, nullable=False),
+    Column("tokens", Double, nullable=False),
+    Column("today_tokens", Double, nullable=False),
+    Column("peak", Double, nullable=False),
+    Column("today_peak", Integer, nullable=False),
+    # Made of the history, for the question whom there is no room for: asked with every write, over all rows.
+    Column("fades_at_s", Double, nullable=False),
+    Index("ix_callers_is_vouched_fades_at_s", "is_vouched", "fades_at_s"),
 )

@@ -30,9 +30,25 @@ class _Quiet(logging.Handler):
 class _BoundedFile(_Quiet, logging.handlers.RotatingFileHandler):
     """Rotates by size; each file is private from its first byte."""
 
+    _size_bytes = 0
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the library's name
+        """Whether the line is one too many. Counted here: the library asks the disk twice for each line."""
+        return 0 < self.maxBytes < self._size_bytes + len(record.msg) + 1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, in a new file where it is one too many."""
+        super().emit(record)
+        self._size_bytes += len(record.msg) + 1  # All of it is ASCII: text that could be more has no place here.
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line as it is."""
+        return str(record.msg)
+
     def _open(self) -> io.TextIOWrapper:
         # Unbuffered: what a full disk refused must not come again, and fail again, when the file is closed.
         raw = io.FileIO(self.baseFilename, "a", opener=_open_privately)
+        self._size_bytes = os.fstat(raw.fileno()).st_size
         return io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
 
 
@@ -42,6 +58,14 @@ class _Echo(_Quiet, logging.StreamHandler[TextIO]):
 
 def _open_privately(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+class _Entry(logging.LogRecord):
+    """One line, without what the library notes of the place and the thread that it came from."""
+
+    def __init__(self, line: str) -> None:
+        self.name, self.levelno, self.msg, self.args = "tidegate", logging.INFO, line, None
+        self.exc_info = self.exc_text = self.stack_info = None
 
 
 class JsonLog:
@@ -59,8 +83,7 @@ class JsonLog:
 
     def record(self, event: AnyEvent) -> None:
         """Write one line."""
-        line = self._encoder.encode(event).decode()
-        entry = logging.LogRecord("tidegate", logging.INFO, "", 0, line, None, None)
+        entry = _Entry(self._encoder.encode(event).decode())
         for handler in self._handlers:
             handler.handle(entry)
 

@@ -28,11 +28,17 @@ class Lane(StrEnum):
 
 
 class Bearing(StrEnum):
-    """What a request shows of who sends it."""
+    """What a request shows of who sends it.
+
+    `untried`: a key that only the server behind the gate can judge, and has not yet.
+    `keyless`: nothing, where that server is not known to want anything.
+    """
 
     NOTHING = "nothing"
     FORGED = "forged"
     GENUINE = "genuine"
+    UNTRIED = "untried"
+    KEYLESS = "keyless"
 
 
 # They hold nothing that could hold them, so the collector need not look: one of each is made for every refusal.
@@ -41,8 +47,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `address` is the client's, packed (4 or 16 bytes), None when it is not known
     (a Unix socket). `principal` and `digest` belong to a `genuine` credential:
-    one that this service has made, which says nothing about whether it still
-    counts. `requires_credential`: the route is for holders of one only.
+    one that this service has made, or that has proved itself, which says nothing
+    about whether it still counts. An `untried` one has a `digest`. `requires_credential`: the
+    route is for holders of one only.
     """
 
     address: bytes | None

@@ -15,6 +15,7 @@ class Floor:
     def __init__(self, slots: int, gap_s: float) -> None:
         """Nobody runs."""
         self.concurrency = ConcurrencyLimit(slots, gap_s)
+        self.cap = slots
         self.tickets: dict[int, Ticket] = {}
         self.strangers: dict[int, Ticket] = {}
         self._unbegun: dict[int, Ticket] = {}
@@ -27,8 +28,9 @@ class Floor:
 
     @property
     def limit(self) -> int:
-        """How many may run."""
-        return self.concurrency.limit
+        """How many may run; `cap` is how many there is an engine for."""
+        limit = self.concurrency.limit
+        return min(self.cap, limit)
 
     @property
     def is_full(self) -> bool:
@@ -61,9 +63,12 @@ class Floor:
 
         Which place it will get is not known while there is none: it may be the lowest.
         """
+        reading = self.reading()
+        if not reading:
+            return reading
         place = -1 if self.is_full else self._place_for(ticket)
         rank = RANK[ticket.standing]
-        return [one for one in self.reading() if RANK[one.standing] <= rank and (one.place or 0) > place]
+        return [one for one in reading if RANK[one.standing] <= rank and (one.place or 0) > place]
 
     def seat(self, ticket: Ticket) -> Place:
         """Let one run that waited; there is room."""

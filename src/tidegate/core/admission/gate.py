@@ -15,6 +15,10 @@ Who is refused by what, the cheapest question first:
     what asks the engine    in addition when the scheduler sees no room for it
                             within its caller's patience.
 
+    an untried key          by the budgets of the account lane for its address, and
+                            by how many from there were turned down lately
+                            (guesses.py); what was turned down itself is nothing.
+
 A genuine credential that the store has called revoked or over is nothing for a
 while: without that its holder could empty the bucket of the account that it was
 made for. What the allow list holds is spared the deny list and all buckets of
@@ -62,6 +66,7 @@ from tidegate.core.admission.addresses import Networks, keys_of
 from tidegate.core.admission.bucket import Buckets
 from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
+from tidegate.core.admission.guesses import Guesses
 from tidegate.core.admission.jitter import jittered_s
 from tidegate.core.admission.revocations import Revocations
 from tidegate.core.admission.sources import Sources
@@ -81,6 +86,8 @@ _HEALTH = Lane.HEALTH
 _ACCOUNT = Lane.ACCOUNT
 _INFERENCE = Lane.INFERENCE
 _GENUINE = Bearing.GENUINE
+_UNTRIED = Bearing.UNTRIED
+_KEYLESS = Bearing.KEYLESS
 _VISITOR = Standing.VISITOR
 _SLOW_DOWN = Reason.SLOW_DOWN
 _SERVER_IS_OVERLOADED = Reason.SERVER_IS_OVERLOADED
@@ -163,6 +170,7 @@ class Gate:
         self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
+        self._guesses = Guesses(plan.most_sources)
 
     def decide(self, facts: Facts, now: float) -> Passed | Refused:
         """Pass or refuse one request, and count it."""
@@ -183,6 +191,10 @@ class Gate:
         """The store says that this genuine credential is revoked or over: its holder is a stranger for a while."""
         self._revoked.note(digest, now)
 
+    def note_guess(self, address: bytes, now: float) -> None:
+        """The server behind turned a key down that came from this address."""
+        self._guesses.missed(keys_of(address)[0], now)
+
     def note_alive(self, digest: bytes) -> None:
         """It counts, whatever was noted."""
         self._revoked.forget(digest)
@@ -199,6 +211,7 @@ class Gate:
         self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
+        self._guesses.reshape(plan.most_sources)
 
     @property
     def plan(self) -> GatePlan:
@@ -216,6 +229,7 @@ class Gate:
             },
             "principals": len(self._principals),
             "revoked": len(self._revoked),
+            "guesses": len(self._guesses),
         }
 
     def _is_dead(self, digest: bytes | None, now: float) -> bool:
@@ -234,14 +248,17 @@ class Gate:
         return self._with_room(facts, principal, standing, limited, now)
 
     def _stranger(self, facts: Facts, now: float) -> Passed | Refused:
-        limited = self._limit(facts, now)
+        bearing = facts.bearing
+        is_taken = bearing is _KEYLESS or (bearing is _UNTRIED and not self._is_dead(facts.digest, now))
+        is_turned_away = facts.requires_credential and not is_taken
+        limited = self._limit(facts, now, is_turned_away=is_turned_away)
         if limited is not None and not self._plan.is_dry_run:
             return limited
-        if facts.requires_credential:
+        if is_turned_away:
             return _TURNED_AWAY
         return self._with_room(facts, None, _VISITOR, limited, now)
 
-    def _limit(self, facts: Facts, now: float) -> Refused | None:
+    def _limit(self, facts: Facts, now: float, *, is_turned_away: bool) -> Refused | None:
         """Take a stranger's request from every bucket it counts for, or from none and say why."""
         address = facts.address
         keys: tuple[bytes, ...] = ()
@@ -253,21 +270,25 @@ class Gate:
                     return _BLOCKED
             keys = keys_of(address)
         lane, together = facts.lane, self._strangers
-        sources = self._account_sources if lane is _ACCOUNT else self._sources
-        if facts.requires_credential:
+        is_guess = facts.bearing is _UNTRIED and not is_turned_away
+        if is_guess and keys and (held := self._guesses.held(keys[0], now)) is not None:
+            return _BLOCKED if held.is_refused else Refused(_SLOW_DOWN, jittered_s(held.wait_s, keys[0], now), _VISITOR)
+        sources = self._account_sources if is_guess or lane is _ACCOUNT else self._sources
+        if is_turned_away:
             # Counted for the address alone: junk keys must not use up what visitors share. Beyond the rate
             # of strangers it is not counted at all, so that no flood of junk has addresses forgotten.
             together, keys = self._turned_away, keys[:1]
         wait_s = together.wait_s(lane, 1.0, now)
         if wait_s:
-            if facts.requires_credential:
+            if is_turned_away:
                 return None
             wait_s = max(wait_s, sources.wait_s(keys, now))
         else:
             wait_s = sources.take(keys, now)
         if wait_s:
-            # Without a credential where others need one it may be told that instead, before the time is over.
-            lifts_at = 0.0 if facts.requires_credential else now + wait_s
+            # Without a credential where others need one it may be told that instead, before the time is over;
+            # and a key that has not been tried may prove itself meanwhile.
+            lifts_at = 0.0 if is_turned_away or is_guess else now + wait_s
             key = keys[0] if keys else b""
             return Refused(_SLOW_DOWN, jittered_s(wait_s, key, now), _VISITOR, lifts_at, key)
         together.charge(lane, 1.0)

@@ -135,7 +135,16 @@ class Promises:
             entry=Entry(start + cost, self._sequence, start, number, cost, now),
             charged=cost,
         )
-        return asked if self._is_free_for(asked) else self._promised(asked, line, now)
+        return asked if self.is_free_for(asked) else self._promised(asked, line, now)
+
+    def is_free_for(self, asked: Ticket) -> bool:
+        """Whether it would start at once, nobody of its class being before it."""
+        if self._floor.is_full or self._lines[asked.standing].queue:
+            return False
+        if asked.is_stranger:
+            return self._beside.may_start(asked.standing, asked.claim.principal)
+        counters = self._lines[asked.standing].counters
+        return may_read(asked, self._floor, counters, self._reckoning.cost, self.plan)
 
     def again(self, ticket: Ticket, now: float) -> Entry:
         """Promise anew, to one that was started in time and lets others go before it now."""
@@ -189,15 +198,6 @@ class Promises:
         if is_light:
             line.cursor.saw(now, is_overloaded=is_overloaded)
         return is_light
-
-    def _is_free_for(self, asked: Ticket) -> bool:
-        """Whether it would start at once, nobody of its class being before it."""
-        if self._floor.is_full or self._lines[asked.standing].queue:
-            return False
-        if asked.is_stranger:
-            return self._beside.may_start(asked.standing, asked.claim.principal)
-        counters = self._lines[asked.standing].counters
-        return may_read(asked, self._floor, counters, self._reckoning.cost, self.plan)
 
     def _wait_s(self, ticket: Ticket, now: float) -> float:
         rate = self._reckoning.rate(ticket.standing, now)

@@ -204,9 +204,12 @@ class Scheduler:
         self._demote_pressing(principal, claim.standing, now)
         if isinstance(asked, Shed):
             return asked, self.stir(now) if self.is_stirred else []
+        is_free = not self.waiting and self._promises.is_free_for(asked)
         self._tickets[ticket] = asked
         self._inside[principal] = [*own, asked]
         self._lines[asked.standing].charge(asked, asked.charged)
+        if is_free:
+            return self._at_once(asked, now)
         self._wait(asked)
         acts = self._move(now)
         for act in acts:
@@ -216,6 +219,15 @@ class Scheduler:
         waiting = self.outlook(ticket, now)
         assert waiting is not None, "what was not admitted waits"
         return waiting, acts
+
+    def _at_once(self, asked: Ticket, now: float) -> tuple[Admitted, list[Act]]:
+        """Start one that nobody is before, as `_move` would: most of the time nobody waits."""
+        self._reckoning.shares.asks(asked.standing)
+        acts: list[Act] = []
+        place = self._seat(asked, now)
+        self._yield_to(asked, acts, now)
+        acts.extend(self._cut(spare, now) for spare in self._beside.taken_back())
+        return Admitted(place), acts
 
     def _demote_pressing(self, principal: str, standing: Standing, now: float) -> None:
         """Serve as a suspect's what somebody has running who is a suspect now. What waits follows when it runs."""
@@ -345,6 +357,14 @@ class Scheduler:
         self._wait(held)
         return self._move(now)
 
+    def cap(self, places: int, now: float) -> list[Act]:
+        """Have no more run than there are engines for, at least one: some are broken, slow or back again.
+
+        Nobody is stopped for it; whose engine is gone is told so by that.
+        """
+        self._floor.cap = max(1, places)
+        return self._move(now)
+
     def replan(self, plan: AdmissionPlan, now: float) -> list[Act]:
         """Go on under another plan. The engine's places are what they are: `slots` must be the same (`resize`)."""
         if plan.slots != self.plan.slots:
@@ -401,17 +421,22 @@ class Scheduler:
     def _fill(self, now: float) -> list[Act]:
         acts: list[Act] = []
         while (heir := self._turns.next(now)) is not None:
-            acts.append(Called(heir.number, self._start(heir, now)))
-            if not heir.is_stranger:
-                counters = self._lines[heir.standing].counters
-                yielding = set_aside_by(heir, self._floor, counters, self.cost, self.plan)
-                acts.extend(self._cut(other, now) for other in yielding)
+            line = self._lines[heir.standing]
+            line.leave(heir)
+            acts.append(Called(heir.number, self._seat(heir, now)))
+            self._yield_to(heir, acts, now)
         return acts
 
-    def _start(self, held: Ticket, now: float) -> Place:
+    def _yield_to(self, heir: Ticket, acts: list[Act], now: float) -> None:
+        """Have the prompts wait that somebody known goes before."""
+        if not heir.is_stranger:
+            counters = self._lines[heir.standing].counters
+            yielding = set_aside_by(heir, self._floor, counters, self.cost, self.plan)
+            acts.extend(self._cut(other, now) for other in yielding)
+
+    def _seat(self, held: Ticket, now: float) -> Place:
         line, shares = self._lines[held.standing], self._reckoning.shares
         held.is_by_right = held.is_stranger and self._beside.is_by_right(held.standing)
-        line.leave(held)
         line.counters.went(held.entry.start)
         shares.went(held.standing)
         shares.charge(held.standing, held.charged, now)

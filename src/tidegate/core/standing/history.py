@@ -16,6 +16,7 @@ thing at a time needs a month of days to make sixteen at once look usual.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -58,6 +59,21 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     def days_at(self, now: float, half_life_days: float) -> float:
         """The served days that still count. The day after a served one takes nothing away."""
         return self.days * self._left(now, half_life_days)
+
+    @property
+    def seen_at_s(self) -> float:
+        """When something was served last (Unix s): to the day, and 0 when nothing was."""
+        return max(self.counted_at_s, self.last_day * DAY_S)
+
+    def fades_at_s(self, half_life_days: float) -> float:
+        """When one day at most still counts, or when something was served last, if that is later (Unix s).
+
+        Of two histories the one that fades later has more days left, to within a day, whenever they are asked: an
+        order for a store that has no room for all, and no clock.
+        """
+        if self.days <= 1.0:
+            return self.seen_at_s
+        return max(self.seen_at_s, self.counted_at_s + DAY_S * (1.0 + half_life_days * math.log2(self.days)))
 
     def with_served(
         self, cost_tokens: float, in_flight: int, now: float, half_life_days: float, *, is_counting: bool = True

@@ -70,6 +70,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             is_born_in_flood=is_born_in_flood,
         )
 
+    @classmethod
+    def of_caller(cls, principal: UserId, now: float, net: Fingerprint | None = None) -> Record:
+        """What is known of a caller without an account who is seen for the first time."""
+        return cls(
+            principal=principal,
+            role=Role.USER,
+            created_at_s=now,
+            member_since_s=now,
+            cohort=principal if net is None else f"net:{net}",
+        )
+
     def is_suspect(self, now: float) -> bool:
         """Whether there is a finding against it that has not run out."""
         return self.suspect_until_s is not None and now < self.suspect_until_s

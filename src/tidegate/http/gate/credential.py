@@ -30,6 +30,8 @@ _MOST_COOKIES: Final = 64  # A browser sends two at most; a flood would send tho
 class Credentials:
     """Reads keys and sessions."""
 
+    shown_in = frozenset({b"authorization", b"cookie"})
+
     def __init__(self, server_keys: ServerKeys, *, most: int = MOST_REMEMBERED) -> None:
         """Remember at most so many genuine ones; the first remembered are the first forgotten."""
         self._server_keys = server_keys

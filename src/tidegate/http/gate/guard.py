@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate
-from tidegate.core.credentials import Genuine, ServerKeys
+from tidegate.core.credentials import Genuine
 from tidegate.core.identifiers import RequestId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http.gate.clients import Clients, packed
-from tidegate.http.gate.credential import Credentials, Headers
-from tidegate.http.gate.lanes import Entry, Lanes, Wanted, path_of
+from tidegate.http.gate.credential import Headers
+from tidegate.http.gate.lanes import Entry, Wanted, path_of
 from tidegate.http.gate.refusing import Answer, answer, to_sign_in
 
 DRAINED_BYTES: Final = 65536
@@ -31,6 +31,7 @@ REPORTS_PER_S: Final = 20
 _INFERENCE: Final = Lane.INFERENCE
 _GENUINE: Final = Bearing.GENUINE
 _NOTHING: Final = Bearing.NOTHING
+_UNTRIED: Final = Bearing.UNTRIED
 _SESSION: Final = Wanted.SESSION
 _INVALID_API_KEY: Final = Reason.INVALID_API_KEY
 _UNTOLD: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
@@ -75,6 +76,29 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 _Fields = dict[bytes, bytes]
 
+
+class Reading(Protocol):
+    """Finds who a request is from. `shown_in` are the headers that may tell; without any of them nobody asks."""
+
+    shown_in: frozenset[bytes]
+
+    def find(self, headers: Headers, wanted: Wanted) -> Genuine | Untried | Bearing:
+        """The credential that counts, or what there is instead."""
+
+
+class Finding(Protocol):
+    """Knows what kind of work each address is."""
+
+    def find(self, method: bytes, url: bytes) -> Entry:
+        """The route of a request, by method and address as its first line has them."""
+
+
+class Untried(msgspec.Struct, frozen=True):
+    """A key that only the server behind can judge. `digest` is what it is remembered by."""
+
+    digest: bytes
+
+
 Counted = Callable[[Reason, Standing, Lane | None], None]
 """Told of every refusal; the lane is None where the head was never complete."""
 
@@ -91,9 +115,9 @@ class Guard:
         self,
         *,
         gate: Gate,
-        server_keys: ServerKeys,
+        credentials: Reading,
         clients: Clients,
-        lanes: Lanes,
+        lanes: Finding,
         clock: Callable[[], float],
         counted: Counted | None = None,
         spared: Callable[[Reason], None] | None = None,
@@ -104,7 +128,8 @@ class Guard:
         """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol)."""
         self.expects_proxy_header = expects_proxy_header
         self._gate = gate
-        self._credentials = Credentials(server_keys)
+        self._credentials = credentials
+        self._shown_in = credentials.shown_in
         self._clients = clients
         self._lanes = lanes
         self._clock = clock
@@ -143,8 +168,8 @@ class Guard:
         if fields is None:
             # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
             fields = dict(headers)
-        found: Genuine | Bearing = _NOTHING
-        if b"authorization" in fields or b"cookie" in fields:
+        found: Genuine | Untried | Bearing = _NOTHING
+        if not self._shown_in.isdisjoint(fields):
             found = self._credentials.find(headers, entry.wanted)
         address = peer.address
         if peer.is_proxy and address is not None:
@@ -152,7 +177,16 @@ class Guard:
         lane = entry.lane
         size_bytes = _number(fields.get(b"content-length", b"")) if lane is _INFERENCE else 0
         # A check of a type that does not hold takes six times as long as one that does: strangers' answers come first.
-        if isinstance(found, Bearing):
+        if isinstance(found, Untried):
+            facts = Facts(
+                address=address,
+                lane=lane,
+                bearing=_UNTRIED,
+                digest=found.digest,
+                requires_credential=entry.requires_credential,
+                size_bytes=size_bytes,
+            )
+        elif isinstance(found, Bearing):
             facts = Facts(
                 address=address,
                 lane=lane,

@@ -13,17 +13,23 @@ from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import EngineReport, ReplicaReport
+from tidegate.ports.engine import EngineReport, ReplicaReport, Reporting
+from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
-from tidegate.services.models import Served, together
+from tidegate.services.models import Served
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """`exposition` writes the metrics in Prometheus' text format; `replicas` tells how each of several engines is."""
+    """`exposition` writes the metrics in Prometheus' text format; `replicas` tells how each of several engines is.
 
-    served: tuple[Served, ...]
+    Where several models are `served`, each has a line of its own.
+    """
+
+    engine: Reporting
+    admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
+    served: tuple[Served, ...] = ()
     replicas: Callable[[], list[ReplicaReport]] = list
 
 
@@ -51,7 +57,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
-    status = verdict(together(room.served).state, is_draining=room.lifecycle.is_draining)
+    status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
     return render(request, "operator.html", verdict=status)
 
 
@@ -68,11 +74,12 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         )
         for one in room.served
     ]
+    schedulers = [one.admission.scheduler for one in room.served] or [room.admission.scheduler]
     body = Vitals(
-        engine=together(room.served),
-        running=sum(one.running for one in models),
-        waiting=sum(one.waiting for one in models),
-        slots=sum(one.slots for one in models),
+        engine=room.engine.report(),
+        running=sum(one.running for one in schedulers),
+        waiting=sum(one.waiting for one in schedulers),
+        slots=sum(one.plan.slots for one in schedulers),
         draining=room.lifecycle.is_draining,
         models=models,
         replicas=room.replicas(),

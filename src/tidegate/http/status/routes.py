@@ -17,8 +17,8 @@ from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import Status, verdict
+from tidegate.ports.engine import Reporting
 from tidegate.services.lifecycle import Lifecycle
-from tidegate.services.models import Served, together
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -39,13 +39,13 @@ class StatusBody(msgspec.Struct, frozen=True):
 class StatusRoom(msgspec.Struct, frozen=True):
     """What the answers are made of. `clock` tells Unix seconds."""
 
-    served: tuple[Served, ...]
+    engine: Reporting
     lifecycle: Lifecycle
     clock: Callable[[], float]
 
     def status(self) -> Status:
         """Judge from what the service itself knows."""
-        return verdict(together(self.served).state, is_draining=self.lifecycle.is_draining)
+        return verdict(self.engine.report().state, is_draining=self.lifecycle.is_draining)
 
     def now(self, sep: str = "T") -> str:
         """Right now in UTC, as RFC 3339."""

@@ -1,0 +1,341 @@
+"""Runs the gate on its own: requests are judged here and passed on to servers that others run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from tidegate.adapters.disk.datadir import DataDir
+from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.engines.passing import PassingEngines
+from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
+from tidegate.adapters.sql.callers import open_callers
+from tidegate.adapters.telemetry.journals import Journals
+from tidegate.adapters.telemetry.log import JsonLog, console_echo
+from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.app.background import beside
+from tidegate.app.certificate import Certificate
+from tidegate.app.door import Door, open_admission, open_door
+from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
+from tidegate.app.plans import plans_of
+from tidegate.app.policy import live_policy
+from tidegate.app.reputation import caller_reputation
+from tidegate.app.serve import Audience
+from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
+from tidegate.config import Settings
+from tidegate.config.engines import root_of
+from tidegate.core.admission.scheduler import Scheduler
+from tidegate.core.capacity.health import EngineState
+from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
+from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.http.control import callers as callers_control
+from tidegate.http.doors import open_door as anybody
+from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.gate.protocol import guarded
+from tidegate.http.proxy.addresses import Addresses
+from tidegate.http.proxy.application import GateApplications, build_gate_applications
+from tidegate.http.proxy.passing import Proxy, Rejecting
+from tidegate.http.routes import bind
+from tidegate.ports.engine import EngineReport
+from tidegate.ports.journal import Journal
+from tidegate.ports.upstream import Ask
+from tidegate.services.admission import Admission
+from tidegate.services.callers import Callers
+from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.policy import PolicyError
+from tidegate.services.proven import Proven
+
+_USUAL_PLACES: Final = 64
+_FOLLOW_EVERY_S: Final = 0.5
+_COLLECTED_EVERY: Final = (20_000, 20, 50)
+"""Next to nothing that serves a request refers to itself, so the collector finds next to nothing."""
+
+
+class GateRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `keys` are those of the servers behind, by their roots.
+
+    `read_settings` gives the settings as they stand later.
+    """
+
+    settings: Settings
+    datadir: DataDir
+    keys: Mapping[str, str]
+    read_settings: Callable[[], Settings]
+    certificate: Certificate | None = None
+
+
+class GateListeners(msgspec.Struct, frozen=True):
+    """The sockets, bound before anything slow begins."""
+
+    public: socket.socket
+    operator: socket.socket
+
+    @classmethod
+    def bind(cls, settings: Settings) -> GateListeners:
+        """Bind both. Raises PortTakenError."""
+        given = settings.server
+        with contextlib.ExitStack() as undo:
+            public = undo.enter_context(bind_port(given.host, given.port, "server.port"))
+            operator = undo.enter_context(bind_port("127.0.0.1", given.operator_port, "server.operator_port"))
+            undo.pop_all()
+        return cls(public, operator)
+
+    def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str]:
+        """Where programs would go, and the operator."""
+        shown = f"[{host}]" if ":" in host else host
+        if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
+            shown = "127.0.0.1"
+        scheme = "https" if is_tls else "http"
+        return f"{scheme}://{shown}:{port_of(self.public)}", f"http://127.0.0.1:{port_of(self.operator)}"
+
+
+class Behind:
+    """The servers behind as one engine, for those who ask how it is. `on_change` hears of each new state."""
+
+    def __init__(self, engines: PassingEngines, on_change: Callable[[EngineReport], None]) -> None:
+        """Nobody has answered yet."""
+        self._engines = engines
+        self._on_change = on_change
+        self._told = EngineState.LOADING
+        self._breaks = 0
+        self.ready = asyncio.Event()
+
+    def report(self) -> EngineReport:
+        """Ready when one of them has answered and is not broken."""
+        states = [member.state for member in self._engines.report()]
+        if MemberState.UP in states:
+            state = EngineState.READY
+        else:
+            state = EngineState.LOADING if MemberState.UNTRIED in states else EngineState.FAILED
+        why = {EngineState.READY: "ready", EngineState.LOADING: "not asked yet"}.get(state, "no server answers")
+        return EngineReport(state=state, why=why, restarts=self._breaks, retry_after_s=2.0)
+
+    def look(self) -> None:
+        """Tell of a change."""
+        report = self.report()
+        if report.state is self._told:
+            return
+        self._told = report.state
+        if report.state is EngineState.READY:
+            self.ready.set()
+        elif report.state is EngineState.FAILED:
+            self._breaks += 1
+        self._on_change(report)
+
+
+async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) -> None:
+    """Pass requests on until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
+    settings, datadir = plan.settings, plan.datadir
+    log = JsonLog(
+        datadir.logs_path / "events.jsonl",
+        max_bytes=settings.log.max_bytes,
+        kept_files=settings.log.kept_files,
+        echo=console_echo(),
+    )
+    log.listen_to_libraries()
+    metrics = Metrics()
+    journal = Journals(log, metrics)
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
+    told = listen_to_signals()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(log.close)
+        upstreams = await stack.enter_async_context(_upstreams(plan))
+        pool = Pool(
+            PoolPlan(gap_s=settings.admission.gap_s, probe_after_s=settings.engine.probe_after_s), _members(plan)
+        )
+        secrets = load_or_create_secrets(datadir)
+        fingerprint = fingerprinter(secrets.fingerprint_key)
+        slots = sum(member.places for member in _members(plan))
+        plans = plans_of(settings, secrets.fingerprint_key, slots)
+        store = await stack.enter_async_context(
+            open_callers(datadir.callers_url, half_life_days=settings.standing.half_life_days)
+        )
+        known = caller_reputation(settings, store)
+        await known.load()
+        admission = open_admission(plans, known.register, known.served)
+        engines = PassingEngines(pool, upstreams)
+        behind = Behind(engines, lambda report: _changed(report, journal, audience))
+        lifecycle = Lifecycle()
+        addresses = Addresses(settings.passing.paths)
+        keys = PassedKeys(
+            secrets.fingerprint_key, lambda principal: known.register.record(principal) is not None, time.monotonic
+        )
+        door = open_door(
+            settings,
+            plans,
+            credentials=keys,
+            lanes=addresses,
+            register=known.register,
+            lines=((admission, lambda plan: plan),),
+            journal=journal,
+            fingerprint=fingerprint,
+        )
+        policy = live_policy(
+            settings,
+            read=plan.read_settings,
+            shard_key=secrets.fingerprint_key,
+            apply=door.apply,
+            certificate=plan.certificate,
+            journal=journal,
+            clock=time.time,
+            slots=slots,
+        )
+        proxy = Proxy(
+            upstreams=engines,
+            addresses=addresses,
+            keys=keys,
+            proven=Proven(known.register, time.time, door.is_flooded),
+            admission=admission,
+            lifecycle=lifecycle,
+            rejecting=Rejecting(door.note_dead, door.note_guess),
+            fingerprint=fingerprint,
+            max_body_bytes=settings.server.max_body_bytes,
+            strangers_body_bytes=settings.gate.strangers_body_bytes,
+            guess=_guess(admission.scheduler),
+        )
+        callers = Callers(
+            reputation=known, recent=store.recent, journal=journal, fingerprint=fingerprint, clock=time.time
+        )
+        applications = build_gate_applications(
+            proxy=proxy,
+            engine=behind,
+            admission=admission,
+            lifecycle=lifecycle,
+            journal=journal,
+            fingerprint=fingerprint,
+            exposition=metrics.exposition,
+            policy=policy,
+            control=bind(callers_control.TABLE, callers, anybody),
+            clock=time.time,
+            ticks=time.monotonic,
+        )
+        stack.push_async_callback(known.flush)
+        await stack.enter_async_context(
+            beside(
+                engines.look_after(),
+                _follow(engines, behind, admission),
+                _greet(behind, journal, audience),
+                known.flush_now_and_then(),
+                door.telling.tell_now_and_then(),
+            )
+        )
+
+        def reload() -> None:
+            try:
+                audience.reloaded(policy.reload(), None)
+            except PolicyError as error:
+                audience.reloaded(None, str(error))
+
+        when_hung_up(reload)
+        await _serve_until_told(plan, listeners, applications, door, lifecycle, journal, audience, told)
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
+
+
+def _members(plan: GateRun) -> list[Member]:
+    return [
+        Member(
+            name=root_of(given.url),
+            weight=given.weight,
+            places=given.places or _USUAL_PLACES,
+            models=frozenset(given.models),
+        )
+        for given in plan.settings.engines
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _upstreams(plan: GateRun) -> AsyncIterator[dict[str, Upstream]]:
+    given = plan.settings.engine
+    waits = UpstreamPlan(silence_s=given.stall_s, first_s=given.first_token_s)
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            member.name: await stack.enter_async_context(Upstream(member.name, plan.keys.get(member.name), waits))
+            for member in _members(plan)
+        }
+
+
+def _guess(scheduler: Scheduler) -> Callable[[Ask, float], int]:
+    def guess(ask: Ask, passed_s: float) -> int:
+        cost = scheduler.cost
+        writing_s = passed_s - ask.tokens / cost.prefill_tok_s
+        return max(0, int(writing_s * cost.decode_tok_s / max(1, scheduler.running)))
+
+    return guess
+
+
+def _changed(report: EngineReport, journal: Journal, audience: Audience) -> None:
+    is_failed = report.state is EngineState.FAILED
+    journal.record(
+        EngineChanged(
+            t=time.time(),
+            level=Level.ERROR if is_failed else Level.INFO,
+            state=report.state,
+            healthy=report.state is EngineState.READY,
+            restarts=report.restarts,
+            load_s=None,
+        )
+    )
+    if is_failed:
+        audience.trouble(report.restarts, [])
+
+
+async def _follow(engines: PassingEngines, behind: Behind, admission: Admission) -> None:
+    """Let as many run as there are servers for, for ever."""
+    while True:
+        behind.look()
+        admission.carry_out(admission.scheduler.cap(engines.places(""), time.monotonic()))
+        await asyncio.sleep(_FOLLOW_EVERY_S)
+
+
+async def _greet(behind: Behind, journal: Journal, audience: Audience) -> None:
+    began_at = time.monotonic()
+    await behind.ready.wait()
+    start_s = time.monotonic() - began_at
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
+    audience.ready(start_s, None)
+
+
+async def _serve_until_told(
+    plan: GateRun,
+    listeners: GateListeners,
+    applications: GateApplications,
+    door: Door,
+    lifecycle: Lifecycle,
+    journal: Journal,
+    audience: Audience,
+    told: Told,
+) -> None:
+    tls = plan.certificate.context if plan.certificate else None
+    control_path = plan.datadir.run_path / "control.sock"
+    pairs: list[tuple[Server, socket.socket]] = [
+        (server(applications.public, tls, protocol=guarded(door.guard, door.connections)), listeners.public),
+        (server(applications.operator), listeners.operator),
+        (server(applications.control), bind_path(control_path)),
+    ]
+    servers = [one for one, _ in pairs]
+    tasks = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in pairs]
+    stopping = asyncio.create_task(told.stop.wait())
+    # What was made until now stays: without this the collector looks through all of it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_EVERY)
+    # A server that ends by itself has failed: then the whole gate stops, loudly.
+    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    drain_s = plan.settings.server.drain_s
+    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.answering))
+    audience.draining(lifecycle.answering, drain_s)
+    cut = await drain(lifecycle, drain_s, told.hurry)
+    for one in servers:
+        one.should_exit = True
+    await asyncio.gather(*tasks)
+    stopping.cancel()
+    control_path.unlink(missing_ok=True)
+    audience.stopped(cut)

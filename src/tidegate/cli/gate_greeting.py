@@ -1,0 +1,71 @@
+"""What a person at the terminal is told while the gate starts, runs and stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from tidegate.cli.telling import say_draining, say_reloaded, say_stopped
+from tidegate.config.engines import root_of
+
+if TYPE_CHECKING:
+    from tidegate.app import GateListeners
+    from tidegate.config import Settings
+    from tidegate.services.policy import Change
+
+
+class GateGreeting:
+    """Says it on standard output, and trouble on standard error."""
+
+    def __init__(self, settings: Settings, listeners: GateListeners) -> None:
+        self._settings = settings
+        self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
+        self._servers = [root_of(engine.url) for engine in settings.engines]
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._waiting = self._console.status("Asking " + ", ".join(self._servers))
+
+    @contextlib.contextmanager
+    def on_screen(self) -> Iterator[None]:
+        """Show that it is starting, and leave the terminal as it was, however it ends."""
+        self._waiting.start()
+        try:
+            yield
+        finally:
+            self._waiting.stop()
+
+    def ready(self, start_s: float, setup_path: str | None) -> None:
+        """Say where to go."""
+        del setup_path
+        self._waiting.stop()
+        public, operator = self._urls
+        say = self._console.print
+        say(f"\n[bold]The gate is open[/bold] after {start_s:.1f} s.\n")
+        say(f"  API       {public}/v1   (give this address to your programs)", markup=False)
+        say(f"  Before    {', '.join(self._servers)}", markup=False)
+        say(f"  Operator  {operator}/metrics   (this machine only)", markup=False)
+        say(f"  Data      {self._settings.data_dir}\n", markup=False)
+        say("Close the server itself to everybody but this gate, or they will go around it.")
+        say("Stop with Ctrl-C.")
+
+    def trouble(self, restarts: int, last_words: list[str]) -> None:
+        """Say that no server answers."""
+        del restarts, last_words
+        self._waiting.stop()
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        err.print("[bold red]No server answers[/bold red]: " + ", ".join(self._servers) + ". Trying again.")
+
+    def reloaded(self, change: Change | None, mistake: str | None) -> None:
+        """Say what a signal to read the settings again has led to."""
+        say_reloaded(change, mistake)
+
+    def draining(self, running: int, limit_s: float) -> None:
+        """Say what is being waited for, if anything."""
+        self._waiting.stop()
+        say_draining(self._console, running, limit_s)
+
+    def stopped(self, cut: int) -> None:
+        """Say that it is over, and what it cost."""
+        say_stopped(self._console, cut)

@@ -1,0 +1,99 @@
+"""Who the callers of `tidegate gate` are: by the keys that they show to the server behind it.
+
+Those keys are that server's to judge. One that it has accepted is somebody from
+then on, known by a keyed hash of the key; the key itself is not kept. One that
+nobody has judged yet is let through in small numbers, and one that was turned
+down is refused here for a while. Where the server asks for no key at all callers
+without one are let through as strangers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tidegate.core.admission.facts import Bearing
+from tidegate.core.callers import principal_of
+from tidegate.core.credentials import Genuine
+from tidegate.core.identifiers import UserId
+from tidegate.http.gate.credential import MOST_REMEMBERED, Headers
+from tidegate.http.gate.guard import Untried
+from tidegate.http.gate.lanes import Wanted
+
+CLOSED_S: Final = 60.0
+"""So long nobody without a key is let through once the server behind has turned one away."""
+
+_LONGEST_KEY_BYTES: Final = 4096
+_KEYLESS: Final = Bearing.KEYLESS
+_NOTHING: Final = Bearing.NOTHING
+_FORGED: Final = Bearing.FORGED
+
+
+class PassedKeys:
+    """Reads the keys that are passed on. `is_known` tells whether a principal has proved itself."""
+
+    shown_in = frozenset({b"host", b"authorization", b"x-api-key"})
+
+    def __init__(
+        self,
+        secret: bytes,
+        is_known: Callable[[UserId], bool],
+        clock: Callable[[], float],
+        *,
+        most: int = MOST_REMEMBERED,
+    ) -> None:
+        """`clock` tells monotonic seconds; at most so many known keys are remembered by their text."""
+        self._secret = secret
+        self._is_known = is_known
+        self._clock = clock
+        self._most = most
+        self._genuine: dict[bytes, Genuine] = {}
+        self._closed_until = 0.0
+
+    def find(self, headers: Headers, wanted: Wanted) -> Genuine | Untried | Bearing:
+        """Who shows a key that is known; else what there is instead."""
+        del wanted
+        text = shown(headers)
+        if text is None:
+            return _KEYLESS if self._clock() >= self._closed_until else _NOTHING
+        known = self._genuine.get(text)
+        if known is not None:
+            return known
+        if len(text) > _LONGEST_KEY_BYTES:
+            return _FORGED
+        principal = principal_of(text.decode("latin-1"), self._secret)
+        digest = principal.entropy
+        if not self._is_known(principal):
+            return Untried(digest)
+        if len(self._genuine) >= self._most:
+            del self._genuine[next(iter(self._genuine))]
+        found = self._genuine[text] = Genuine(principal, 0, digest)
+        return found
+
+    def principal(self, headers: Headers) -> UserId | None:
+        """Who shows this key, known or not; None without one."""
+        text = shown(headers)
+        if text is None:
+            return None
+        known = self._genuine.get(text)
+        return principal_of(text.decode("latin-1"), self._secret) if known is None else known.principal
+
+    def turned_keyless_away(self) -> None:
+        """The server behind wants a key."""
+        self._closed_until = self._clock() + CLOSED_S
+
+    @property
+    def remembered(self) -> int:
+        """How many keys are remembered by their text."""
+        return len(self._genuine)
+
+
+def shown(headers: Headers) -> bytes | None:
+    """The key that counts: the first that is shown, as a bearer token or as Anthropic's clients do."""
+    for name, value in headers:
+        if name == b"authorization":
+            word, _, text = value.partition(b" ")
+            return text.strip() if word.lower() == b"bearer" else value.strip()
+        if name == b"x-api-key":
+            return value.strip()
+    return None

@@ -1,0 +1,1 @@
+"""The gate on its own: requests are judged here and answered by a server behind."""

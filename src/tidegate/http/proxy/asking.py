@@ -1,0 +1,139 @@
+"""What of a request's body the gate must know, and the body as it goes on.
+
+Only a few fields are looked at, and none of them is judged: what the server
+behind does not take, it says itself. A body is passed on byte for byte; where a
+stream is asked for, the request for its figures is added, and then what comes
+twice in it comes once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from tidegate.core.reasons import Reason
+from tidegate.http.refusals import Refusal
+
+_USAGE: Final = re.compile(rb'"include_usage"\s*:\s*true')
+_IMAGE: Final = re.compile(rb'"data:[^"]{0,100};base64,[^"]*"')
+_IMAGE_BYTES: Final = 4096
+"""What a picture counts for, whatever its size in bytes: about a thousand tokens."""
+
+_MOST_CHOICES: Final = 128
+_LIKELY_TOKENS: Final = 4096
+"""Expected of an answer at most where the caller names no end; the scheduler expects what is usual for them."""
+
+_REWRITTEN_BYTES: Final = 1 << 16
+"""A larger body whose own wishes for the stream would have to be changed goes on as it is."""
+
+_STREAMS_WITH_OPTIONS: Final = ("/chat/completions", "/completions")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked. `prompt_bytes` counts pictures as what they cost; `output_tokens` is the most that may come."""
+
+    body: bytes
+    model: str
+    is_stream: bool
+    hides_usage: bool
+    prompt_bytes: int
+    output_tokens: int
+    max_tokens: int | None
+
+
+class _Fields(msgspec.Struct):
+    model: Raw = Raw()
+    stream: Raw = Raw()
+    stream_options: Raw = Raw()
+    max_tokens: Raw = Raw()
+    max_completion_tokens: Raw = Raw()
+    max_output_tokens: Raw = Raw()
+    n: Raw = Raw()
+    best_of: Raw = Raw()
+    options: Raw = Raw()
+
+
+_fields = msgspec.json.Decoder(_Fields)
+_all_fields = msgspec.json.Decoder(dict[str, Raw])
+
+
+def read(path: str, body: bytes, content_type: str) -> Asked:
+    """Look at a body. Raises a Refusal for one that is no JSON object where it says that it is JSON."""
+    if content_type.partition(";")[0].strip().lower() not in {"application/json", ""}:
+        # A form with a sound or a picture: there is no prompt to be read in it.
+        return Asked(
+            body=body,
+            model="",
+            is_stream=False,
+            hides_usage=False,
+            prompt_bytes=min(len(body), _IMAGE_BYTES),
+            output_tokens=_LIKELY_TOKENS,
+            max_tokens=None,
+        )
+    try:
+        fields = _fields.decode(body)
+    except (ValueError, RecursionError) as error:
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Refusal(Reason.INVALID_JSON, f"The body is not a JSON object: {what}.", param="body") from None
+    is_ollamas = path.startswith("/api/")
+    is_stream = _value(fields.stream) is True or (is_ollamas and not bytes(fields.stream))
+    hides_usage = is_stream and path.endswith(_STREAMS_WITH_OPTIONS) and not _USAGE.search(fields.stream_options)
+    rewritten = _with_usage(body, fields.stream_options) if hides_usage else None
+    asked_tokens = _asked_tokens(fields)
+    choices = max(_number(fields.n) or 1, _number(fields.best_of) or 1)
+    return Asked(
+        body=body if rewritten is None else rewritten,
+        model=_text(fields.model),
+        is_stream=is_stream,
+        hides_usage=rewritten is not None,
+        prompt_bytes=_prompt_bytes(body),
+        output_tokens=(asked_tokens or _LIKELY_TOKENS) * min(choices, _MOST_CHOICES),
+        max_tokens=asked_tokens,
+    )
+
+
+def _asked_tokens(fields: _Fields) -> int | None:
+    named = [_number(one) for one in (fields.max_tokens, fields.max_completion_tokens, fields.max_output_tokens)]
+    options = _value(fields.options)
+    if isinstance(options, dict):
+        number = options.get("num_predict")
+        named.append(number if type(number) is int and number > 0 else None)
+    told = [number for number in named if number]
+    return max(told) if told else None
+
+
+def _with_usage(body: bytes, options: Raw) -> bytes | None:
+    """The body with the wish for the stream's figures added; None where that would cost too much."""
+    if not bytes(options):
+        at = body.index(b"{") + 1
+        return b'%b"stream_options":{"include_usage":true},%b' % (body[:at], body[at:])
+    if len(body) > _REWRITTEN_BYTES:
+        return None
+    wished = _value(options)
+    wished = {**wished, "include_usage": True} if isinstance(wished, dict) else {"include_usage": True}
+    return msgspec.json.encode({**_all_fields.decode(body), "stream_options": wished})
+
+
+def _prompt_bytes(body: bytes) -> int:
+    if b";base64," not in body:
+        return len(body)
+    pictures = [len(found[0]) for found in _IMAGE.finditer(body)]
+    return len(body) - sum(pictures) + _IMAGE_BYTES * len(pictures)
+
+
+def _value(raw: Raw) -> Any:
+    return msgspec.json.decode(raw) if bytes(raw) else None
+
+
+def _number(raw: Raw) -> int | None:
+    # Digits only: a number of a thousand of them is nothing that anybody means.
+    text = bytes(raw)
+    return int(text) if text.isdigit() and len(text) <= 9 else None  # noqa: PLR2004 - a milliard tokens
+
+
+def _text(raw: Raw) -> str:
+    text = _value(raw) if len(bytes(raw)) <= 1024 else None  # noqa: PLR2004 - no model has a longer name
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,263 @@
+"""Passes requests on: judged by the gate before, admitted by the scheduler here, answered by a server behind.
+
+A plain ASGI application, for it is on the way of every request: no route is
+searched for and nothing is decoded that need not be. Nothing of an answer is sent
+before a place was found and the server has begun; from then on its bytes go on as
+they come, and a stream that is ended by rule ends with an error event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from tidegate.core.admission.claims import Claim, Place
+from tidegate.core.events import RouteKind
+from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.reasons import Reason
+from tidegate.core.standing.classes import STRANGERS, Standing
+from tidegate.http import bodies
+from tidegate.http.exchange import Exchange
+from tidegate.http.failing import refusing
+from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.proxy import asking
+from tidegate.http.proxy.addresses import Addresses
+from tidegate.http.proxy.sending import Sending, Watch
+from tidegate.http.refusals import Refusal
+from tidegate.ports.upstream import Ask, Head, Headers, Upstreams
+from tidegate.services.admission import Admission
+from tidegate.services.generate import Generation
+from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.line import QUIET_S, UNTOLD_S
+from tidegate.services.passing import Guess, Passage, Passing, Unheard
+from tidegate.services.proven import Proven
+from tidegate.services.timing import Timing
+
+_ACCEPTED: Final = range(200, 300)
+_UNAUTHORIZED: Final = 401
+_SAYING_WHO: Final = frozenset(
+    {
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"),
+        *(b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"via"),
+    }
+)
+_NO_PLACE: Final = Place(0, is_warm=False)
+MOST_READ_AT_ONCE: Final = 256
+"""Requests that ask nothing of the engine, passed on at the same time."""
+
+
+class Rejecting(msgspec.Struct, frozen=True):
+    """Whom to tell that a key was turned down: `dead` its digest, `guessed` the address that it came from."""
+
+    dead: Callable[[bytes], None]
+    guessed: Callable[[str], None]
+
+
+class Proxy:
+    """The application behind the gate. `ticks` tells monotonic seconds."""
+
+    def __init__(
+        self,
+        *,
+        upstreams: Upstreams,
+        addresses: Addresses,
+        keys: PassedKeys,
+        proven: Proven,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        rejecting: Rejecting,
+        fingerprint: Callable[[str], Fingerprint],
+        max_body_bytes: int,
+        strangers_body_bytes: int,
+        guess: Guess,
+        passes_keys: bool = True,
+    ) -> None:
+        """`strangers_body_bytes` bounds what strangers' requests hold together while they wait and are answered.
+
+        `guess` tells how far an answer should be that says nothing before its end.
+
+        `passes_keys`: the server behind judges the callers' keys; otherwise the gate has done so.
+        """
+        self._upstreams = upstreams
+        self._addresses = addresses
+        self._keys = keys
+        self._proven = proven
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._rejecting = rejecting
+        self._fingerprint = fingerprint
+        self._max_body_bytes = max_body_bytes
+        self._guess = guess
+        self._passes_keys = passes_keys
+        self._strangers_body_bytes = strangers_body_bytes
+        self._held_bytes = 0
+        self._reading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises a Refusal."""
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        method: str = scope["method"]
+        entry = self._addresses.find(method.encode(), raw)
+        exchange: Exchange = scope["state"]["exchange"]
+        if not Addresses.is_served(entry):
+            self._nothing_here(raw)
+        request = Request(scope, receive)
+        body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
+        query: bytes = scope["query_string"]
+        target = (raw + b"?" + query if query else raw).decode("latin-1")
+        headers = _for_the_next_hop(scope)
+        if entry.lane == "inference":
+            exchange.route = RouteKind.CHAT
+            await self._ask(scope, request, send, target, headers, body)
+        else:
+            ask = Ask(method=method, target=target, headers=headers, body=body, is_answer=False)
+            await self._read(scope, receive, send, ask)
+
+    def _nothing_here(self, raw: bytes) -> None:
+        methods = self._addresses.methods(raw)
+        if methods:
+            allowed = ", ".join(methods)
+            raise Refusal(Reason.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"allow": allowed})
+        raise Refusal(
+            Reason.ROUTE_NOT_FOUND, f"Nothing at {raw[:200].decode('latin-1')!r} is passed on to the model's server."
+        )
+
+    # ------------------------------------------------------------ what asks the engine
+
+    async def _ask(
+        self, scope: Scope, request: Request, send: Send, target: str, headers: Headers, body: bytes
+    ) -> None:
+        exchange: Exchange = scope["state"]["exchange"]
+        asked = asking.read(scope["path"], body, request.headers.get("content-type", ""))
+        exchange.is_stream, exchange.max_tokens = asked.is_stream, asked.max_tokens
+        principal = self._keys.principal(headers)
+        ask = Ask(
+            method=scope["method"],
+            target=target,
+            headers=headers,
+            body=asked.body,
+            model=asked.model,
+            is_stream=asked.is_stream,
+            hides_usage=asked.hides_usage,
+            tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
+        )
+        is_stranger = self._hold(principal, len(body))
+        try:
+            passing, passage = self._enter(scope, principal, ask, asked)
+        except Refusal:
+            self._held_bytes -= len(body) if is_stranger else 0
+            raise
+        unheard = None if asked.is_stream else Unheard(passing, passage, ask, self._guess, self._admission.clock)
+        try:
+            with refusing(), unheard or contextlib.nullcontext():
+                async with Watch(request.receive, self._lifecycle) as watch:
+                    await passing.begin()
+                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
+                    await sending.run(passing.events())
+        finally:
+            await passing.close()
+            if is_stranger:
+                self._held_bytes -= len(body)
+
+    def _hold(self, principal: UserId | None, size_bytes: int) -> bool:
+        """Keep a body while it waits; whether it is a stranger's, of whose bodies all together are bounded."""
+        is_stranger = principal is None or self._proven.standing(principal) in STRANGERS
+        if is_stranger:
+            if self._held_bytes + size_bytes > self._strangers_body_bytes:
+                sentence = "Too much is waiting to be read already. Please try again in a few seconds."
+                raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
+            self._held_bytes += size_bytes
+        return is_stranger
+
+    def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
+        """Take a place in line. Raises a Refusal."""
+        exchange: Exchange = scope["state"]["exchange"]
+        standing, cohort, usual, owner = self._who(scope, principal)
+        exchange.account = self._fingerprint(owner)
+        admission = self._admission
+        patience = admission.patience
+        claim = Claim(
+            principal=owner,
+            standing=standing,
+            cohort=cohort,
+            usual_in_flight=usual,
+            prompt_bytes=asked.prompt_bytes,
+            output_tokens=asked.output_tokens,
+            patience_s=patience.streamed_s if asked.is_stream else patience.whole_s,
+        )
+        exchange.timing = Timing(standing=standing)
+        with refusing():
+            ticket = admission.take(claim)
+        timing = exchange.timing = Timing(standing=admission.judged(ticket))
+        quiet_s = QUIET_S if asked.is_stream else UNTOLD_S
+        passage = Passage(timing, ask, admission.clock)
+        return Generation(self._upstreams, admission, ticket, ask, passage, quiet_s=quiet_s), passage
+
+    def _who(self, scope: Scope, principal: UserId | None) -> tuple[Standing, str, int, str]:
+        """Standing, cohort, usual requests at once, and whose counters a request is charged to."""
+        exchange: Exchange = scope["state"]["exchange"]
+        net = f"net:{exchange.network}" if exchange.network else "net:none"
+        if principal is None:
+            return Standing.VISITOR, net, 1, f"at:{exchange.source}"
+        register = self._proven.register
+        if not self._proven.is_known(principal):
+            return Standing.VISITOR, net, 1, principal
+        return (
+            self._proven.standing(principal),
+            register.cohort(principal),
+            register.usual_in_flight(principal),
+            principal,
+        )
+
+    def _judge(self, scope: Scope, principal: UserId | None, head: Head, *, is_proof: bool = True) -> None:
+        """Learn from the server's answer whether it knows the caller; what it shows to anybody is no proof of that."""
+        if not self._passes_keys:
+            return
+        exchange: Exchange = scope["state"]["exchange"]
+        if head.status in _ACCEPTED:
+            if principal is not None and is_proof:
+                self._proven.accepted(principal, exchange.network)
+        elif head.status == _UNAUTHORIZED:
+            if principal is None:
+                self._keys.turned_keyless_away()
+                return
+            self._rejecting.dead(principal.entropy)
+            client = scope.get("client")
+            if client is not None and not self._proven.is_known(principal):
+                self._rejecting.guessed(client[0])
+
+    # ------------------------------------------------------------ what only reads
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send, ask: Ask) -> None:
+        """Pass something on that asks nothing of the engine, a bounded number at a time."""
+        if self._reading >= MOST_READ_AT_ONCE:
+            raise Refusal(
+                Reason.SERVER_IS_OVERLOADED, "Too many are reading at this moment. Please try again.", retry_after_s=1.0
+            )
+        exchange: Exchange = scope["state"]["exchange"]
+        principal = self._keys.principal(ask.headers)
+        self._reading += 1
+        try:
+            with refusing():
+                async with Watch(receive, self._lifecycle) as watch:
+                    sending = Sending(
+                        exchange, send, watch, lambda head: self._judge(scope, principal, head, is_proof=False)
+                    )
+                    await sending.run(self._upstreams.generate(ask, _NO_PLACE))
+        finally:
+            self._reading -= 1
+
+
+def _for_the_next_hop(scope: Scope) -> Headers:
+    """The caller's headers, and whose they are: what they say of that themselves counts for nothing behind the gate."""
+    fields = [field for field in scope["headers"] if field[0] not in _SAYING_WHO]
+    client = scope.get("client")
+    if client is not None:
+        fields.append((b"x-forwarded-for", client[0].encode("ascii")))
+    fields.append((b"x-forwarded-proto", scope.get("scheme", "http").encode("ascii")))
+    return tuple(fields)

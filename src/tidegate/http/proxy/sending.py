@@ -1,0 +1,175 @@
+"""Sends an answer on as it comes, for as long as somebody reads it.
+
+One listener for each request hears that its caller has left; that nobody takes
+what is sent, and that the service stops, are heard without any. Whatever it is
+ends the task that sends, wherever that waits, and what it holds is freed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from math import ceil
+from types import TracebackType
+from typing import Final, Self
+
+from starlette.types import Receive, Send
+
+from tidegate.core.admission.claims import Waiting
+from tidegate.core.reasons import Reason
+from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.failing import refusing
+from tidegate.http.refusals import Refusal
+from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
+from tidegate.ports.upstream import Head, Piece
+from tidegate.services.lifecycle import Lifecycle
+
+ATTEMPTS: Final = b"x-tidegate-attempts"
+"""Tells of an answer that more than one server was asked for it."""
+
+_OURS: Final = frozenset({b"date", b"server", b"x-request-id", ATTEMPTS, b"alt-svc", b"strict-transport-security"})
+_CROSS_ORIGIN: Final = b"access-control-"
+_EVENTS: Final = b"text/event-stream"
+_OK: Final = 200
+
+
+class Watch:
+    """Ends the task that entered it when the caller leaves or takes nothing, or the service ends what still runs.
+
+    Raises ClientLeftError or a Refusal in its stead. The request's body must have been read.
+    """
+
+    def __init__(self, receive: Receive, lifecycle: Lifecycle) -> None:
+        """Nothing is watched before it is entered."""
+        self.sending_since: float | None = None
+        self._receive = receive
+        self._ending = lifecycle.ending(self._expired)
+        self._why: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to watch."""
+        task = asyncio.current_task()
+        assert task is not None, "somebody runs this"
+        self._task, self._cancelling = task, task.cancelling()
+        self._loop = asyncio.get_running_loop()
+        self._listening = self._loop.create_task(self._listen())
+        self._timer = self._loop.call_later(UNREAD_LIMIT_S / 4, self._look)
+        self._ending.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End watching."""
+        self._ending.__exit__(None, None, None)
+        self._timer.cancel()
+        self._listening.cancel()
+        if self._why is not None and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
+            raise self._why from error
+
+    def now(self) -> float:
+        """Seconds of the clock by which it is watched."""
+        return self._loop.time()
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._end(ClientLeftError())
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self.sending_since is not None and now - self.sending_since >= UNREAD_LIMIT_S:
+            self._end(ClientLeftError())
+        else:
+            self._timer = self._loop.call_later(UNREAD_LIMIT_S / 4, self._look)
+
+    def _expired(self) -> None:
+        sentence = "The service is being stopped or restarted, and ended this answer."
+        self._end(Refusal(Reason.SERVER_IS_DRAINING, sentence, retry_after_s=5.0))
+
+    def _end(self, why: Exception) -> None:
+        if self._why is None:
+            self._why = why
+            self._task.cancel()
+
+
+class Sending:
+    """One answer on its way. `judged` hears of its head before anything of it is sent."""
+
+    def __init__(self, exchange: Exchange, send: Send, watch: Watch, judged: Callable[[Head], None]) -> None:
+        """Nothing was sent."""
+        self._exchange = exchange
+        self._send = send
+        self._watch = watch
+        self._judged = judged
+        self._is_begun = False
+        self._is_stream = False
+        self._late: list[bytes] | None = None
+
+    async def run(self, source: AsyncGenerator[Piece | Waiting, None]) -> None:
+        """Send pieces, and words for those who wait, until the end. A Refusal after the beginning ends the stream."""
+        try:
+            with refusing():
+                async with contextlib.aclosing(source) as pieces:
+                    async for told in pieces:
+                        if isinstance(told, Piece):
+                            await self._piece(told)
+                        else:
+                            await self._wait(told)
+        except Refusal as refusal:
+            if not self._is_begun:
+                raise
+            self._exchange.reason = refusal.reason
+            if not self._is_stream:
+                raise ClientLeftError from None  # Half of an answer in one piece: a closed connection says that.
+            await self._body(error_event(refusal), is_last=True)
+
+    async def _wait(self, told: Waiting) -> None:
+        await self._begin(_OK, [*HEADERS])
+        self._is_stream = True
+        await self._body(comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}"))
+
+    async def _piece(self, piece: Piece) -> None:
+        head = piece.head
+        if head is not None:
+            self._judged(head)
+            if self._is_begun and head.status != _OK:
+                self._late = []
+            else:
+                is_events, fields = _read(head)
+                self._is_stream = self._is_stream or is_events
+                await self._begin(head.status, fields)
+        if self._late is not None:
+            # Its wait was told in a stream; so must be what the server says instead of an answer.
+            self._late.append(piece.data)
+            if piece.is_last:
+                await self._body(event(b" ".join(b"".join(self._late).split(b"\n"))), is_last=True)
+        elif piece.data or piece.is_last:
+            await self._body(piece.data, is_last=piece.is_last)
+
+    async def _begin(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+        if not self._is_begun:
+            self._is_begun = True
+            await self._send({"type": "http.response.start", "status": status, "headers": fields})
+
+    async def _body(self, data: bytes, *, is_last: bool = False) -> None:
+        self._watch.sending_since = self._watch.now()
+        await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        self._watch.sending_since = None
+
+
+def _read(head: Head) -> tuple[bool, list[tuple[bytes, bytes]]]:
+    """Whether a stream of events comes, and the fields that go on."""
+    fields, is_events = [], False
+    for name, value in head.headers:
+        lowered = name.lower()
+        if lowered not in _OURS and not lowered.startswith(_CROSS_ORIGIN):
+            fields.append((lowered, value))
+            is_events = is_events or (lowered == b"content-type" and value.lower().startswith(_EVENTS))
+    if is_events:
+        # A stream from which an event was left out is shorter than was said.
+        fields = [field for field in fields if field[0] != b"content-length"]
+    if head.attempts > 1:
+        fields.append((ATTEMPTS, b"%d" % head.attempts))
+    return is_events, fields
