@@ -308,6 +308,7 @@ def label_values(label: str) -> str:
         "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
         "kind": f"{_listed(TokenKind)}.",
         "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
+        "replica": "host and port of one of the `[[engines]]`.",
         "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
     }[label]
 

@@ -379,6 +379,7 @@ async def test_servers_are_exchanged_without_ending_what_runs(town: Town) -> Non
     old, new = town.servers
     town.fleet.replan(town.plans[:1])
     await until(lambda: len(town.states()) == 1, 0.01)
+    assert (town.changes[-1].replica, town.changes[-1].state) == (town.plans[1].replica, MemberState.DRAINING)
     old.how = How.SLOW
     old.words = ("a",) * 4
     asking = asyncio.create_task(town.ask())

@@ -275,7 +275,8 @@ class Fleet:
                 server.give_up()
             self._on_change(self._report(one))
         for name in self._told.keys() - {one.name for one in reports}:
-            del self._told[name]
+            if self._told.pop(name) is not MemberState.DRAINING:
+                self._on_change(self._report(_gone(name)))
         places = {model: self.pool.places(model, now) for model in self.pool.models}
         if places != self._places:
             self._places = places
@@ -286,3 +287,8 @@ class Fleet:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _gone(name: str) -> MemberReport:
+    """The last that is told of a server that is not one of them any more."""
+    return MemberReport(name=name, state=MemberState.DRAINING, outstanding=0, limit=0, failures=0, mean_gap_s=0.0)

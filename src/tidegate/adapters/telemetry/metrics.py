@@ -5,6 +5,7 @@ Labels come from fixed lists only: an attacker cannot invent a new series.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import AnyEvent, EngineChanged, GateRefused, LoginTried, RequestFinished, SignUpTried
+from tidegate.core.identifiers import Replica
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
@@ -24,6 +26,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_generation_ttft_seconds": ("standing",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
+    "tidegate_replica_ready": ("replica",),
+    "tidegate_replica_failures": ("replica",),
 }
 """The labels of those metrics that have any."""
 
@@ -114,8 +118,21 @@ class Metrics:
         self._signups = Counter(
             "tidegate_signups", "Accounts asked for.", LABELS["tidegate_signups"], registry=registry
         )
-        self._ready = Gauge("tidegate_engine_ready", "1 when the engine answers.", registry=registry)
+        self._ready = Gauge("tidegate_engine_ready", "1 when an engine answers.", registry=registry)
         self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
+        self._replica_ready = Gauge(
+            "tidegate_replica_ready",
+            "1 when this one of several engines answers.",
+            LABELS["tidegate_replica_ready"],
+            registry=registry,
+        )
+        self._replica_failures = Gauge(
+            "tidegate_replica_failures",
+            "What this one of several engines failed at since the start.",
+            LABELS["tidegate_replica_failures"],
+            registry=registry,
+        )
+        self._engines: dict[Replica | None, EngineChanged] = {}
 
     def record(self, event: AnyEvent) -> None:
         """Count one event."""
@@ -130,14 +147,28 @@ class Metrics:
                 for reason, times in event.would.items():
                     self._spared.labels(reason).inc(times)
             case EngineChanged():
-                self._ready.set(event.state is EngineState.READY)
-                self._restarts.set(event.restarts)
+                self._engine(event)
             case LoginTried():
                 self._logins.labels(event.outcome).inc()
             case SignUpTried():
                 self._signups.labels(event.outcome).inc()
             case _:
                 pass
+
+    def _engine(self, event: EngineChanged) -> None:
+        """Take how one engine is; one of several that is left out from now on is forgotten."""
+        replica = event.replica
+        self._engines[replica] = event
+        if replica is not None and event.state is EngineState.STOPPED:
+            del self._engines[replica]
+            for gauge in (self._replica_ready, self._replica_failures):
+                with contextlib.suppress(KeyError):  # It was never ready.
+                    gauge.remove(replica)
+        elif replica is not None:
+            self._replica_ready.labels(replica).set(event.healthy)
+            self._replica_failures.labels(replica).set(event.restarts)
+        self._ready.set(any(one.state is EngineState.READY for one in self._engines.values()))
+        self._restarts.set(sum(one.restarts for one in self._engines.values()))
 
     def _count(self, event: RequestFinished) -> None:
         self._requests.labels(event.route, event.status, event.reason or NO_REASON).inc()
