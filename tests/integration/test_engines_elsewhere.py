@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.adapters.engines.serving import How, ScriptedServer
 from tests.integration.conftest import Serve
 from tests.integration.elsewhere import llama_servers, named, scripted_servers
 from tests.integration.running import MODEL, Instance, environment, until
 from tests.integration.speaking import Answer
+
+pytestmark = pytest.mark.integration
 
 FIRST_TOKEN_S, STALL_S, PROBE_AFTER_S = 4.0, 3.0, 1.0
 BOUND_S = 3 * FIRST_TOKEN_S + STALL_S + 20.0

@@ -23,6 +23,7 @@ class Floor:
 
     def resize(self, slots: int) -> None:
         """Have another number of places. Nobody who runs is touched; while more run than that, nobody starts."""
+        self.cap = slots
         self.concurrency.resize(slots)
         self._places.resize(slots)
 
