@@ -22,6 +22,7 @@ from tidegate.config.settings import EngineUpstream, Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.generation.call import FinishReason
+from tidegate.core.models.sameness import LookOutcome
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
@@ -231,8 +232,13 @@ _FIELD_MEANINGS = {
         "`true`: refused by its headers alone. Only the first twenty of a second have a line; all of them are counted "
         "in `gate` events. Otherwise absent."
     ),
-    "what": "What was changed: `limit` for limits, shares and lists.",
-    "detail": "`reloaded` from the settings, or `rolled_back` to what was before.",
+    "what": "What was changed: `limit` for limits, shares and lists, `model` for the model that answers.",
+    "detail": (
+        "Of a `limit`: `reloaded` from the settings, or `rolled_back` to what was before. Of a `model`: `pinned`; "
+        "changed in its `weights`, or only in its chat `template` or a system prompt; `same` again; or beyond "
+        "comparing, for it gives `no_logprobs` or is `unsteady`."
+    ),
+    "distance": "How far answers are from the pinned model's, in nats a token: 0.1 and more is another model.",
     "settings": "The names of the settings that changed; never their values.",
     "over_s": "The seconds in which these were counted.",
     "refused": "How many were refused, by reason.",
@@ -309,6 +315,7 @@ def label_values(label: str) -> str:
         "kind": f"{_listed(TokenKind)}.",
         "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
         "replica": "host and port of one of the `[[engines]]`.",
+        "verdict": f"{_listed(LookOutcome)}: what came of looking whether it is still the pinned model.",
         "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
     }[label]
 

@@ -23,6 +23,7 @@ from tidegate.core.events import (
     SignUpTried,
 )
 from tidegate.core.identifiers import Replica, RequestId
+from tidegate.core.models.sameness import Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,8 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
     counted.record(GateRefused(t=1, over_s=5.0, refused=told, would=told))
     counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
     counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
+    look = Look(outcome=LookOutcome.SAME, sameness=Sameness(), prompt_tokens=1, completion_tokens=1)
+    counted.looked(look)
     shown = {
         (sample.name, label)
         for family in text_string_to_metric_families(counted.exposition().decode())

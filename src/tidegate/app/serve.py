@@ -64,6 +64,7 @@ class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
     read_settings: Callable[[], Settings]
     certificate: Certificate | None = None
     lineup: Lineup = Lineup()
+    model_sha256: str = ""
 
 
 def card_of(manifest: Manifest, context_tokens: int) -> ModelCard:
@@ -202,6 +203,8 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
             read_settings=plan.read_settings,
             relined=_reliner(plan.lineup, elsewhere),
             replicas=elsewhere.fleet.report,
+            datadir=datadir,
+            model_sha256=plan.model_sha256,
         )
         served_elsewhere = wired.door.admissions[len(lines) - len(elsewhere.engines) :]
         elsewhere.admissions.extend(zip(elsewhere.engines, served_elsewhere, strict=True))
@@ -212,6 +215,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
                 _greet(ready[0], wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
+                *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
             )
         )
         when_hung_up(lambda: _reload(wired.policy, audience))
@@ -239,11 +243,13 @@ def _engine(
     socket_path = plan.datadir.run_path / "engine.sock"
     check_path(socket_path)
     threads = given.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+    aside = 1 if given.fingerprint_s else 0
     process = EngineProcess(
         EnginePlan(
             model_path=str(model_path),
             socket_path=str(socket_path),
             slots=given.slots,
+            aside=aside,
             context_tokens=given.context_tokens,
             threads=threads,
             batch_tokens=given.batch_tokens,
@@ -267,7 +273,7 @@ def _engine(
             audience.trouble(report.restarts, process.last_words)
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
-    return EmbeddedEngine(model, process, str(socket_path), health, changed)
+    return EmbeddedEngine(model, process, str(socket_path), health, changed, aside=aside)
 
 
 def _engine_environment() -> dict[str, str]:

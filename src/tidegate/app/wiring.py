@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
@@ -18,6 +19,7 @@ from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import reputation
+from tidegate.app.sameness import sameness_watcher
 from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
@@ -35,6 +37,7 @@ from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
+from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -50,6 +53,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     policy: Policy
     reputation: Reputation
+    sameness: SamenessWatcher | None
 
 
 async def wire(
@@ -67,6 +71,8 @@ async def wire(
     local_status_url: str,
     certificate: Certificate | None,
     read_settings: Callable[[], Settings],
+    datadir: DataDir,
+    model_sha256: str,
     relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
     replicas: Callable[[], list[ReplicaReport]] = list,
 ) -> Wired:
@@ -97,6 +103,20 @@ async def wire(
         certificate=certificate,
         journal=journal,
         clock=time.time,
+    )
+    # Of engines elsewhere one may be another model than the next: only the one that was pulled here is watched.
+    sameness = (
+        sameness_watcher(
+            settings,
+            engine=lines[0].engine,
+            admission=admissions[0],
+            datadir=datadir,
+            sha256=model_sha256,
+            journal=journal,
+            looked=metrics.looked,
+        )
+        if model_sha256
+        else None
     )
     desk = Desk(
         engine=lines[0].engine,
@@ -152,8 +172,9 @@ async def wire(
             for line, admission in zip(lines[1:], admissions[1:], strict=True)
         ),
         replicas=replicas,
+        sameness=sameness,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
         applications = msgspec.structs.replace(applications, public=public)
-    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known)
+    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known, sameness=sameness)

@@ -125,6 +125,7 @@ def serve(
                 read_settings=read,
                 certificate=certificate,
                 lineup=lineup,
+                model_sha256=manifest.sha256 if manifest else "",
             )
             # Only offered, and only once: whoever has named engines knows what they want.
             offers = asyncio.run(discover(listeners.ports)) if is_first and not settings.engines else ()

@@ -158,6 +158,16 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Seconds,
         Meta(description="Silence after which one token is asked for; the [[engines]] are looked after as often."),
     ] = 5.0
+    fingerprint_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds between two looks at whether answers are still the pinned model's; half as long again "
+            "while requests wait. Each reads some 90 tokens, in a place of its own that takes as much memory as one of "
+            "engine.slots. 0: never, and no such place.",
+        ),
+    ] = 30.0
 
 
 class EngineUpstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -53,6 +53,10 @@ class Tag(StrEnum):
     KEY_REVOKED = "key:revoked"
     LIBRARY_SPOKE = "library:spoke"
     POLICY_CHANGED = "policy:changed"
+    MODEL_PINNED = "model:pinned"
+    MODEL_CHANGED = "model:changed"
+    MODEL_RESTORED = "model:restored"
+    MODEL_NOT_COMPARABLE = "model:not_comparable"
     GATE_REFUSED = "gate:refused"
 
 
@@ -216,6 +220,7 @@ class ChangeKind(StrEnum):
     """What an operator changed, as the event-log contract counts it."""
 
     LIMIT = "limit"
+    MODEL = "model"
 
 
 class PolicyDetail(StrEnum):
@@ -232,6 +237,26 @@ class PolicyChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="cha
     what: ChangeKind = msgspec.field(default_factory=lambda: ChangeKind.LIMIT)
     detail: PolicyDetail
     settings: tuple[SettingName, ...]
+
+
+class ModelDetail(StrEnum):
+    """What was found of the model that answers. After a change: where it may lie."""
+
+    PINNED = "pinned"
+    WEIGHTS = "weights"
+    TEMPLATE = "template"
+    SAME = "same"
+    NO_LOGPROBS = "no_logprobs"
+    UNSTEADY = "unsteady"
+
+
+class ModelChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="change"):
+    """Answers are no longer the pinned model's, or are again, or it was pinned or cannot be compared."""
+
+    event: Tag
+    what: ChangeKind = msgspec.field(default_factory=lambda: ChangeKind.MODEL)
+    detail: ModelDetail
+    distance: float | None = None
 
 
 class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="gate"):
@@ -263,6 +288,7 @@ AnyEvent = (
     | LoginTried
     | SignUpTried
     | PolicyChanged
+    | ModelChanged
     | GateRefused
     | LibrarySpoke
 )

@@ -17,6 +17,7 @@ from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
 from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
+from tidegate.http.control import pin as pin_control
 from tidegate.http.control import policy as policy_control
 from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
@@ -35,6 +36,7 @@ from tidegate.services.keyring import Keyring
 from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
+from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -67,6 +69,7 @@ def build_applications(
     policy: Policy | None = None,
     others: tuple[Served, ...] = (),
     replicas: Callable[[], list[ReplicaReport]] = list,
+    sameness: SamenessWatcher | None = None,
 ) -> Applications:
     """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live.
 
@@ -97,6 +100,7 @@ def build_applications(
         exposition=exposition,
         served=served,
         replicas=replicas,
+        sameness=sameness,
     )
     health_routes = bind(health.TABLE, health.HealthRoom(together, lifecycle), open_door)
     front_room = front.FrontRoom(
@@ -133,6 +137,7 @@ def build_applications(
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:
         control_routes += bind(policy_control.TABLE, policy, open_door)
+    control_routes += bind(pin_control.TABLE, pin_control.PinRoom(sameness), open_door)
 
     def answering(routes: list[Route], *, stays_open: bool = False) -> Answering:
         return Answering(

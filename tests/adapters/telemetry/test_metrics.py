@@ -19,6 +19,7 @@ from tidegate.core.events import (
     Site,
 )
 from tidegate.core.identifiers import Replica, RequestId
+from tidegate.core.models.sameness import Answering, Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 
@@ -123,6 +124,25 @@ def test_another_registry_of_this_process_keeps_its_series() -> None:
     Counter("others", "Somebody else's.", registry=registry).inc()
 
     assert b"others_created" in generate_latest(registry)
+
+
+def test_looks_at_the_model_are_counted_with_what_they_took() -> None:
+    metrics = Metrics()
+    different = Sameness(answering=Answering.DIFFERENT, distance=0.75)
+    for outcome, sameness in (
+        (LookOutcome.SAME, Sameness(answering=Answering.SAME, distance=0.01)),
+        (LookOutcome.DIFFERENT, different),
+        (LookOutcome.UNANSWERED, Sameness(answering=Answering.DIFFERENT)),
+    ):
+        metrics.looked(Look(outcome=outcome, sameness=sameness, prompt_tokens=80, completion_tokens=9))
+
+    found = figures(metrics)
+    assert found["tidegate_model_looks_total", "different"] == 1
+    assert found["tidegate_model_look_tokens_total", "prompt"] == 240
+    assert found["tidegate_model_look_tokens_total", "completion"] == 27
+    assert (found["tidegate_model_different",], found["tidegate_model_distance_nats",]) == (1, 0.75)
+    metrics.looked(Look(outcome=LookOutcome.SAME, sameness=Sameness(answering=Answering.SAME, distance=0.0)))
+    assert figures(metrics)["tidegate_model_different",] == 0
 
 
 def test_other_events_change_no_figure() -> None:

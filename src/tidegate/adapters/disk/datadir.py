@@ -2,6 +2,7 @@
 
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
+    tidegate.pins.json   how models answered when they were known to be right
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
     callers.db      what a gate before another server knows of its callers
     secrets/        the keys of this instance

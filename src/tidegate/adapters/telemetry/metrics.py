@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import AnyEvent, EngineChanged, GateRefused, LoginTried, RequestFinished, SignUpTried
 from tidegate.core.identifiers import Replica
+from tidegate.core.models.sameness import Answering, Look
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
@@ -28,6 +29,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_signups": ("outcome",),
     "tidegate_replica_ready": ("replica",),
     "tidegate_replica_failures": ("replica",),
+    "tidegate_model_looks": ("verdict",),
+    "tidegate_model_look_tokens": ("kind",),
 }
 """The labels of those metrics that have any."""
 
@@ -133,6 +136,24 @@ class Metrics:
             registry=registry,
         )
         self._engines: dict[Replica | None, EngineChanged] = {}
+        self._different = Gauge(
+            "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
+        )
+        self._distance = Gauge(
+            "tidegate_model_distance_nats", "How far from the pinned model the last answers were.", registry=registry
+        )
+        self._looks = Counter(
+            "tidegate_model_looks",
+            "Times that answers were compared with the pinned model's.",
+            LABELS["tidegate_model_looks"],
+            registry=registry,
+        )
+        self._look_tokens = Counter(
+            "tidegate_model_look_tokens",
+            "Tokens that this took; not counted among the others.",
+            LABELS["tidegate_model_look_tokens"],
+            registry=registry,
+        )
 
     def record(self, event: AnyEvent) -> None:
         """Count one event."""
@@ -187,6 +208,16 @@ class Metrics:
                 histogram.labels(standing).observe(value)
         if event.gap_s is not None:
             self._gap.observe(event.gap_s)
+
+    def looked(self, look: Look) -> None:
+        """Count one look at whether it is still the same model; the log has a line only of what changes."""
+        sameness = look.sameness
+        self._looks.labels(look.outcome).inc()
+        self._look_tokens.labels(TokenKind.PROMPT).inc(look.prompt_tokens)
+        self._look_tokens.labels(TokenKind.COMPLETION).inc(look.completion_tokens)
+        self._different.set(sameness.answering is Answering.DIFFERENT)
+        if sameness.distance is not None:
+            self._distance.set(sameness.distance)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, for the reference."""

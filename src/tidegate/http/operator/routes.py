@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
+from tidegate.http.operator.sameness import words_of
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
@@ -17,6 +18,7 @@ from tidegate.ports.engine import EngineReport, ReplicaReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.models import Served
+from tidegate.services.sameness import SamenessReport, SamenessWatcher
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     exposition: Callable[[], bytes]
     served: tuple[Served, ...] = ()
     replicas: Callable[[], list[ReplicaReport]] = list
+    sameness: SamenessWatcher | None = None
 
 
 class ModelVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +56,14 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     models: list[ModelVitals]
     replicas: list[ReplicaReport]
+    model: SamenessReport | None = None
 
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    return render(request, "operator.html", verdict=status)
+    words = words_of(room.sameness.report()) if room.sameness is not None else None
+    return render(request, "operator.html", verdict=status, model=words)
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
@@ -83,6 +88,7 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         draining=room.lifecycle.is_draining,
         models=models,
         replicas=room.replicas(),
+        model=room.sameness.report() if room.sameness is not None else None,
     )
     return Response(msgspec.json.encode(body, enc_hook=str), media_type="application/json")
 
