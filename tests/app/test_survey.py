@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -162,6 +163,16 @@ async def test_an_alias_that_is_a_model_stops_the_start(machine: Machine) -> Non
     assert said.startswith("engine.aliases = 'Qwen/Qwen3-8B': is a model of the [[engines]] already")
 
 
+async def test_what_travels_readable_to_another_machine_is_warned_of(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await machine.serve(VLLM)
+    assert (await found(EngineUpstream(url=server.url))).warnings == ()
+    monkeypatch.setattr(sys.modules[survey.__module__], "is_loopback", lambda _: False)
+    (warning,) = (await found(EngineUpstream(url=server.url))).warnings
+    assert "the key travel readable to another machine; use https" in warning
+
+
 # ---------------------------------------------------------------- while it runs
 
 
@@ -198,15 +209,17 @@ async def test_other_models_need_another_start(machine: Machine) -> None:
 
 async def test_engines_on_their_usual_ports_are_found_and_only_asked_for_their_models(machine: Machine) -> None:
     vllm, ollama = await machine.serve(VLLM), await machine.serve({"id": "llama3:latest", "owned_by": "me"})
+    llama = await machine.serve(LLAMA)
     page, empty = await machine.serve(), await machine.serve()
     page.models = "<html>"
-    ports = [(int(one.url.rpartition(":")[2]), Kind.OLLAMA) for one in (vllm, ollama, page, empty)]
+    ports = [(int(one.url.rpartition(":")[2]), Kind.OLLAMA) for one in (vllm, ollama, llama, page, empty)]
 
     offers = await discover(set(), [*ports, (9, Kind.SGLANG)])
 
     assert offers == (
         Offer(name="vLLM", url=vllm.url, models=("Qwen/Qwen3-8B",)),
         Offer(name="Ollama", url=ollama.url, models=("llama3:latest",)),
+        Offer(name="llama.cpp", url=llama.url, models=("tide.Q4_1",)),
     )
     assert vllm.asked == ollama.asked == ["/v1/models"]
     assert not vllm.calls

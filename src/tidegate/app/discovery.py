@@ -67,4 +67,6 @@ async def _offer(port: int, kind: Kind) -> Offer | None:
         return None
     # Ollama names its models' owner; the others say what they are.
     told = models[0].kind
-    return Offer(name=_NAMES[kind if told is Kind.OPENAI else told], url=url, models=tuple(one.id for one in models))
+    return Offer(
+        name=_NAMES[kind if told is Kind.OPENAI else told], url=url, models=tuple(one.public_name for one in models)
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,6 +18,7 @@ from tidegate.adapters.engines.servers import Server, ServerPlan
 from tidegate.adapters.engines.upstream import UnreachableError
 from tidegate.config import Settings, SettingsError
 from tidegate.config.engines import keys_of, root_of
+from tidegate.config.exposure import is_loopback
 from tidegate.config.settings import EngineUpstream
 from tidegate.ports.upstream import UpstreamBrokeError
 
@@ -28,7 +30,6 @@ _USUAL_CONTEXT: Final = 4096
 _OK: Final = 200
 _REFUSED: Final = frozenset({401, 403})
 _SERVER_ERROR: Final = 500
-_GGUF: Final = ".gguf"
 
 
 class Lineup(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +211,7 @@ def _settle_models(one: _Seen) -> None:
             raise SettingsError(msg)
         return
     if not one.models:
-        one.models = tuple(dict.fromkeys(_public_name(model) for model in one.listed))
+        one.models = tuple(dict.fromkeys(model.public_name for model in one.listed))
         if not one.models:
             msg = f"{one.where}: it lists no model; load one there"
             raise SettingsError(msg)
@@ -226,14 +227,7 @@ def _settle_models(one: _Seen) -> None:
 
 
 def _is_named(name: str, model: Listed) -> bool:
-    return name in model.names or f"{name}:latest" in model.names or name == _public_name(model)
-
-
-def _public_name(model: Listed) -> str:
-    """A file's path is nothing that callers should be told; llama.cpp takes any name for its only model."""
-    if model.kind is Kind.LLAMA_CPP and model.id.endswith(_GGUF):
-        return model.id.rpartition("/")[2].removesuffix(_GGUF)
-    return model.id
+    return name in model.names or f"{name}:latest" in model.names or name == model.public_name
 
 
 def _warnings(seen: Sequence[_Seen]) -> tuple[str, ...]:
@@ -245,7 +239,13 @@ def _warnings(seen: Sequence[_Seen]) -> tuple[str, ...]:
             why = f"{one.why_not}, and no other engine serves {_shown(missing)}"
             msg = f"{one.where}: {why}; start it, or correct the url"
             raise SettingsError(msg)
-    return tuple(f"{one.where}: {one.why_not}; it is tried again while others answer" for one in seen if one.why_not)
+    absent = [f"{one.where}: {one.why_not}; it is tried again while others answer" for one in seen if one.why_not]
+    readable = [
+        f"{one.where}: chats and the key travel readable to another machine; use https, or a network of yours"
+        for one in seen
+        if one.plan().url.startswith("http://") and not is_loopback(urlsplit(one.plan().url).hostname or "")
+    ]
+    return (*absent, *readable)
 
 
 def _check_names(settings: Settings, names: Sequence[str]) -> None:

@@ -33,6 +33,7 @@ _OWNERS: Final = {
 PLACES: Final = {Kind.OLLAMA: 4}
 """Where an engine does not say how many answers it writes at once, and 64 is far from it."""
 
+_GGUF: Final = ".gguf"
 _Text = Annotated[str, Meta(max_length=1000)]
 
 
@@ -59,6 +60,13 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     context_tokens: int
     kind: Kind
+
+    @property
+    def public_name(self) -> str:
+        """A file's path is nothing that callers should be told; llama.cpp takes any name for its only model."""
+        if self.kind is Kind.LLAMA_CPP and self.id.endswith(_GGUF):
+            return self.id.rpartition("/")[2].removesuffix(_GGUF)
+        return self.id
 
 
 class Props(msgspec.Struct, frozen=True, kw_only=True):
