@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from tidegate.adapters.firewall.memory import InhabitedFile
+from tidegate.app.firewall import open_handover
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -25,6 +27,7 @@ from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.handover import Handover
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     fits: tuple[Callable[[AdmissionPlan], AdmissionPlan], ...]
     pressure: Pressure
     telling: Telling
+    handover: Handover
     steady: Callable[[], float]
 
     def apply(self, plans: Plans) -> None:
@@ -51,6 +55,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
             plan = msgspec.structs.replace(fit(plans.admission), slots=slots)
             admission.carry_out(admission.scheduler.replan(plan, time.monotonic()))
             admission.patience = patience(plans)
+        self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -99,8 +104,14 @@ def open_door(
     lines: tuple[tuple[Admission, Callable[[AdmissionPlan], AdmissionPlan]], ...],
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
+    key: bytes,
+    memory: InhabitedFile,
+    is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`."""
+    """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`.
+
+    `key` hides where known people live; `is_nobody_known`: there is no account yet.
+    """
     schedulers = tuple(admission.scheduler for admission, _ in lines)
 
     started_at, started_ticks = time.time(), time.monotonic()
@@ -127,6 +138,16 @@ def open_door(
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
     gate = Gate(plans.gate, register, preview)
+    handover = open_handover(
+        settings,
+        plans.firewall,
+        key=key,
+        memory=memory,
+        is_nobody_known=is_nobody_known,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=steady,
+    )
     guard = Guard(
         gate=gate,
         credentials=credentials,
@@ -138,6 +159,7 @@ def open_door(
         reported=telling.reported,
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
+        handover=handover,
     )
     return Door(
         gate=gate,
@@ -149,5 +171,6 @@ def open_door(
         fits=tuple(fit for _, fit in lines),
         pressure=pressure,
         telling=telling,
+        handover=handover,
         steady=steady,
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.certificate import Certificate
@@ -93,6 +94,9 @@ async def wire(
         lines=tuple((admission, line.fit) for admission, line in zip(admissions, lines, strict=True)),
         journal=journal,
         fingerprint=fingerprint,
+        key=secrets.fingerprint_key,
+        memory=InhabitedFile(datadir.inhabited_path),
+        is_nobody_known=not await store.accounts.newest_users(1),
     )
     policy = live_policy(
         settings,
@@ -173,6 +177,7 @@ async def wire(
         ),
         replicas=replicas,
         sameness=sameness,
+        handover=door.handover,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)

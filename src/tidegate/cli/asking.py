@@ -17,25 +17,30 @@ _OK = 200
 
 def ask(datadir: DataDir, method: str, path: str, *, instead: str) -> Any:
     """Answer what the service says. Ends the program with its sentence, or with `instead` when none runs."""
-    answer = asyncio.run(_exchange(datadir, method, path))
+    answer = ask_service(datadir, method, path)
     if answer is None:
         refuse(f"no service runs on this data directory; {instead}", NOT_SO)
-    status, body = answer
-    told = msgspec.json.decode(body)
+    status, told = answer
     if status != _OK:
         refuse(told["error"]["message"], NOT_SO)
     return told
 
 
-async def _exchange(datadir: DataDir, method: str, path: str) -> tuple[int, bytes] | None:
+def ask_service(datadir: DataDir, method: str, path: str, body: object = None) -> tuple[int, Any] | None:
+    """Status and JSON of its answer; None when no service runs there."""
+    return asyncio.run(_exchange(datadir, method, path, body))
+
+
+async def _exchange(datadir: DataDir, method: str, path: str, body: object) -> tuple[int, Any] | None:
     import aiohttp
 
     connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
+    content = None if body is None else msgspec.json.encode(body)
     try:
         async with (
             aiohttp.ClientSession(connector=connector) as session,
-            session.request(method, f"http://control{path}") as response,
+            session.request(method, f"http://control{path}", data=content) as response,
         ):
-            return response.status, await response.read()
+            return response.status, msgspec.json.decode(await response.read())
     except aiohttp.ClientError:
         return None

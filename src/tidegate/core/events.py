@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.firewall.elements import EndedBy, Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.identifiers import Fingerprint, Replica, RequestId
 from tidegate.core.reasons import Reason
@@ -58,6 +59,10 @@ class Tag(StrEnum):
     MODEL_RESTORED = "model:restored"
     MODEL_NOT_COMPARABLE = "model:not_comparable"
     GATE_REFUSED = "gate:refused"
+    FIREWALL_ADDED = "firewall:added"
+    FIREWALL_ENDED = "firewall:ended"
+    FIREWALL_SPARED = "firewall:spared"
+    FIREWALL_FAILED = "firewall:failed"
 
 
 class RouteKind(StrEnum):
@@ -271,6 +276,38 @@ class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     would: dict[Reason, int] = {}
 
 
+class FirewallChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="firewall"):
+    """A source was handed to a firewall, or would have been in a dry run; or was let go before its end.
+
+    `src` is the address that tipped the scale, `bits` the length of the prefix around it.
+    """
+
+    event: Tag
+    src: Fingerprint
+    bits: int
+    why: OffloadReason
+    mode: Mode
+    until_s: float
+    times: int
+    by: EndedBy | None = None
+
+
+class FirewallSpared(Event, frozen=True, kw_only=True, tag_field="kind", tag="firewall_spared"):
+    """How often a source that kept sending was not handed to a firewall in `over_s` seconds, by why."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.FIREWALL_SPARED)
+    over_s: float
+    spared: dict[Spared, int]
+
+
+class FirewallFailed(Event, frozen=True, kw_only=True, tag_field="kind", tag="firewall_failed"):
+    """The firewall could not be told; nobody is kept out meanwhile, and it is tried again."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.FIREWALL_FAILED)
+    failures: int
+    unsent: int
+
+
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
     """A library logged something. Where and what kind of error, never its words."""
 
@@ -290,5 +327,8 @@ AnyEvent = (
     | PolicyChanged
     | ModelChanged
     | GateRefused
+    | FirewallChanged
+    | FirewallSpared
+    | FirewallFailed
     | LibrarySpoke
 )

@@ -17,6 +17,7 @@ from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
 from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
+from tidegate.http.control import firewall as firewall_control
 from tidegate.http.control import pin as pin_control
 from tidegate.http.control import policy as policy_control
 from tidegate.http.control import routes as control
@@ -32,6 +33,7 @@ from tidegate.http.web import routes as web
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import ReplicaReport
 from tidegate.services.accounts import Clerk
+from tidegate.services.handover import Handover
 from tidegate.services.keyring import Keyring
 from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
@@ -70,6 +72,7 @@ def build_applications(
     others: tuple[Served, ...] = (),
     replicas: Callable[[], list[ReplicaReport]] = list,
     sameness: SamenessWatcher | None = None,
+    handover: Handover | None = None,
 ) -> Applications:
     """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live.
 
@@ -138,6 +141,8 @@ def build_applications(
     if policy is not None:
         control_routes += bind(policy_control.TABLE, policy, open_door)
     control_routes += bind(pin_control.TABLE, pin_control.PinRoom(sameness), open_door)
+    if handover is not None:
+        control_routes += bind(firewall_control.TABLE, handover, open_door)
 
     def answering(routes: list[Route], *, stays_open: bool = False) -> Answering:
         return Answering(

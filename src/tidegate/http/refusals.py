@@ -85,9 +85,7 @@ WIRE: dict[Reason, Wire] = {
         503, "service_unavailable_error", "No room for this, or for its body, within the time that callers wait."
     ),
     Reason.SERVER_IS_DRAINING: Wire(503, "service_unavailable_error", "The service is stopping or restarting."),
-    Reason.ENGINE_UNAVAILABLE: Wire(
-        503, "service_unavailable_error", "The model is loading or being restarted, or none of its engines answers."
-    ),
+    Reason.ENGINE_UNAVAILABLE: Wire(503, "service_unavailable_error", "The model is loading or being restarted."),
     Reason.ENGINE_FAILED: Wire(502, "server_error", "The model broke off in the middle of this answer."),
     Reason.STORAGE_UNAVAILABLE: Wire(
         503, "service_unavailable_error", "The database cannot be reached or written: full, locked or gone."

@@ -14,7 +14,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import AnyEvent, EngineChanged, GateRefused, LoginTried, RequestFinished, SignUpTried
+from tidegate.core.events import (
+    AnyEvent,
+    EngineChanged,
+    FirewallChanged,
+    FirewallFailed,
+    FirewallSpared,
+    GateRefused,
+    LoginTried,
+    RequestFinished,
+    SignUpTried,
+    Tag,
+)
 from tidegate.core.identifiers import Replica
 from tidegate.core.models.sameness import Answering, Look
 
@@ -31,6 +42,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_replica_failures": ("replica",),
     "tidegate_model_looks": ("verdict",),
     "tidegate_model_look_tokens": ("kind",),
+    "tidegate_firewall_elements": ("mode", "why"),
+    "tidegate_firewall_spared": ("why",),
 }
 """The labels of those metrics that have any."""
 
@@ -121,6 +134,21 @@ class Metrics:
         self._signups = Counter(
             "tidegate_signups", "Accounts asked for.", LABELS["tidegate_signups"], registry=registry
         )
+        self._elements = Counter(
+            "tidegate_firewall_elements",
+            "Sources handed to a firewall; with mode dry_run, those that would have been.",
+            LABELS["tidegate_firewall_elements"],
+            registry=registry,
+        )
+        self._left = Counter(
+            "tidegate_firewall_spared",
+            "Times that a source kept sending and was not handed to a firewall.",
+            LABELS["tidegate_firewall_spared"],
+            registry=registry,
+        )
+        self._untold = Counter(
+            "tidegate_firewall_failed", "Times that the firewall could not be told.", registry=registry
+        )
         self._ready = Gauge("tidegate_engine_ready", "1 when an engine answers.", registry=registry)
         self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
         self._replica_ready = Gauge(
@@ -173,6 +201,18 @@ class Metrics:
                 self._logins.labels(event.outcome).inc()
             case SignUpTried():
                 self._signups.labels(event.outcome).inc()
+            case _:
+                self._record_firewall(event)
+
+    def _record_firewall(self, event: AnyEvent) -> None:
+        match event:
+            case FirewallChanged(event=Tag.FIREWALL_ADDED):
+                self._elements.labels(event.mode, event.why).inc()
+            case FirewallSpared():
+                for why, times in event.spared.items():
+                    self._left.labels(why).inc(times)
+            case FirewallFailed():
+                self._untold.inc()
             case _:
                 pass
 
