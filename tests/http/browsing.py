@@ -89,8 +89,8 @@ class House:
             *bind(
                 accounts.TABLE, AccountsRoom(sessions=self.sessions, setup=self.setup, admission=self.admission), door
             ),
-            *bind(front.TABLE, front.FrontRoom(self.engine, self.sessions.is_sign_up_open), door),
-            *bind(front.OPEN_TABLE, front.FrontRoom(self.engine), open_door),
+            *bind(front.TABLE, front.FrontRoom(self.engine, self.engine.card.id, self.sessions.is_sign_up_open), door),
+            *bind(front.OPEN_TABLE, front.FrontRoom(self.engine, self.engine.card.id), open_door),
         ]
         answering = Answering(app=router(routes), journal=self.journal, lifecycle=self.lifecycle, clock=self.clock)
         self.app = Frame(

@@ -142,7 +142,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         self.param = param
         self.retry_after_s = retry_after_s
         self.page = page
-        self._headers = headers or {}
+        self._headers = dict(headers or {})
 
     @property
     def status(self) -> int:
@@ -153,6 +153,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         """The error object as JSON."""
         wire = WIRE[self.reason]
         return msgspec.json.encode(ErrorBody(ErrorDetail(self.message, wire.type, self.param, self.reason)))
+
+    def say(self, name: str, text: str) -> None:
+        """Have a header more."""
+        self._headers[name] = text
 
     def headers(self) -> dict[str, str]:
         """Headers beside content type and length."""

@@ -308,7 +308,7 @@ class Admission:
                     left.extend(self._unseat(inside, act))
 
     def _seat(self, inside: _Inside, place: Place) -> None:
-        inside.place = place
+        inside.place = msgspec.structs.replace(place, owner=inside.claim.principal)
         inside.news.set()
 
     def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:

@@ -90,7 +90,9 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0
             )
         case EngineUnavailableError():
             return Failure(
-                Reason.ENGINE_UNAVAILABLE, "The model is starting. Please try again shortly.", error.retry_after_s
+                Reason.ENGINE_UNAVAILABLE,
+                "The model is starting or cannot be reached. Please try again shortly.",
+                error.retry_after_s,
             )
         case EngineError():
             return Failure(Reason.ENGINE_FAILED, "The model broke off while answering. Please try again.", 2.0)

@@ -46,10 +46,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own."""
+    """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own.
+
+    `owner` is whose request it is, for engines that remember by what they have read instead of by place.
+    """
 
     number: int
     is_warm: bool
+    owner: str = ""
 
 
 ASIDE: Final = Place(-1, is_warm=False)

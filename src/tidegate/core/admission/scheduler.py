@@ -56,13 +56,15 @@ Outside this: sessions and keys that were stolen (their principal's usual in
 requests and engine time, then they are newcomers), an engine that cannot be
 interrupted, answers that outrun what is left to them, other established people.
 
-What can never happen: more running than places, or started than the capacity
-allows; more let wait in a class than `max_waiting`, those who were cut and return
-aside; a place given twice; a ticket charged after its end; a place free while
-somebody waits, but strangers for a prompt that is being read or beside known
-people, and somebody known for the prompt of somebody known, which would only be
-overtaken or set aside. Every map is bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
-answers. Times are monotonic seconds; a clock that steps back moves nothing.
+What can never happen: more running than places, but for those who ran already
+when there were more; more started than the capacity allows; more let wait in a
+class than `max_waiting`, those who were cut and return aside; a place given
+twice; a ticket charged after its end; a place free while somebody waits, but
+strangers for a prompt that is being read or beside known people, and somebody
+known for the prompt of somebody known, which would only be overtaken or set aside.
+Every map is bounded by the tickets inside, the queues, or `most_principals`.
+Same calls, same answers. Times are monotonic seconds; a clock that steps back
+moves nothing.
 """
 
 from __future__ import annotations
@@ -140,6 +142,11 @@ class Scheduler:
     def limit(self) -> int:
         """How many may run at once by the engine's own rhythm."""
         return self._floor.limit
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody waits and a place is free."""
+        return not self.waiting and not self._floor.is_full
 
     def inside(self, principal: str) -> int:
         """How many of a principal's tickets run or wait."""
@@ -363,16 +370,8 @@ class Scheduler:
         self._wait(held)
         return self._move(now)
 
-    def cap(self, places: int, now: float) -> list[Act]:
-        """Have no more run than there are engines for, at least one: some are broken, slow or back again.
-
-        Nobody is stopped for it; whose engine is gone is told so by that.
-        """
-        self._floor.cap = max(1, places)
-        return self._move(now)
-
     def replan(self, plan: AdmissionPlan, now: float) -> list[Act]:
-        """Go on under another plan. The engine's places are what they are: `slots` must be the same."""
+        """Go on under another plan. The engine's places are what they are: `slots` must be the same (`resize`)."""
         if plan.slots != self.plan.slots:
             msg = f"slots: {plan.slots} instead of {self.plan.slots} needs another start of the engine"
             raise ValueError(msg)
@@ -383,6 +382,12 @@ class Scheduler:
         self._end_users.most = plan.most_principals
         for line in self._lines.values():
             line.counters.most = plan.most_principals
+        return self._move(now)
+
+    def resize(self, slots: int, now: float) -> list[Act]:
+        """The engine has more places or fewer. Who runs goes on; with fewer, nobody starts until so many are left."""
+        self.plan = self._turns.plan = self._beside.plan = msgspec.structs.replace(self.plan, slots=slots)
+        self._floor.resize(slots)
         return self._move(now)
 
     def _end(self, held: Ticket, cost: float, now: float) -> list[Act]:
