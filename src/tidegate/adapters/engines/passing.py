@@ -40,11 +40,14 @@ Guess = Callable[[Ask, float], int]
 class _NotTakenError(Exception):
     """This server does not answer; another may. `outcome` is what that says of it."""
 
-    def __init__(self, why: str, outcome: Outcome, *, is_certain: bool = False) -> None:
+    def __init__(
+        self, why: str, outcome: Outcome, *, is_certain: bool = False, may_be_asked_again: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.outcome = outcome
         self.is_certain = is_certain
+        self.may_be_asked_again = may_be_asked_again
 
 
 class _Begun(msgspec.Struct):
@@ -83,22 +86,26 @@ class PassingEngines:
         """Pass a request on; see the port. Which of its places an upstream uses is its own affair."""
         del place
         tried: list[str] = []
-        why = "none_left"
+        attempts, was_repeated, why = 0, False, "none_left"
         while True:
             member = self._pool.pick(ask.model, self._clock(), tried)
             if isinstance(member, Nowhere):
                 raise _nowhere(member, why)
             tried.append(member.name)
+            attempts += 1
             try:
-                async with contextlib.aclosing(self._ask(member, ask, len(tried))) as pieces:
+                async with contextlib.aclosing(self._ask(member, ask, attempts, tried)) as pieces:
                     async for piece in pieces:
                         yield piece
             except _NotTakenError as error:
                 why = error.why
+                if error.may_be_asked_again and not was_repeated:
+                    was_repeated = True
+                    tried.pop()
             else:
                 return
 
-    async def _ask(self, member: Member, ask: Ask, attempts: int) -> AsyncGenerator[Piece, None]:
+    async def _ask(self, member: Member, ask: Ask, attempts: int, tried: list[str]) -> AsyncGenerator[Piece, None]:
         """One attempt, from the request to the last piece. Raises _NotTakenError while another may be made."""
         began_at = self._clock()
         self._pool.began(member.name, began_at)
@@ -113,7 +120,7 @@ class PassingEngines:
                         begun = told
             assert begun is not None, "it begins or raises"
             status = begun.opened.status
-            self._may_go_elsewhere(status, ask, member)
+            self._may_go_elsewhere(status, ask, tried)
             head = Head(status=status, headers=begun.opened.headers, attempts=attempts, replica=member.name)
             async with contextlib.aclosing(self._passed(member, begun, head)) as pieces:
                 async for piece in pieces:
@@ -137,7 +144,7 @@ class PassingEngines:
             yield await self._begin(member, ask)
             return
         beginning = asyncio.ensure_future(self._begin(member, ask))
-        told = 0
+        told, is_handed_over = 0, False
         try:
             while not beginning.done():
                 await asyncio.wait({beginning}, timeout=_TICK_S)
@@ -145,11 +152,15 @@ class PassingEngines:
                 if tokens > 0 and not beginning.done():
                     told += tokens
                     yield Piece(tokens=tokens)
+            is_handed_over = True
             yield beginning.result()
         finally:
-            if not beginning.done():
+            if not is_handed_over:
                 beginning.cancel()
-                await asyncio.gather(beginning, return_exceptions=True)
+                (begun,) = await asyncio.gather(beginning, return_exceptions=True)
+                if isinstance(begun, _Begun):
+                    # It came in the very moment in which nobody waited for it any more.
+                    begun.opened.close()
 
     async def _begin(self, member: Member, ask: Ask) -> _Begun:
         upstream = self._upstreams[member.name]
@@ -158,7 +169,10 @@ class PassingEngines:
         try:
             opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
         except UnreachableError as error:
-            raise _NotTakenError(error.kind, Outcome.FAILED, is_certain=not error.was_sent) from error
+            outcome = Outcome.LEFT if error.was_stale else Outcome.FAILED
+            raise _NotTakenError(
+                error.kind, outcome, is_certain=not error.was_sent, may_be_asked_again=error.was_stale
+            ) from error
         try:
             return await self._first(opened, ask, give_up_at)
         except (UpstreamBrokeError, NotAStreamError, TimeoutError) as error:
@@ -170,17 +184,27 @@ class PassingEngines:
 
     async def _first(self, opened: Opened, ask: Ask, give_up_at: float) -> _Begun:
         """Read until there is something of an answer that is one. Raises NotAStreamError."""
-        meter = Meter(opened.media_type, hides_usage=ask.hides_usage)
-        kept = b""
-        while data := await opened.read(max(0.0, give_up_at - self._clock()) if meter.is_stream else None):
-            kept += data
-            if b"\n" in kept if meter.is_stream else len(kept) > WHOLE_LIMIT_BYTES:
+        # What was compressed against our wish is for the caller to read, and nothing here.
+        media_type = "" if opened.is_encoded else opened.media_type.lower()
+        meter = Meter(media_type, hides_usage=ask.hides_usage)
+        pieces: list[bytes] = []
+        size_bytes = 0
+        while data := await opened.read(self._within_s(opened, meter, give_up_at)):
+            pieces.append(data)
+            size_bytes += len(data)
+            if opened.is_encoded or (b"\n" in data if meter.is_stream else size_bytes > WHOLE_LIMIT_BYTES):
                 break
             if opened.is_complete:
                 break  # In one piece it is all there, or nothing of it.
-        if ask.is_answer and opened.status == _OK:
-            _check(kept, opened.media_type, is_stream=meter.is_stream)
+        kept = b"".join(pieces)
+        if ask.is_answer and opened.status == _OK and not opened.is_encoded:
+            _check(kept, media_type, is_stream=meter.is_stream)
         return _Begun(opened, meter, kept)
+
+    def _within_s(self, opened: Opened, meter: Meter, give_up_at: float) -> float:
+        """How long to wait for more of a beginning; a stream may be silent up to its first event."""
+        left_s = max(0.0, give_up_at - self._clock())
+        return left_s if meter.is_stream else min(left_s, opened.silence_s)
 
     async def _passed(self, member: Member, begun: _Begun, head: Head) -> AsyncGenerator[Piece, None]:
         """The pieces of an answer, the first with its head. Raises UpstreamBrokeError."""
@@ -203,11 +227,11 @@ class PassingEngines:
             raise UpstreamBrokeError(str(error)) from error
         yield Piece(data=rest.data, tokens=rest.pieces, head=told_head, usage=rest.usage, is_last=True)
 
-    def _may_go_elsewhere(self, status: int, ask: Ask, member: Member) -> None:
+    def _may_go_elsewhere(self, status: int, ask: Ask, tried: list[str]) -> None:
         """Have another asked, if this one cannot and there is one. Raises _NotTakenError."""
         if status not in _ELSEWHERE:
             return
-        other = self._pool.pick(ask.model, self._clock(), [member.name])
+        other = self._pool.pick(ask.model, self._clock(), tried)
         if isinstance(other, Member):
             why = f"status_{status}"
             raise _NotTakenError(why, Outcome.LEFT if status == _BUSY else Outcome.FAILED)
@@ -241,11 +265,12 @@ def _check(data: bytes, media_type: str, *, is_stream: bool) -> None:
     """Raise NotAStreamError for what is no answer of a model: neither events nor lines nor JSON, but some page."""
     if is_stream:
         start = data.lstrip(b"\xef\xbb\xbf\r\n \t")[:8]
-        is_answer = not start or start.startswith((b"data", b"event", b"id", b"retry", b":", b"{"))
+        is_answer = bool(data) and (not start or start.startswith((b"data", b"event", b"id", b"retry", b":", b"{")))
     elif media_type.startswith("application/json"):
         is_answer = len(data) > WHOLE_LIMIT_BYTES or _is_json(data)
     else:
-        is_answer = bool(media_type) and not media_type.startswith("text/")
+        # Sounds are answered with sounds or with plain text; a page is what stands before a server that is down.
+        is_answer = bool(media_type) and not media_type.startswith(("text/html", "application/xhtml"))
     if not is_answer:
         msg = "no answer of a model"
         raise NotAStreamError(msg)
