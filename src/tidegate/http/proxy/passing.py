@@ -25,7 +25,7 @@ from tidegate.core.standing.classes import Standing
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
-from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.gate.callers import PassedKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.sending import Sending, Watch
@@ -40,7 +40,7 @@ from tidegate.services.passing import Passage, Passing
 from tidegate.services.proven import Proven
 from tidegate.services.timing import Timing
 
-_ACCEPTED: Final = range(200, 400)
+_ACCEPTED: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
 _NO_PLACE: Final = Place(0, is_warm=False)
 MOST_READ_AT_ONCE: Final = 256
@@ -86,7 +86,7 @@ class Proxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises a Refusal."""
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = _raw(scope)
         method: str = scope["method"]
         entry = self._addresses.find(method.encode(), raw)
         exchange: Exchange = scope["state"]["exchange"]
@@ -96,7 +96,7 @@ class Proxy:
         body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
         query: bytes = scope["query_string"]
         target = (raw + b"?" + query if query else raw).decode("latin-1")
-        headers: Headers = tuple(scope["headers"])
+        headers: Headers = alone(tuple(scope["headers"]))
         if entry.lane == "inference":
             exchange.route = RouteKind.CHAT
             await self._ask(scope, request, send, target, headers, body)
@@ -137,13 +137,16 @@ class Proxy:
             ),
             asked,
         )
+        sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing():
                 async with Watch(request.receive, self._lifecycle) as watch:
                     await passing.begin()
-                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
                     async with contextlib.aclosing(_told(passing)) as told:
-                        await sending.run(told)
+                        await sending.run(told, watch)
+        except Refusal as refusal:
+            await passing.close()
+            await sending.end(refusal)
         finally:
             await passing.close()
 
@@ -167,7 +170,7 @@ class Proxy:
         with refusing():
             ticket = admission.take(claim)
         timing = exchange.timing = Timing(standing=admission.judged(ticket))
-        quiet_s = QUIET_S if asked.is_stream else UNTOLD_S
+        quiet_s = QUIET_S if asked.is_told else UNTOLD_S
         listening = Passage(timing, ask, admission.clock)
         return Generation(self._upstreams, admission, ticket, ask, listening, quiet_s=quiet_s)
 
@@ -192,12 +195,14 @@ class Proxy:
         if not self._passes_keys:
             return
         exchange: Exchange = scope["state"]["exchange"]
+        tells = self._addresses.tells(_raw(scope))
         if head.status in _ACCEPTED:
-            if principal is not None:
+            if principal is not None and tells:
                 self._proven.accepted(principal, exchange.network)
         elif head.status == _UNAUTHORIZED:
             if principal is None:
-                self._keys.turned_keyless_away()
+                if tells:
+                    self._keys.turned_keyless_away()
                 return
             self._rejecting.dead(principal.entropy)
             client = scope.get("client")
@@ -215,14 +220,21 @@ class Proxy:
         exchange: Exchange = scope["state"]["exchange"]
         principal = self._keys.principal(ask.headers)
         self._reading += 1
+        sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing():
-                async with Watch(receive, self._lifecycle) as watch:
-                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
-                    async with contextlib.aclosing(self._upstreams.generate(ask, _NO_PLACE)) as told:
-                        await sending.run(told)
+                answer = self._upstreams.generate(ask, _NO_PLACE)
+                async with Watch(receive, self._lifecycle) as watch, contextlib.aclosing(answer) as told:
+                    await sending.run(told, watch)
+        except Refusal as refusal:
+            await sending.end(refusal)
         finally:
             self._reading -= 1
+
+
+def _raw(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw
 
 
 async def _told(passing: Passing) -> AsyncGenerator[Piece | bytes, None]:
