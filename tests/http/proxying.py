@@ -81,7 +81,7 @@ class Gateway:
             proven=self.proven,
             admission=self.admission,
             lifecycle=self.lifecycle,
-            rejecting=Rejecting(lambda digest: self.gate.note_dead(digest, self.clock()), self._guess),
+            rejecting=Rejecting(lambda digest: self.gate.note_dead(digest, self.clock()), self.note_guess),
             fingerprint=_fingerprint,
             max_body_bytes=MAX_BODY_BYTES,
         )
@@ -107,7 +107,7 @@ class Gateway:
             ticks=self.clock,
         )
 
-    def _guess(self, host: str) -> None:
+    def note_guess(self, host: str) -> None:
         self.guessed.append(host)
         address = packed(host)
         assert address is not None
