@@ -28,6 +28,7 @@ from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
 from tidegate.services.handover import Handover
+from tidegate.services.quotas import Quotas
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
             plan = msgspec.structs.replace(fit(plans.admission), slots=slots)
             admission.carry_out(admission.scheduler.replan(plan, time.monotonic()))
             admission.patience = patience(plans)
+            if admission.quotas is not None:
+                admission.quotas.ledger.defaults = plans.quotas
         self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
@@ -81,6 +84,7 @@ def open_admission(
     plans: Plans,
     register: Register,
     served: Callable[..., None],
+    quotas: Quotas | None = None,
     fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan,
 ) -> Admission:
     """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine."""
@@ -90,7 +94,12 @@ def open_admission(
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
-        Scheduler(fit(plans.admission)), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+        Scheduler(fit(plans.admission)),
+        time.monotonic,
+        claimant=claimant,
+        patience=patience(plans),
+        served=served,
+        quotas=quotas,
     )
 
 

@@ -210,11 +210,13 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
         elsewhere.admissions.extend(zip(elsewhere.engines, served_elsewhere, strict=True))
         elsewhere.follow()
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.quotas.flush)
         stack.push_async_callback(wired.door.handover.close)
         await stack.enter_async_context(
             beside(
                 _greet(ready[0], wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
+                wired.quotas.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
                 *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
                 wired.door.handover.go_on(),

@@ -19,6 +19,7 @@ from tidegate.app.engines import Line
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
+from tidegate.app.quotas import quotas
 from tidegate.app.reputation import reputation
 from tidegate.app.sameness import sameness_watcher
 from tidegate.config import Settings
@@ -36,6 +37,7 @@ from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
+from tidegate.services.quotas import Quotas
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
 from tidegate.services.sameness import SamenessWatcher
@@ -54,6 +56,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     policy: Policy
     reputation: Reputation
+    quotas: Quotas
     sameness: SamenessWatcher | None
 
 
@@ -84,7 +87,8 @@ async def wire(
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
     known = reputation(settings, store)
-    admissions = tuple(open_admission(plans, known.register, known.served, line.fit) for line in lines)
+    budgets = quotas(settings, store)
+    admissions = tuple(open_admission(plans, known.register, known.served, budgets, line.fit) for line in lines)
     door = open_door(
         settings,
         plans,
@@ -143,6 +147,7 @@ async def wire(
         keyring=keyring,
         passwords=passwords,
         reputation=known,
+        quotas=budgets,
         ended=replies.hang_up,
     )
     sessions = Sessions(
@@ -182,4 +187,12 @@ async def wire(
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
         applications = msgspec.structs.replace(applications, public=public)
-    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known, sameness=sameness)
+    return Wired(
+        applications=applications,
+        setup=setup,
+        door=door,
+        policy=policy,
+        reputation=known,
+        quotas=budgets,
+        sameness=sameness,
+    )

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.config.engine_settings import EngineSettings, EngineUpstream, Seconds
+from tidegate.config.quotas import QuotasSettings
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -420,6 +421,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
+    quotas: QuotasSettings = QuotasSettings()
     firewall: FirewallSettings = FirewallSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

@@ -24,6 +24,7 @@ from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
 from tidegate.http.doors import KeyDoor, open_door
 from tidegate.http.frame import Frame
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
@@ -126,11 +127,12 @@ def build_applications(
     for_programs = [
         *health_routes,
         *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
+        *bind(balance.TABLE, admission, door, openai.PREFIXES),
         *bind(front.OPEN_TABLE, front_room, open_door),
     ]
     for_people = [
         *bind(front.TABLE, front_room, session_door),
-        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup), session_door),
+        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup, admission=admission), session_door),
         *bind(chat.TABLE, chat_room, session_door),
         *bind(web.TABLE, web_room, session_door),
         *bind(web.OPEN_TABLE, web_room, open_door),

@@ -402,13 +402,14 @@ def test_an_engine_that_has_fewer_places_takes_none_from_who_runs_and_gives_none
 
 def test_there_is_room_while_nobody_waits_and_a_place_is_free() -> None:
     scheduler = Scheduler(AdmissionPlan(slots=1))
-    assert scheduler.has_room
+    found = [scheduler.has_room]
     scheduler.enter(1, known("ana"), 0.0)
-    assert not scheduler.has_room
+    found.append(scheduler.has_room)
     scheduler.enter(2, known("bo"), 0.0)
     scheduler.resize(3, 1.0)
     scheduler.abandon(2, 1.0)
-    assert scheduler.has_room
+    found.append(scheduler.has_room)
+    assert found == [True, False, True]
 
 
 def test_tokens_beside_a_prompt_tell_nothing_of_how_many_may_run() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from math import ceil
 from typing import Final, TypeVar
 
@@ -16,13 +17,14 @@ from tidegate.core.accounts import Scope
 from tidegate.core.admission.claims import Waiting
 from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Call, Progress
-from tidegate.core.generation.size import prompt_bytes
+from tidegate.core.generation.size import most_tokens, prompt_bytes
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES
+from tidegate.core.quotas.budget import Payer
 from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
-from tidegate.http.openai import sifting
+from tidegate.http.openai import limits, sifting
 from tidegate.http.openai.answers import ChatChunk, ChatCompletion, ModelBody, ModelList, TextCompletion
 from tidegate.http.openai.dialect import ChatDialect, Dialect, Head, TextDialect
 from tidegate.http.openai.requests import ChatRequest, TextRequest
@@ -139,7 +141,10 @@ async def _answer(
 ) -> Response:
     exchange: Exchange = request.state.exchange
     exchange.is_stream, exchange.max_tokens = wanted.is_stream, wanted.asked_tokens
-    generation = _enter(request, wanted, served)
+    caller: Caller = request.state.caller
+    payers = await served.admission.meet(caller.user, caller.key)
+    exchange.told = partial(limits.headers, served.admission.quotas, payers)
+    generation = _enter(request, wanted, served, payers)
     try:
         return await _begin(room, request, wanted, generation, dialect)
     except Refusal as refusal:
@@ -169,7 +174,7 @@ def _attempts(timing: Timing) -> dict[str, str]:
     return {_ATTEMPTS: str(timing.attempts)} if timing.attempts > 1 else {}
 
 
-def _enter(request: Request, wanted: ChatRequest | TextRequest, served: Served) -> Answering:
+def _enter(request: Request, wanted: ChatRequest | TextRequest, served: Served, payers: Sequence[Payer]) -> Answering:
     """Take a place in line. Raises a Refusal."""
     call, admission = _call(wanted), served.admission
     caller: Caller = request.state.caller
@@ -180,10 +185,11 @@ def _enter(request: Request, wanted: ChatRequest | TextRequest, served: Served) 
         prompt_bytes=prompt_bytes(call),
         output_tokens=min(wanted.asked_tokens or context_tokens, context_tokens),
         is_stream=wanted.is_stream,
+        end_user=wanted.end_user,
     )
     exchange.timing = Timing(standing=claim.standing)
     with refusing(_blaming(wanted)):
-        ticket = admission.take(claim)
+        ticket = admission.take(claim, payers, min(context_tokens, most_tokens(call) + claim.output_tokens))
     quiet_s = QUIET_S if wanted.is_stream else UNTOLD_S
     generation = answering(served.engine, admission, ticket, call, quiet_s=quiet_s)
     exchange.timing = generation.timing
@@ -271,6 +277,7 @@ _CALL_REASONS = (
     Reason.CONTEXT_LENGTH_EXCEEDED,
     Reason.MODEL_NOT_FOUND,
     Reason.BODY_TOO_LARGE,
+    Reason.INSUFFICIENT_QUOTA,
     Reason.CONCURRENCY_LIMIT_EXCEEDED,
     Reason.SERVER_IS_OVERLOADED,
     Reason.INSUFFICIENT_SYSTEM_RESOURCE,
