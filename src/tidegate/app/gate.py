@@ -35,6 +35,7 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.core.standing.register import STRANGERS_PART
 from tidegate.http.control import callers as callers_control
 from tidegate.http.doors import open_door as anybody
 from tidegate.http.gate.callers import PassedKeys
@@ -157,6 +158,10 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         )
         known = caller_reputation(settings, store)
         await known.load()
+        # Nobody signs in here: a key that was accepted once must be known by what is remembered.
+        for record in reversed(await store.recent(known.register.most // STRANGERS_PART)):
+            if known.register.record(record.principal) is None:
+                known.register.know(record)
         admission = open_admission(plans, known.register, known.served)
         engines = PassingEngines(pool, upstreams, _guess(admission.scheduler))
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
