@@ -378,3 +378,16 @@ async def test_a_server_that_says_it_is_broken_when_probed_is() -> None:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_who_waits_for_a_whole_answer_of_a_server_that_answers_no_probe_is_answered_by_another() -> None:
+    async with two(cutting, plan=PATIENT) as (between, one, other):
+        one.behave = one.frozen
+        other.behave = saying(answer())
+        asking = asyncio.create_task(between.ask(is_stream=False))
+        await asyncio.wait_for(one.begun.wait(), 5)
+        for _ in range(3):
+            between.pool.probed(between.names[0], is_well=False, now=time.monotonic())
+        whole = await asyncio.wait_for(asking, 5)
+        assert (whole.data, whole.head.attempts) == (WHOLE, 2)
+        await asyncio.wait_for(one.left.wait(), 5)

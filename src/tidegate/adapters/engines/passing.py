@@ -149,7 +149,13 @@ class PassingEngines:
             while not beginning.done():
                 await asyncio.wait({beginning}, timeout=_TICK_S)
                 tokens = self._guess(ask, self._clock() - began_at) - told
-                if tokens > 0 and not beginning.done():
+                if beginning.done():
+                    break
+                if self._pool.is_dead(member.name):
+                    # Nobody need wait for as long as an answer may take.
+                    why = "silent"
+                    raise _NotTakenError(why, Outcome.LEFT)
+                if tokens > 0:
                     told += tokens
                     yield Piece(tokens=tokens)
             is_handed_over = True
