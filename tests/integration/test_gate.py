@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.certificates import make
 from tests.integration.gating import CHAT, Bare, GateInstance, answering
 from tests.integration.running import END_OF_TURN, MODEL, until
 
@@ -175,6 +177,30 @@ def test_a_server_that_is_stopped_holds_nobody_longer_than_is_said(models: Path,
         assert gate.stop() == 0
     finally:
         other.kill()
+
+
+def test_a_server_with_https_is_asked_only_where_its_certificate_is_trusted(tmp_path: Path, start: Start) -> None:
+    pair = make(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    seen = []
+
+    def secure(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as line:
+            seen.append(line.recv(65536))
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n"
+            line.sendall(head + b'connection: close\r\n\r\n{"choices":[]}')
+
+    with answering(secure) as plain:
+        url = plain.replace("http:", "https:")
+        gate = start(url, env={"SSL_CERT_FILE": str(pair.cert)}).ready()
+        assert gate.chat().json == {"choices": []}
+        assert gate.stop() == 0
+        asked = len(seen)
+        stranger = start(url)
+        until(lambda: "No server answers" in stranger.output, BOUND_S, "it says that it trusts nobody there")
+        assert len(seen) == asked
+        assert stranger.stop() == 0
 
 
 def test_a_stop_lets_answers_end_and_takes_no_new_ones(bare: Bare, start: Start) -> None:

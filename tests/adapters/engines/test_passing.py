@@ -391,3 +391,13 @@ async def test_who_waits_for_a_whole_answer_of_a_server_that_answers_no_probe_is
         whole = await asyncio.wait_for(asking, 5)
         assert (whole.data, whole.head.attempts) == (WHOLE, 2)
         await asyncio.wait_for(one.left.wait(), 5)
+
+
+async def test_a_server_that_closes_every_connection_after_all_is_broken() -> None:
+    async with two(saying(GOOD)) as (between, one, _):
+        while not one.asked:
+            await between.ask()
+        one.behave = cutting
+        async with asyncio.timeout(10):
+            while between.state(0) is not MemberState.BROKEN:
+                assert (await between.ask()).head.status == 200
