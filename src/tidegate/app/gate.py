@@ -40,6 +40,7 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.core.standing.register import STRANGERS_PART
 from tidegate.http.control import callers as callers_control
 from tidegate.http.control import firewall as firewall_control
 from tidegate.http.doors import open_door as anybody
@@ -165,6 +166,10 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         )
         known = caller_reputation(settings, store)
         await known.load()
+        # Nobody signs in here: a key that was accepted once must be known by what is remembered.
+        for record in reversed(await store.recent(known.register.most // STRANGERS_PART)):
+            if known.register.record(record.principal) is None:
+                known.register.know(record)
         fit = _fit(settings, slots)
         admission = open_admission(plans, known.register, known.served, fit=fit)
         engines = PassingEngines(pool, upstreams)

@@ -338,3 +338,29 @@ async def test_a_server_that_says_it_is_broken_when_probed_is() -> None:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_who_waits_for_a_whole_answer_of_a_server_that_answers_no_probe_is_answered_by_another() -> None:
+    async with two(cutting, plan=PATIENT) as (between, one, other):
+        one.behave = one.frozen
+        other.behave = saying(answer())
+        asking = asyncio.create_task(between.ask(is_stream=False))
+        await asyncio.wait_for(one.begun.wait(), 5)
+        for _ in range(3):
+            between.pool.probed(between.names[0], is_well=False, now=time.monotonic())
+        looking = asyncio.create_task(between.engines.look_after())
+        whole = await asyncio.wait_for(asking, 5)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        assert (whole.data, whole.head.attempts) == (WHOLE, 2)
+        await asyncio.wait_for(one.left.wait(), 5)
+
+
+async def test_a_server_that_closes_every_connection_after_all_is_broken() -> None:
+    async with two(saying(GOOD)) as (between, one, _):
+        while not one.asked:
+            await between.ask()
+        one.behave = cutting
+        async with asyncio.timeout(10):
+            while between.state(0) is not MemberState.BROKEN:
+                assert (await between.ask()).head.status == 200

@@ -203,6 +203,31 @@ def test_engines_that_answer_probes_beside_their_work_are_probed_when_they_are_s
     assert pool.probe_due(6.1) == ("a",)
 
 
+def test_one_that_is_at_work_and_long_silent_is_probed_and_known_to_be_broken_when_it_does_not_answer() -> None:
+    pool = Pool(PLAN, [A])
+    pool.probed("a", is_well=True, now=0.0)
+    pool.began("a", 0.0)
+    assert pool.probe_due(14.0) == ()
+    assert not pool.is_dead("a")
+    for at in (15.0, 20.5):
+        assert pool.probe_due(at) == ("a",)
+        pool.probed("a", is_well=False, now=at + 5.0)
+    assert pool.is_dead("a")
+    assert not pool.is_dead("nobody")
+    pool.spoke("a", 0.1, 26.0)
+    assert not pool.is_dead("a"), "it speaks after all"
+
+
+def test_an_engine_that_requests_have_broken_is_not_dead_to_those_who_wait_for_it() -> None:
+    pool = Pool(PLAN, [A, B])
+    pool.probed("a", is_well=True, now=0.0)
+    pool.began("a", 10.0)
+    for _ in range(2):
+        ask(pool, "a", Outcome.FAILED, 10.0)
+    assert state(pool, "a") is MemberState.BROKEN
+    assert not pool.is_dead("a"), "or whoever breaks it would take their answers away"
+
+
 def test_what_an_engine_tells_of_itself_lowers_what_is_believed_and_is_forgotten() -> None:
     pool = Pool(PLAN, [A])
     pool.told("a", Telemetry(running=4, places=2), 0.0)

@@ -77,6 +77,8 @@ class PassingEngines:
         self._pool = pool
         self._upstreams = upstreams
         self._clock = clock
+        self._waiting: dict[str, set[asyncio.Timeout]] = {}
+        self._asked: set[str] = set()
 
     def places(self, model: str) -> int:
         """How many requests for a model may run at once."""
@@ -155,23 +157,25 @@ class PassingEngines:
     async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:
         upstream = self._upstreams[member.name]
         within_s = upstream.plan.first_s if ask.is_stream else upstream.plan.whole_s
+        opened: Opened | None = None
+        waiting = self._waiting.setdefault(member.name, set())
+        until_dead = asyncio.timeout(None)
         try:
-            opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
-        except UnreachableError as error:
-            outcome = Outcome.LEFT if error.was_stale else Outcome.FAILED
-            raise _NotTakenError(
-                error.kind, outcome, is_certain=not error.was_sent, may_be_asked_again=error.was_stale
-            ) from error
-        try:
-            # What was compressed against our wish is for the caller to read, and nothing here.
-            meter = Meter("" if opened.is_encoded else opened.media_type.lower(), hides_usage=ask.hides_usage)
-            data = await self._first(opened, meter, ask, began_at + within_s)
-        except (UpstreamBrokeError, NotAStreamError) as error:
-            opened.close()
-            raise _NotTakenError(type(error).__name__, Outcome.FAILED) from error
-        except BaseException:
-            opened.close()
-            raise
+            async with until_dead:
+                waiting.add(until_dead)
+                opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
+                # What was compressed against our wish is for the caller to read, and nothing here.
+                meter = Meter("" if opened.is_encoded else opened.media_type.lower(), hides_usage=ask.hides_usage)
+                data = await self._first(opened, meter, ask, began_at + within_s)
+        except BaseException as error:
+            if opened is not None:
+                opened.close()
+            not_taken = _not_taken(error)
+            if not_taken is None:
+                raise
+            raise not_taken from error
+        finally:
+            waiting.discard(until_dead)
         return _Begun(member.name, began_at, attempts, opened, meter, data)
 
     async def _first(self, opened: Opened, meter: Meter, ask: Ask, give_up_at: float) -> bytes:
@@ -211,14 +215,25 @@ class PassingEngines:
     async def look_after(self) -> None:
         """Probe servers that are untried, silent or resting, and ask all how much they do, for ever."""
         asked_at = -_ASK_EVERY_S
-        while True:
-            now = self._clock()
-            works = [self._probe(name) for name in self._pool.probe_due(now)]
-            if now - asked_at >= _ASK_EVERY_S:
-                asked_at = now
-                works += [self._ask_how_much(name) for name in self._upstreams]
-            await asyncio.gather(*works)
-            await asyncio.sleep(_LOOK_EVERY_S)
+        async with asyncio.TaskGroup() as works:
+            while True:
+                now = self._clock()
+                for name in self._pool.probe_due(now):
+                    works.create_task(self._probe(name))
+                if now - asked_at >= _ASK_EVERY_S:
+                    asked_at = now
+                    for name in self._upstreams.keys() - self._asked:
+                        works.create_task(self._ask_how_much(name))
+                self._let_go_of_the_dead()
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _let_go_of_the_dead(self) -> None:
+        """Have those ask elsewhere who wait for a first word from a server that answers nobody."""
+        for name, waiting in self._waiting.items():
+            if self._pool.is_dead(name):
+                for until_dead in waiting:
+                    until_dead.reschedule(asyncio.get_running_loop().time())
+                waiting.clear()
 
     async def _probe(self, name: str) -> None:
         is_well = False
@@ -229,12 +244,17 @@ class PassingEngines:
 
     async def _ask_how_much(self, name: str) -> None:
         """Ask one of the places that its kind tells it at; which kind it is shows in what it answers to."""
-        for kind, path in _TELLING:
-            status, payload = await self._fetch(name, path)
-            told = telemetry.read(kind, path, payload) if status == _OK else None
-            if told is not None:
-                self._pool.told(name, told, self._clock())
-                return
+        self._asked.add(name)
+        try:
+            for kind, path in _TELLING:
+                status, payload = await self._fetch(name, path)
+                told = telemetry.read(kind, path, payload) if status == _OK else None
+                if told is not None:
+                    self._pool.told(name, told, self._clock())
+                if told is not None or status == _NOTHING_CAME:
+                    return
+        finally:
+            self._asked.discard(name)
 
     async def _fetch(self, name: str, path: str) -> tuple[int, bytes]:
         """Status and body of a short answer; 599 where there was none."""
@@ -247,6 +267,22 @@ class PassingEngines:
                     opened.close()
         except (UnreachableError, UpstreamBrokeError, TooMuchError, TimeoutError):
             return _NOTHING_CAME, b""
+
+
+def _not_taken(error: BaseException) -> _NotTakenError | None:
+    """What an error says of the server that was asked; None for what is no word on it, such as a caller that left."""
+    match error:
+        case UnreachableError():
+            outcome = Outcome.LEFT if error.was_stale else Outcome.FAILED
+            return _NotTakenError(
+                error.kind, outcome, is_certain=not error.was_sent, may_be_asked_again=error.was_stale
+            )
+        case UpstreamBrokeError() | NotAStreamError():
+            return _NotTakenError(type(error).__name__, Outcome.FAILED)
+        case TimeoutError():
+            return _NotTakenError("silent", Outcome.LEFT)
+        case _:
+            return None
 
 
 def _nowhere(nowhere: Nowhere, why: str) -> UpstreamBusyError | UpstreamFailedError:

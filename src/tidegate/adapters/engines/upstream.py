@@ -23,6 +23,7 @@ _CONNECT_S: Final = 5.0
 _IDLE_S: Final = 2.0
 """Shorter than the patience of any server in use (uvicorn's and llama.cpp's is 5 s): it must not close first."""
 
+_CLOSING_S: Final = 0.25
 _READ_BYTES: Final = 1 << 18
 _ONE_HOP: Final = frozenset(
     {
@@ -64,9 +65,9 @@ class UnreachableError(Exception):
 class Opened:
     """An answer that has begun. Read it to its end (b""), or `close` it, which frees the server."""
 
-    def __init__(self, response: aiohttp.ClientResponse, silence_s: float, closed: Callable[[], None]) -> None:
-        """Its head is there. `closed` hears when it is let go of."""
-        self._closed = closed
+    def __init__(self, response: aiohttp.ClientResponse, silence_s: float, kept: Callable[[], None]) -> None:
+        """Its head is there. `kept` hears when its connection may be used again."""
+        self._kept = kept
         self.status = response.status
         self.headers: Headers = _for_next_hop(response.raw_headers, _ONE_HOP)
         self.media_type = response.headers.get("content-type", "")
@@ -90,7 +91,8 @@ class Opened:
 
     def close(self) -> None:
         """Let go: a connection whose answer is complete is used again, any other is closed."""
-        self._closed()
+        if self.is_complete:
+            self._kept()
         self._response.release()
 
 
@@ -105,7 +107,8 @@ class Upstream:
         self._key = key
         self._targets: dict[str, URL] = {}
         self._http: aiohttp.ClientSession | None = None
-        self._answered_at = -_IDLE_S
+        self._answered_at = float("-inf")
+        self._closed_at: float | None = None
 
     async def __aenter__(self) -> Self:
         """Have a pool of connections, empty yet."""
@@ -144,14 +147,19 @@ class Upstream:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise UnreachableError(type(error).__name__, was_sent=False) from error
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            was_stale = time.monotonic() - self._answered_at < 2 * _IDLE_S
-            raise UnreachableError(type(error).__name__, was_sent=True, was_stale=was_stale) from error
+            raise UnreachableError(type(error).__name__, was_sent=True, was_stale=self._was_stale()) from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise UnreachableError(type(error).__name__, was_sent=True) from error
-        return Opened(response, self.plan.silence_s, self._was_closed)
+        return Opened(response, self.plan.silence_s, self._was_kept)
 
-    def _was_closed(self) -> None:
-        self._answered_at = time.monotonic()
+    def _was_kept(self) -> None:
+        self._answered_at, self._closed_at = time.monotonic(), None
+
+    def _was_stale(self) -> bool:
+        """Whether it was idle connections that were closed: all at about the same time, soon after an answer."""
+        now = time.monotonic()
+        self._closed_at = now if self._closed_at is None else self._closed_at
+        return now - self._answered_at < 2 * _IDLE_S and now - self._closed_at < _CLOSING_S
 
     def _target(self, target: str) -> URL:
         url = self._targets.get(target)

@@ -26,6 +26,7 @@ from tidegate.core.capacity.breaker import Breaker, BreakerPlan, BreakerState
 from tidegate.core.capacity.concurrency import ConcurrencyLimit
 
 _SOME_S: Final = 1.0
+_BUSY_FACTOR: Final = 3.0
 _TOLD_FOR_S: Final = 30.0
 
 
@@ -116,6 +117,7 @@ class _Held:
         self.heard_at: float | None = None
         self.answered_at: float | None = None
         self.is_probing = False
+        self.is_deaf = False
         self.is_draining = False
         self.told: Telemetry | None = None
         self.told_at = 0.0
@@ -188,6 +190,7 @@ class Pool:
         """A piece of an answer came, so long after the one before it."""
         held = self._held[name]
         held.heard_at = now
+        held.is_deaf = False
         held.concurrency.took(gap_s, now, is_full=held.outstanding >= held.concurrency.limit)
 
     def ended(self, name: str, outcome: Outcome, now: float, *, began_at: float | None = None) -> None:
@@ -242,14 +245,17 @@ class Pool:
             return False
         if held.heard_at is None or held.breaker.state is not BreakerState.CLOSED:
             return True
-        is_let_be = bool(held.outstanding) and not self.plan.probes_busy
-        return not is_let_be and not 0.0 <= now - held.heard_at < self.plan.probe_after_s
+        # One that is at work may be too busy to say so for a while, and one that stands still looks just like it.
+        is_busy = bool(held.outstanding) and not self.plan.probes_busy
+        after_s = self.plan.probe_after_s * (_BUSY_FACTOR if is_busy else 1.0)
+        return not 0.0 <= now - held.heard_at < after_s
 
     def probed(self, name: str, *, is_well: bool, now: float) -> None:
         """A probe is over."""
         held = self._held.get(name)
         if held is not None:
             held.is_probing = False
+            held.is_deaf = not is_well
             if is_well:
                 held.heard_at = now
                 held.breaker.seemed_well()
@@ -289,6 +295,11 @@ class Pool:
             for held in self._held.values()
             if held.serves(model) and held.state in {MemberState.UP, MemberState.UNTRIED}
         )
+
+    def is_dead(self, name: str) -> bool:
+        """Whether an engine is broken and answers no probes, either: what waits for it is better asked elsewhere."""
+        held = self._held.get(name)
+        return held is not None and held.state is MemberState.BROKEN and held.is_deaf
 
     def report(self, now: float) -> list[MemberReport]:
         """How each of them is, in the order they were named."""

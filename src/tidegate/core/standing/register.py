@@ -19,7 +19,8 @@ from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record, StandingPlan, standing_of
 
-_STRANGERS_PART = 8
+STRANGERS_PART = 8
+"""Strangers keep one part in so many of what is remembered, when there is no room for all."""
 
 
 class Register:
@@ -116,7 +117,7 @@ class Register:
         records = self._earned if self._has_earned(record) else self._strangers
         records[record.principal] = record
         if len(self) > self.most:
-            crowded = self._strangers if len(self._strangers) > self.most // _STRANGERS_PART else self._earned
+            crowded = self._strangers if len(self._strangers) > self.most // STRANGERS_PART else self._earned
             del crowded[next(iter(crowded))]
 
     def _touch(self, principal: UserId) -> None:

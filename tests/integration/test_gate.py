@@ -1,0 +1,271 @@
+"""`tidegate gate` as a program before real servers, some of which fall over while it runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.certificates import make
+from tests.integration.gating import CHAT, Bare, GateInstance, answering
+from tests.integration.running import END_OF_TURN, MODEL, until
+
+pytestmark = pytest.mark.integration
+
+QUICK = "[engine]\nfirst_token_s = 5.0\nstall_s = 5.0\nprobe_after_s = 1.0\n"
+BOUND_S = 20.0
+Start = Callable[..., GateInstance]
+
+
+@pytest.fixture(scope="module")
+def bare(models: Path) -> Iterator[Bare]:
+    server = Bare(models)
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Gates on one data directory, one after the other."""
+    started: list[GateInstance] = []
+
+    def begin(*upstreams: str, **options: object) -> GateInstance:
+        started.append(GateInstance(tmp_path, *upstreams, **{"config": QUICK, **options}))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield begin
+    for gate in started:
+        gate.kill()
+
+
+def test_clients_ask_through_it_as_they_would_ask_the_server(bare: Bare, start: Start) -> None:
+    gate = start(bare.url).ready()
+    client = openai.OpenAI(base_url=f"{gate.public}/v1", api_key="sk-ana", max_retries=0)
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "Name the capital of France."}]}
+    whole = client.chat.completions.create(**asked, max_tokens=16, temperature=0)  # type: ignore[call-overload] # fields by their names
+    assert "Paris" in whole.choices[0].message.content
+    assert whole.usage.completion_tokens > 0
+    stream = client.chat.completions.create(**asked, max_tokens=16, temperature=0, stream=True)  # type: ignore[call-overload] # fields by their names
+    pieces = list(stream)
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == whole.choices[0].message.content
+    assert all(piece.usage is None for piece in pieces), "nobody asked for it"
+    options = {"include_usage": True}
+    stream = client.chat.completions.create(**asked, max_tokens=4, stream=True, stream_options=options)  # type: ignore[call-overload] # fields by their names
+    assert list(stream)[-1].usage.completion_tokens > 0
+    assert [model.id for model in client.models.list()]
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model=MODEL, messages="x")  # type: ignore[arg-type] # what it must not take
+    for path in ("/slots", "/props", "/metrics", "/lora-adapters", "/v1//models", "/health"):
+        assert gate.ask(path).status == 404
+        assert gate.ask(path).headers["x-request-id"]
+    assert gate.readiness() == 200
+    assert gate.stop() == 0, gate.output
+    lines = [line for line in gate.events("request:finished") if line["route"] == "chat"]
+    assert all(line["in_tok"] > 0 for line in lines[:3])
+    assert "sk-ana" not in (gate.data / "logs" / "events.jsonl").read_text() + gate.output
+
+
+def test_a_server_that_dies_is_refused_for_cleanly_and_served_again_when_it_is_back(models: Path, start: Start) -> None:
+    server = Bare(models).start()
+    try:
+        gate = start(server.url).ready()
+        assert gate.chat().status == 200
+        call = gate.call(stream=True, max_tokens=900, logit_bias=END_OF_TURN)
+        assert call.response.status == 200
+        call.response.read(10)
+        server.kill()
+        assert b"engine_failed" in call.response.read(), "the stream says that it broke"
+        began = time.monotonic()
+        refused = gate.chat()
+        assert time.monotonic() - began < BOUND_S
+        assert refused.status in {502, 503}
+        assert refused.error["code"] in {"engine_failed", "server_is_overloaded"}
+        assert refused.headers["x-request-id"]
+        until(lambda: gate.readiness() == 503, BOUND_S, "it says that it is not ready")
+        server.start()
+        until(lambda: gate.readiness() == 200, BOUND_S, "it is ready again")
+        assert gate.chat().status == 200
+        told = ["ready", "failed", "ready"]
+        until(lambda: [one["state"] for one in gate.events("engine:changed")] == told, 5, "each change is told once")
+        call.leave()
+        assert gate.stop() == 0
+    finally:
+        server.kill()
+
+
+def _closing(connection: socket.socket) -> None:
+    connection.close()
+
+
+def _babbling(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"SSH-2.0-nonsense\r\n\r\n")
+
+
+def _silent(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def _page(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\n<p/>"
+    )
+
+
+def _full(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 503 Full\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("fault", [_closing, _babbling, _silent, _page, _full])
+def test_of_two_servers_one_that_is_no_good_costs_nobody_an_answer(
+    bare: Bare, start: Start, fault: Callable[[socket.socket], None]
+) -> None:
+    with answering(fault) as other, ThreadPoolExecutor(4) as crowd:
+        gate = start(bare.url, other).ready()
+        began = time.monotonic()
+        answers = list(crowd.map(lambda number: gate.chat(stream=bool(number % 2)), range(12)))
+        assert [answer.status for answer in answers] == [200] * 12
+        assert time.monotonic() - began < 3 * BOUND_S
+        assert all(b"[DONE]" in answer.body for answer in answers[1::2])
+        assert gate.stop() == 0
+
+
+def test_a_server_that_cuts_every_answer_is_soon_left_alone(bare: Bare, start: Start) -> None:
+    def cutting(connection: socket.socket) -> None:
+        asked = connection.recv(65536)
+        if asked.startswith(b"GET"):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+            return
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head + b'21\r\ndata: {"choices":[{"delta":{}}]}\n\n\r\n')
+
+    with answering(cutting) as other:
+        gate = start(bare.url, other).ready()
+        bodies = [gate.chat(stream=True).body for _ in range(24)]
+        assert all((b"[DONE]" in body) != (b"engine_failed" in body) for body in bodies), "ended well or says why"
+        assert sum(b"engine_failed" in body for body in bodies) <= 8
+        assert gate.stop() == 0
+
+
+def test_a_server_that_is_stopped_holds_nobody_longer_than_is_said(models: Path, bare: Bare, start: Start) -> None:
+    other = Bare(models).start()
+    try:
+        gate = start(bare.url, other.url).ready()
+        assert [gate.chat().status for _ in range(4)] == [200] * 4
+        assert other.process is not None
+        other.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        with ThreadPoolExecutor(4) as crowd:
+            answers = list(crowd.map(lambda _: gate.chat(stream=True), range(8)))
+        assert time.monotonic() - began < 2 * BOUND_S
+        assert [answer.status for answer in answers] == [200] * 8
+        assert all(b"[DONE]" in answer.body for answer in answers)
+        other.process.send_signal(signal.SIGCONT)
+        assert gate.stop() == 0
+    finally:
+        other.kill()
+
+
+def test_a_server_with_https_is_asked_only_where_its_certificate_is_trusted(tmp_path: Path, start: Start) -> None:
+    pair = make(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    seen = []
+
+    def secure(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as line:
+            seen.append(line.recv(65536))
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n"
+            line.sendall(head + b'connection: close\r\n\r\n{"choices":[]}')
+
+    with answering(secure) as plain:
+        url = plain.replace("http:", "https:")
+        gate = start(url, env={"SSL_CERT_FILE": str(pair.cert)}).ready()
+        assert gate.chat().json == {"choices": []}
+        assert gate.stop() == 0
+        asked = len(seen)
+        stranger = start(url)
+        until(lambda: "No server answers" in stranger.output, BOUND_S, "it says that it trusts nobody there")
+        assert len(seen) == asked
+        assert stranger.stop() == 0
+
+
+def test_a_stop_lets_answers_end_and_takes_no_new_ones(bare: Bare, start: Start) -> None:
+    gate = start(bare.url).ready()
+    call = gate.call(stream=True, max_tokens=400, logit_bias=END_OF_TURN)
+    assert call.response.status == 200
+    call.response.read(10)
+    gate.process.send_signal(signal.SIGTERM)
+    until(lambda: gate.readiness() == 503, 10, "it says that it goes")
+    assert gate.chat().error["code"] == "server_is_draining"
+    assert b"[DONE]" in call.response.read()
+    call.leave()
+    assert gate.process.wait(30) == 0, gate.output
+
+
+def test_a_policy_is_read_again_on_a_signal(bare: Bare, start: Start) -> None:
+    gate = start(bare.url).ready()
+    gate.config.write_text(QUICK + "[gate]\naddress_rate = 7.0\n")
+    gate.process.send_signal(signal.SIGHUP)
+    until(lambda: "address_rate" in gate.output, 10, "it says what has changed")
+    gate.config.write_text(QUICK + "[gate]\naddress_rate = -1.0\n")
+    gate.process.send_signal(signal.SIGHUP)
+    until(lambda: "-1" in gate.output, 10, "it says what is wrong")
+    assert gate.chat().status == 200
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "arguments", "said"),
+    [
+        ((), (), ("--upstream", "http://127.0.0.1:8000")),
+        (("ftp://h",), (), ("engines[0].url", "ftp://h", "expected http://")),
+        (("http://h:99999",), (), ("engines[0].url", "port")),
+        (("http://h", "http://h/v1"), (), ("engines[1].url", "once")),
+        (("http://user:secret@h",), (), ("engines[0].url", "key_env")),
+        (("http://h",), ("--upstream-key-env", "NO_SUCH_NAME"), ("key_env", "NO_SUCH_NAME", "set it")),
+        ((), ("--upstream-key-env", "NO_SUCH_NAME"), ("--upstream-key-env", "--upstream")),
+    ],
+)
+def test_what_cannot_be_meant_stops_the_start_and_says_what_to_do(
+    start: Start, upstreams: tuple[str, ...], arguments: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    gate = start(*upstreams, arguments=arguments)
+    assert gate.process.wait(30) == 2
+    for word in said:
+        assert word in gate.output
+    assert "secret" not in gate.output
+    assert "Traceback" not in gate.output
+
+
+def test_who_was_served_or_vouched_for_is_known_after_a_restart(bare: Bare, start: Start) -> None:
+    gate = start(bare.url).ready()
+    assert gate.chat("sk-ana").status == 200
+    vouched = gate.verb("callers", "vouch", "--key-stdin", stdin="sk-bo\n")
+    assert vouched.returncode == 0, vouched.stderr
+    assert "established" in vouched.stdout
+    assert gate.stop() == 0
+    again = start(bare.url).ready()
+    before = len(again.events("request:finished"))
+    for key in ("sk-bo", "sk-ana", "sk-new"):
+        assert again.chat(key).status == 200
+    until(lambda: len(again.events("request:finished")) == before + 3, 5, "each is told")
+    told = [line["standing"] for line in again.events("request:finished")[before:]]
+    assert told == ["established", "newcomer", "visitor"]
+    listed = again.verb("callers", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert len(json.loads(listed.stdout)) == 3
+    assert again.ask(CHAT, []).status == 400
+    assert again.stop() == 0
