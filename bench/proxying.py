@@ -1,0 +1,348 @@
+"""What the gate adds to a server that answers at once, beside what other proxies add to it in the same run.
+
+What stands between has one core; the server and who asks share the other. A direct
+request therefore never leaves its core, and a hundred microseconds of what every
+proxy adds are the way between the two. All are asked in turns; figures are medians
+of the rounds, what is added is counted within each round.
+
+One connection: latency of each request. 64 connections that always ask (wrk): how
+many a second, and their processor time. 32 streams of one token a piece, a hundred a
+second each: processor time for a piece, and tokens a second that are lost. Every
+answer that is no 2xx is counted: a row with any measures something else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from typing import Any
+
+import httptools
+import msgspec
+import proxies
+import uvloop
+from load import body, quantile
+from proxies import Proxy
+from service import cpu_s, machine_cpu_s, own_cpu_s, pin, pss_bytes, report
+from streams import WORDS, Streamed, read_streams
+from upstreams import StreamPlan, constant, streaming
+
+CONNECTIONS = 64
+STREAMS = 32
+PLAN = StreamPlan()
+TARGETS = {
+    "added_p50_ms": 0.5,
+    "added_p99_ms": 3.0,
+    "per_s": 5000.0,
+    "times_litellm": 100.0,
+    "chunk_cpu_us": 60.0,
+    "lost_share": 0.03,
+    "pss_mb": 100.0,
+}
+"""Of the gate: at least `per_s` and `times_litellm`, at most the others."""
+
+
+class Alone(msgspec.Struct, kw_only=True):
+    """One connection that asks again as soon as it was answered."""
+
+    p50_ms: float
+    p99_ms: float
+    asked: int
+    not_2xx: int
+
+
+class Crowd(msgspec.Struct, kw_only=True):
+    """Many connections that do. `others` disturb the measurement: what else used the machine, in cores."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    asked: int
+    not_2xx: int
+    socket_errors: int
+    others: float
+
+
+class Flow(msgspec.Struct, kw_only=True):
+    """Streams at once."""
+
+    cpu_us: float
+    streamed: Streamed
+
+
+class _Answers:
+    """Tells one answer from the next."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def on_message_complete(self) -> None:
+        self.is_over = True
+
+
+def alone(proxy: Proxy, seconds: float) -> Alone:
+    """One connection, its keys in turns."""
+    requests = [_plain(key) for key in proxy.keys]
+    taken: list[float] = []
+    not_2xx = 0
+    ends_at = time.perf_counter() + seconds
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while (began_at := time.perf_counter()) < ends_at:
+            answers = _Answers()
+            parser = httptools.HttpResponseParser(answers)
+            line.sendall(requests[len(taken) % len(requests)])
+            while not answers.is_over:
+                data = line.recv(65536)
+                if not data:
+                    message = f"{proxy.name} closed a connection that was to be kept"
+                    raise ConnectionError(message)
+                parser.feed_data(data)
+            taken.append(time.perf_counter() - began_at)
+            not_2xx += parser.get_status_code() // 100 != 2
+    return Alone(
+        p50_ms=quantile(taken, 0.5) * 1000, p99_ms=quantile(taken, 0.99) * 1000, asked=len(taken), not_2xx=not_2xx
+    )
+
+
+def _plain(key: str) -> bytes:
+    """A request for an answer in one piece."""
+    what = _body()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: tide\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {key}\r\ncontent-length: {len(what)}\r\n\r\n"
+    )
+    return head.encode() + what
+
+
+def _body() -> bytes:
+    wanted = msgspec.json.decode(body(WORDS, 64))
+    return msgspec.json.encode({**wanted, "stream": False})
+
+
+def crowd(proxy: Proxy, seconds: int, core: int) -> Crowd:
+    """Let wrk ask for some seconds."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_script(proxy.keys))
+        script.flush()
+        used_s, others_s, began_at = sum(map(cpu_s, proxy.pids)), machine_cpu_s() - own_cpu_s(), time.perf_counter()
+        said = subprocess.run(
+            [
+                *("taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"),
+                *("-s", script.name, f"http://127.0.0.1:{proxy.port}/v1/chat/completions"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=seconds + 60,
+        ).stdout
+        wall_s, used_s = time.perf_counter() - began_at, sum(map(cpu_s, proxy.pids)) - used_s
+        others_s = machine_cpu_s() - own_cpu_s() - others_s
+    found = re.search(r"^figures (\{.*\})$", said, re.MULTILINE)
+    assert found is not None, said
+    told = json.loads(found[1])
+    return Crowd(
+        per_s=told["asked"] / (told["us"] / 1e6),
+        p50_ms=told["p50_us"] / 1000,
+        p99_ms=told["p99_us"] / 1000,
+        cpu_us=used_s / max(1, told["asked"]) * 1e6,
+        asked=told["asked"],
+        not_2xx=told["not_2xx"],
+        socket_errors=told["socket_errors"],
+        others=max(0.0, others_s / wall_s),
+    )
+
+
+def _script(keys: list[str]) -> str:
+    listed = ", ".join(f'"Bearer {key}"' for key in keys)
+    return f"""
+        local keys, made, at = {{{listed}}}, {{}}, 0
+        wrk.method, wrk.body = "POST", [[{_body().decode()}]]
+        wrk.headers["content-type"] = "application/json"
+        init = function()
+            for i, key in ipairs(keys) do wrk.headers["authorization"] = key; made[i] = wrk.format() end
+        end
+        request = function() at = at % #made + 1; return made[at] end
+        done = function(summary, latency)
+            local e = summary.errors
+            io.write(string.format(
+                'figures {{"asked": %d, "us": %d, "p50_us": %d, "p99_us": %d, "not_2xx": %d, "socket_errors": %d}}\\n',
+                summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), e.status,
+                e.connect + e.read + e.write + e.timeout))
+        end
+        """
+
+
+def flow(proxy: Proxy) -> Flow:
+    """Streams at once, to their ends."""
+    used_s = sum(map(cpu_s, proxy.pids))
+    streamed = uvloop.run(read_streams(proxy.port, proxy.keys, STREAMS, PLAN.tokens))
+    used_s = sum(map(cpu_s, proxy.pids)) - used_s
+    return Flow(cpu_us=used_s / max(1, streamed.tokens) * 1e6, streamed=streamed)
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """All turns of one proxy, and its memory after them."""
+
+    alone: list[Alone] = []
+    crowd: list[Crowd] = []
+    flow: list[Flow] = []
+    pss_bytes: int = 0
+
+
+def requests(wish: argparse.Namespace, cores: list[int], measured: dict[str, Measured]) -> dict[str, str]:
+    """All turns of requests that are answered in one piece; who is missing, and why."""
+    with constant(cores[-1]) as upstream, proxies.started(wish.proxies, upstream, cores[0]) as (all_of_them, missing):
+        for proxy in all_of_them:
+            crowd(proxy, 1, cores[-1])
+        for number in range(wish.rounds):
+            for proxy in in_turns(all_of_them, number):
+                turn = measured.setdefault(proxy.name, Measured())
+                turn.alone.append(alone(proxy, wish.seconds))
+                turn.crowd.append(crowd(proxy, wish.seconds, cores[-1]))
+                print(f"  {proxy.name}: {_shown(turn.alone[-1], turn.crowd[-1])}", flush=True)
+        remember(all_of_them, measured)
+    return missing
+
+
+def stream_rounds(wish: argparse.Namespace, cores: list[int], measured: dict[str, Measured]) -> None:
+    """All turns of streams."""
+    with (
+        streaming(cores[-1], PLAN) as upstream,
+        proxies.started([name for name in wish.proxies if name in measured], upstream, cores[0]) as (all_of_them, _),
+    ):
+        for proxy in all_of_them:
+            uvloop.run(read_streams(proxy.port, proxy.keys, 1, PLAN.tokens))
+        for number in range(wish.rounds):
+            for proxy in in_turns(all_of_them, number):
+                turn = flow(proxy)
+                measured[proxy.name].flow.append(turn)
+                print(
+                    f"  {proxy.name}: {turn.cpu_us:.1f} us a piece, {turn.streamed.tokens_per_s:.0f} tokens/s, "
+                    f"{turn.streamed.short} short",
+                    flush=True,
+                )
+        remember(all_of_them, measured)
+
+
+def in_turns(all_of_them: list[Proxy], number: int) -> list[Proxy]:
+    """A B, B A, A B, ...: what drifts on the machine falls on all alike."""
+    return all_of_them[::-1] if number % 2 else all_of_them
+
+
+def remember(all_of_them: list[Proxy], measured: dict[str, Measured]) -> None:
+    """Note the memory of each after its load: the most so far."""
+    for proxy in all_of_them:
+        one = measured[proxy.name]
+        one.pss_bytes = max(one.pss_bytes, sum(map(pss_bytes, proxy.pids)))
+
+
+def _shown(one: Alone, many: Crowd) -> str:
+    return (
+        f"alone {one.p50_ms:.3f}/{one.p99_ms:.3f} ms, {CONNECTIONS}: {many.per_s:.0f}/s, {many.cpu_us:.1f} us, "
+        f"{one.not_2xx + many.not_2xx} not 2xx, {many.socket_errors} socket errors"
+    )
+
+
+def figures_of(name: str, measured: dict[str, Measured]) -> dict[str, Any]:
+    """What one proxy came to, against the direct way in the same rounds."""
+    own, plain = measured[name], measured["direct"]
+    alone_pairs = list(zip(own.alone, plain.alone, strict=True))
+    figures: dict[str, Any] = {
+        "added_p50_ms": statistics.median(a.p50_ms - b.p50_ms for a, b in alone_pairs),
+        "added_p99_ms": statistics.median(a.p99_ms - b.p99_ms for a, b in alone_pairs),
+        "per_s": statistics.median(one.per_s for one in own.crowd),
+        "crowd_p50_ms": statistics.median(one.p50_ms for one in own.crowd),
+        "crowd_p99_ms": statistics.median(one.p99_ms for one in own.crowd),
+        "cpu_us": statistics.median(one.cpu_us for one in own.crowd),
+        "not_2xx": sum(one.not_2xx for one in own.alone) + sum(one.not_2xx for one in own.crowd),
+        "socket_errors": sum(one.socket_errors for one in own.crowd),
+        "others": statistics.median(one.others for one in own.crowd),
+        "pss_mb": own.pss_bytes / 1e6,
+    }
+    if own.flow:
+        pairs = zip(own.flow, plain.flow, strict=True)
+        figures |= {
+            "chunk_cpu_us": statistics.median(one.cpu_us for one in own.flow),
+            "tokens_per_s": statistics.median(one.streamed.tokens_per_s for one in own.flow),
+            "lost_share": statistics.median(1 - a.streamed.tokens_per_s / b.streamed.tokens_per_s for a, b in pairs),
+            "short_streams": sum(one.streamed.short for one in own.flow),
+            "refused_streams": sum(one.streamed.refused for one in own.flow),
+        }
+    return figures
+
+
+def table(rows: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
+    """What people read: a line for each proxy, and one for what the gate is meant to reach."""
+    head = ("between", "added p50/p99 ms, 1 conn", "requests/s at 64", "of litellm's", "p50/p99 ms at 64", "us each")
+    lines: list[tuple[str, ...]] = [
+        (*head, "us a piece", "tokens/s lost", "PSS MB", "not 2xx, broken, short", "others")
+    ]
+    for name, row in rows.items():
+        lines.append(
+            (
+                name,
+                "-" if name == "direct" else f"{row['added_p50_ms']:+.2f}/{row['added_p99_ms']:+.2f}",
+                f"{row['per_s']:.0f}",
+                f"x {row['times_litellm']:.0f}" if "times_litellm" in row else "-",
+                f"{row['crowd_p50_ms']:.1f}/{row['crowd_p99_ms']:.1f}",
+                f"{row['cpu_us']:.1f}" if row["cpu_us"] else "-",
+                f"{row['chunk_cpu_us']:.1f}" if row.get("chunk_cpu_us") else "-",
+                f"{row['lost_share']:.1%}" if "lost_share" in row and name != "direct" else "-",
+                f"{row['pss_mb']:.0f}" if row["pss_mb"] else "-",
+                f"{row['not_2xx']}, {row['socket_errors']}, {row.get('short_streams', 0)}",
+                f"{row['others']:.2f} cores",
+            )
+        )
+    aim = TARGETS
+    lines.append(
+        (
+            "(target of the gate)",
+            f"<= {aim['added_p50_ms']}/{aim['added_p99_ms']}",
+            f">= {aim['per_s']:.0f}",
+            f">= x {aim['times_litellm']:.0f}",
+            "",
+            "",
+            f"<= {aim['chunk_cpu_us']:.0f}",
+            f"<= {aim['lost_share']:.0%}",
+            f"<= {aim['pss_mb']:.0f}",
+            "0, 0, 0",
+            "",
+        )
+    )
+    return lines
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description="What a proxy adds.")
+    parser.add_argument("--proxies", nargs="+", choices=proxies.STARTS, default=list(proxies.STARTS))
+    parser.add_argument("--seconds", type=int, default=3, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-streams", action="store_true")
+    wish = parser.parse_args()
+    # What is added is counted against it.
+    wish.proxies = ["direct", *(name for name in wish.proxies if name != "direct")]
+    cores = sorted(os.sched_getaffinity(0))
+    pin(os.getpid(), {cores[-1]})
+    measured: dict[str, Measured] = {}
+    missing = requests(wish, cores, measured)
+    if not wish.no_streams:
+        stream_rounds(wish, cores, measured)
+    rows = {name: figures_of(name, measured) for name in wish.proxies if name in measured}
+    if "litellm" in rows:
+        for row in rows.values():
+            row["times_litellm"] = row["per_s"] / max(1e-9, rows["litellm"]["per_s"])
+    report("proxying", {"wish": vars(wish), "targets": TARGETS, "rows": rows, "left_out": missing}, table(rows))
+
+
+if __name__ == "__main__":
+    main()
