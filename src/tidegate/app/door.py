@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from tidegate.adapters.firewall.memory import InhabitedFile
+from tidegate.app.firewall import open_handover
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -24,6 +26,7 @@ from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.handover import Handover
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     pressure: Pressure
     telling: Telling
+    handover: Handover
     steady: Callable[[], float]
 
     def apply(self, plans: Plans) -> None:
@@ -46,6 +50,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.register.plan = plans.standing
         self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
         self.admission.patience = patience(plans)
+        self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -89,8 +94,14 @@ def open_door(
     admission: Admission,
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
+    key: bytes,
+    memory: InhabitedFile,
+    is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`."""
+    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`.
+
+    `key` hides where known people live; `is_nobody_known`: there is no account yet.
+    """
     scheduler = admission.scheduler
 
     started_at, started_ticks = time.time(), time.monotonic()
@@ -110,6 +121,16 @@ def open_door(
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
     gate = Gate(plans.gate, register, preview)
+    handover = open_handover(
+        settings,
+        plans.firewall,
+        key=key,
+        memory=memory,
+        is_nobody_known=is_nobody_known,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=steady,
+    )
     guard = Guard(
         gate=gate,
         credentials=credentials,
@@ -121,6 +142,7 @@ def open_door(
         reported=telling.reported,
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
+        handover=handover,
     )
     return Door(
         gate=gate,
@@ -131,5 +153,6 @@ def open_door(
         admission=admission,
         pressure=pressure,
         telling=telling,
+        handover=handover,
         steady=steady,
     )

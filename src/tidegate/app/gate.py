@@ -16,6 +16,7 @@ from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.engines.passing import PassingEngines
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
+from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.log import JsonLog, console_echo
@@ -37,6 +38,7 @@ from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
 from tidegate.http.control import callers as callers_control
+from tidegate.http.control import firewall as firewall_control
 from tidegate.http.doors import open_door as anybody
 from tidegate.http.gate.callers import PassedKeys
 from tidegate.http.gate.protocol import guarded
@@ -177,6 +179,9 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             admission=admission,
             journal=journal,
             fingerprint=fingerprint,
+            key=secrets.fingerprint_key,
+            memory=InhabitedFile(datadir.inhabited_path),
+            is_nobody_known=not len(known.register),
         )
         policy = live_policy(
             settings,
@@ -213,11 +218,15 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             exposition=metrics.exposition,
             policy=policy,
-            control=bind(callers_control.TABLE, callers, anybody),
+            control=[
+                *bind(callers_control.TABLE, callers, anybody),
+                *bind(firewall_control.TABLE, door.handover, anybody),
+            ],
             clock=time.time,
             ticks=time.monotonic,
         )
         stack.push_async_callback(known.flush)
+        stack.push_async_callback(door.handover.close)
         await stack.enter_async_context(
             beside(
                 engines.look_after(),
@@ -225,6 +234,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
                 _greet(behind, journal, audience),
                 known.flush_now_and_then(),
                 door.telling.tell_now_and_then(),
+                door.handover.go_on(),
             )
         )
 
