@@ -74,7 +74,7 @@ def gate_running(upstream_port: int, core: int, places: int = 0) -> Iterator[Gat
 
 @contextlib.contextmanager
 def before_bare(shape: Shape, engine_core: int, our_core: int) -> Iterator[Peer]:
-    """A gate before llama.cpp's own server, as `peers.bare` runs it."""
+    """A gate before llama.cpp's own server, as `peers.bare` runs it, told how many answers that writes at once."""
     with (
         bare(shape, engine_core, our_core) as engine,
         gate_running(engine.port, our_core, shape.slots) as gate,

@@ -38,6 +38,7 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     pids: list[int]
     keys: list[str]
+    times: int = 1
 
 
 class MissingError(Exception):
@@ -107,7 +108,7 @@ def litellm(upstream: int, core: int) -> Iterator[Proxy]:
         command = [str(place / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
         command += ["--port", str(port), "--num_workers", "1", "--telemetry", "False"]
         with _running(command, core, port, "/health/liveliness", environment) as pid:
-            yield Proxy(name="litellm", port=port, pids=[pid], keys=[key])
+            yield Proxy(name="litellm", port=port, pids=[pid], keys=[key], times=4)
 
 
 def _litellm_place() -> Path:

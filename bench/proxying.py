@@ -36,6 +36,8 @@ from upstreams import StreamPlan, constant, streaming
 
 CONNECTIONS = 64
 STREAMS = 32
+RESTED_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.25
 PLAN = StreamPlan()
 TARGETS = {
     "added_p50_ms": 0.5,
@@ -203,11 +205,13 @@ def requests(wish: argparse.Namespace, cores: list[int], measured: dict[str, Mea
     with constant(cores[-1]) as upstream, proxies.started(wish.proxies, upstream, cores[0]) as (all_of_them, missing):
         for proxy in all_of_them:
             crowd(proxy, 1, cores[-1])
+            rest(proxy)
         for number in range(wish.rounds):
             for proxy in in_turns(all_of_them, number):
                 turn = measured.setdefault(proxy.name, Measured())
-                turn.alone.append(alone(proxy, wish.seconds))
-                turn.crowd.append(crowd(proxy, wish.seconds, cores[-1]))
+                turn.alone.append(alone(proxy, wish.seconds * proxy.times))
+                turn.crowd.append(crowd(proxy, wish.seconds * proxy.times, cores[-1]))
+                rest(proxy)
                 print(f"  {proxy.name}: {_shown(turn.alone[-1], turn.crowd[-1])}", flush=True)
         remember(all_of_them, measured)
     return missing
@@ -225,6 +229,7 @@ def stream_rounds(wish: argparse.Namespace, cores: list[int], measured: dict[str
             for proxy in in_turns(all_of_them, number):
                 turn = flow(proxy)
                 measured[proxy.name].flow.append(turn)
+                rest(proxy)
                 print(
                     f"  {proxy.name}: {turn.cpu_us:.1f} us a piece, {turn.streamed.tokens_per_s:.0f} tokens/s, "
                     f"{turn.streamed.short} short",
@@ -236,6 +241,16 @@ def stream_rounds(wish: argparse.Namespace, cores: list[int], measured: dict[str
 def in_turns(all_of_them: list[Proxy], number: int) -> list[Proxy]:
     """A B, B A, A B, ...: what drifts on the machine falls on all alike."""
     return all_of_them[::-1] if number % 2 else all_of_them
+
+
+def rest(proxy: Proxy) -> None:
+    """Wait until it is done with what nobody waits for any more: the next one has the core for itself."""
+    ends_at = time.perf_counter() + RESTED_WITHIN_S
+    while time.perf_counter() < ends_at:
+        used_s = sum(map(cpu_s, proxy.pids))
+        time.sleep(LOOK_EVERY_S)
+        if sum(map(cpu_s, proxy.pids)) - used_s <= LOOK_EVERY_S / 10:
+            return
 
 
 def remember(all_of_them: list[Proxy], measured: dict[str, Measured]) -> None:
@@ -326,7 +341,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a proxy adds.")
     parser.add_argument("--proxies", nargs="+", choices=proxies.STARTS, default=list(proxies.STARTS))
     parser.add_argument("--seconds", type=int, default=3, help="of each turn")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-streams", action="store_true")
     wish = parser.parse_args()
     # What is added is counted against it.
