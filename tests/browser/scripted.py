@@ -22,6 +22,7 @@ from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background
+from tidegate.app.engines import Line
 from tidegate.app.listening import bind_port, port_of, server
 from tidegate.app.wiring import wire
 from tidegate.config import Settings
@@ -125,7 +126,7 @@ class ScriptedService:
             stack.push_async_callback(background.finish)
             wired = await wire(
                 Settings(),
-                engine=self.engine,
+                lines=(Line(engine=self.engine),),
                 store=self._store,
                 secrets=made,
                 lifecycle=Lifecycle(),
@@ -137,6 +138,8 @@ class ScriptedService:
                 local_status_url="",
                 certificate=None,
                 read_settings=Settings,
+                datadir=datadir,
+                model_sha256="0" * 64,
             )
             self.setup_path = f"/setup/{wired.setup.code}"
             listener = stack.enter_context(contextlib.closing(bind_port("127.0.0.1", 0, "server.port")))

@@ -15,6 +15,7 @@ from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
 from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
@@ -27,6 +28,7 @@ from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission, Patience
 from tidegate.services.handover import Handover
+from tidegate.services.quotas import Quotas
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     status_connections: Connections
     register: Register
-    admission: Admission
+    admissions: tuple[Admission, ...]
+    fits: tuple[Callable[[AdmissionPlan], AdmissionPlan], ...]
     pressure: Pressure
     telling: Telling
     handover: Handover
@@ -48,8 +51,13 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.gate.apply(plans.gate)
         self.connections.plan = self.status_connections.plan = plans.connections
         self.register.plan = plans.standing
-        self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
-        self.admission.patience = patience(plans)
+        for admission, fit in zip(self.admissions, self.fits, strict=True):
+            slots = admission.scheduler.plan.slots  # As many as its engine has places; a plan does not change that.
+            plan = msgspec.structs.replace(fit(plans.admission), slots=slots)
+            admission.carry_out(admission.scheduler.replan(plan, time.monotonic()))
+            admission.patience = patience(plans)
+            if admission.quotas is not None:
+                admission.quotas.ledger.defaults = plans.quotas
         self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
@@ -72,15 +80,26 @@ def patience(plans: Plans) -> Patience:
     return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
 
 
-def open_admission(plans: Plans, register: Register, served: Callable[..., None]) -> Admission:
-    """Make the scheduler and its awaitable face."""
+def open_admission(
+    plans: Plans,
+    register: Register,
+    served: Callable[..., None],
+    quotas: Quotas | None = None,
+    fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan,
+) -> Admission:
+    """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
         standing = register.standing(user.id, time.time())
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
-        Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+        Scheduler(fit(plans.admission)),
+        time.monotonic,
+        claimant=claimant,
+        patience=patience(plans),
+        served=served,
+        quotas=quotas,
     )
 
 
@@ -91,18 +110,18 @@ def open_door(
     credentials: Reading,
     lanes: Finding,
     register: Register,
-    admission: Admission,
+    lines: tuple[tuple[Admission, Callable[[AdmissionPlan], AdmissionPlan]], ...],
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
     key: bytes,
     memory: InhabitedFile,
     is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`.
+    """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`.
 
     `key` hides where known people live; `is_nobody_known`: there is no account yet.
     """
-    scheduler = admission.scheduler
+    schedulers = tuple(admission.scheduler for admission, _ in lines)
 
     started_at, started_ticks = time.time(), time.monotonic()
 
@@ -115,8 +134,15 @@ def open_door(
     ) -> Shed | Crowded | None:
         who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
         now = time.monotonic()
-        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-        return shed or scheduler.crowded(who, standing, now)
+        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
+            return None  # Which model is asked for, the headers do not tell.
+        refused: Shed | Crowded | None = None
+        for scheduler in schedulers:
+            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+            refused = refused or scheduler.crowded(who, standing, now)
+            if refused is None:
+                break
+        return refused
 
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
@@ -150,7 +176,8 @@ def open_door(
         connections=Connections(plans.connections),
         status_connections=Connections(plans.connections),
         register=register,
-        admission=admission,
+        admissions=tuple(admission for admission, _ in lines),
+        fits=tuple(fit for _, fit in lines),
         pressure=pressure,
         telling=telling,
         handover=handover,
