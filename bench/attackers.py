@@ -208,3 +208,14 @@ def browsing(paths: tuple[str, ...]) -> Compose:
         return ask(number) if number % 2 else get(paths[number // 2 % len(paths)])
 
     return compose
+
+
+def guessing() -> Compose:
+    """Half of them ask for answers without a key, half with one that nobody has seen, another one every time."""
+    dice, ask = random.Random(5), asking([], 30)
+    stock = asking(["sk-0"], 30)
+
+    def compose(number: int) -> bytes:
+        return ask(number) if number % 2 else stock(number).replace(b"sk-0", b"sk-%032x" % dice.getrandbits(128), 1)
+
+    return compose

@@ -5,46 +5,35 @@ established users ask at their own times for at most half of what the engine can
 an answer is good when it begins within 2 s, flows (95 % of its gaps within 200 ms, none
 above 1 s) and is complete. Each row is one attack for some seconds, on a service that
 has just come out of the last one. Peers face the same people and the same number of
-attackers; accounts do not exist for them, only addresses. How fast the engine's core is
-at the moment, which on a shared machine changes by half within seconds, is measured
-before and after each row; people ask as much less as it was slower before.
+attackers: `tidegate gate` before the bare engine knows keys, the others know addresses
+only. How fast the engine's core is at the moment, which on a shared machine changes by
+half within seconds, is measured before and after each row; people ask as much less as
+it was slower before.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import aiohttp
 import msgspec
 import peers
-from accounts import Accounts
-from attackers import Flood, asking, browsing
-from load import FIRST_S, Outcome, Person, closed_loop, offer, quantile
+from gating import before_bare
+from load import FIRST_S, Outcome, closed_loop, offer, quantile
 from service import cpu_s, machine_cpu_s, pin, report, speed_of
+from worlds import RATE, USERS, World, floods, people, world_of
 
-USERS = 10
-NEWCOMERS = 5
 NEWCOMERS_AT = 64
-NEWCOMER_DAYS = 3.0
-SLEEPERS = 64
-SLOW = 2000
-RATE = 2000.0
-LONG_RATE = 500.0  # Prompts as long as the context weigh: more would measure the generator.
-LONG_WORDS = 1500
-MOST_KEYS = 128
 CALIBRATION_S = 12.0
 LOOK_EVERY_S = 0.25
 CALM_WITHIN_S = 15.0
-PAGES = ("/", "/sign-in", "/sign-up", "/v1/models")
-
 ATTACKS = {
     "none": "nobody attacks",
     "a": "no account, pages too",
@@ -58,8 +47,16 @@ ATTACKS = {
 }
 """In their order: stolen keys come last, because their owners are not the same afterwards."""
 
-PEER_ATTACKS = ("none", "b", "d", "g")
-"""Those that differ where there are no accounts."""
+ATTACKS_ON = {
+    "tidegate": (*ATTACKS,),
+    # A key of the gate's is as old as its first use: nobody sleeps.
+    "gate": tuple(attack for attack in ATTACKS if attack != "f"),
+    # Those that differ where nobody is known.
+    "bare": ("none", "b", "d", "g"),
+    "nginx": ("none", "b", "d", "g"),
+}
+KEPT = ("tidegate", "gate")
+"""Those that run through all rows. The bare engine keeps what it was asked for, so others begin each row anew."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -89,53 +86,6 @@ class Row(msgspec.Struct, kw_only=True):
     promises_kept: int = 0
     promise_error_s: float | None = None
     cpu: dict[str, float] = {}
-
-
-class World(msgspec.Struct, kw_only=True):
-    """A peer that runs, the people who use it, and who may make accounts there."""
-
-    peer: peers.Peer
-    users: list[Person]
-    newcomers: list[Person]
-    accounts: Accounts | None
-    wish: argparse.Namespace
-    rate: float
-    core: int
-    full_speed: float
-    made: int = 0
-
-    def speed(self) -> float:
-        """How fast the engine's core is now, against how fast it was when the engine's capacity was measured."""
-        return speed_of(self.core) / self.full_speed
-
-    async def old_keys(self, count: int, age_days: float) -> list[str]:
-        """Keys of accounts that are so old and were never used; where there are no accounts, none."""
-        if self.accounts is None:
-            return []
-        self.made += 1
-        return await self.accounts.keys(count, f"old{self.made}-", age_days)
-
-    async def fresh_keys(self, count: int) -> list[str]:
-        """Keys of accounts that sign up now, while pages are flooded; where there are no accounts, none."""
-        if self.accounts is None:
-            return []
-        self.made += 1
-        flood = Flood(self.peer.port, 64, RATE, browsing(PAGES))
-        flood.start()
-        try:
-            await asyncio.sleep(2.0)
-            made = [
-                await self.accounts.signed_up(
-                    self.peer.port, f"127.30.{number % 250 + 1}.{self.made}", f"fresh{self.made}-{number}@example.org"
-                )
-                for number in range(count)
-            ]
-        finally:
-            await flood.stop()
-        keys = [key for key in made if key is not None]
-        if len(keys) < count:
-            print(f"  (only {len(keys)} of {count} sign-ups were let through)", flush=True)
-        return keys
 
 
 class Watch:
@@ -189,31 +139,6 @@ async def waiting(session: aiohttp.ClientSession, peer: peers.Peer) -> int:
     except (TimeoutError, aiohttp.ClientError, ConnectionError):
         return 1
     return 0
-
-
-async def floods(world: World, attack: str, connections: int) -> list[Flood]:
-    """The attackers of one row."""
-    port, rate = world.peer.port, min(RATE, world.wish.rate)
-    match attack:
-        case "none":
-            return []
-        case "a":
-            return [Flood(port, connections, rate, browsing(PAGES))]
-        case "b":
-            keys = await world.fresh_keys(min(connections, MOST_KEYS))
-            return [Flood(port, connections, rate, asking(keys, 30))]
-        case "c":
-            return [Flood(port, connections, rate, asking(await world.fresh_keys(1), 30))]
-        case "d":
-            keys = await world.fresh_keys(min(connections, MOST_KEYS))
-            return [Flood(port, connections, min(rate, LONG_RATE), asking(keys, LONG_WORDS))]
-        case "f":
-            return [Flood(port, connections, rate, asking(await world.old_keys(SLEEPERS, 30.0), 30))]
-        case "g":
-            return [Flood(port, 1, 1.0, asking(await world.fresh_keys(MOST_KEYS), 30), slow=SLOW)]
-        case _:
-            stolen = [user.key for user in world.users[-int(attack[1:]) :]]
-            return [Flood(port, connections, rate, asking(stolen, 30))]
 
 
 async def row(world: World, attack: str, connections: int) -> Row:
@@ -293,78 +218,35 @@ async def calm(peer: peers.Peer) -> None:
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-@contextlib.asynccontextmanager
-async def world_of(
-    peer: peers.Peer, wish: argparse.Namespace, core: int, rate: float, speed: float
-) -> AsyncIterator[World]:
-    """The people of a peer: with accounts where there are any, else with addresses only."""
-    users = [Person(name=f"user{number}", address=f"127.10.{number}.1") for number in range(USERS)]
-    newcomers = [Person(name=f"newcomer{number}", address=f"127.11.{number}.1") for number in range(NEWCOMERS)]
-    if not peer.control_socket:
-        yield World(
-            peer=peer,
-            users=users,
-            newcomers=newcomers,
-            accounts=None,
-            wish=wish,
-            rate=rate,
-            core=core,
-            full_speed=speed,
-        )
-        return
-    async with Accounts(peer.control_socket, peer.data_dir) as accounts:
-        users = [await _holder(accounts, person, 90.0) for person in users]
-        newcomers = [await _holder(accounts, person, NEWCOMER_DAYS) for person in newcomers]
-        for person in users:
-            if not await asyncio.to_thread(accounts.vouch, f"{person.name}@example.org"):
-                print("  (this service has no `tidegate users vouch`: the users are only old, not known)")
-                break
-        yield World(
-            peer=peer,
-            users=users,
-            newcomers=newcomers,
-            accounts=accounts,
-            wish=wish,
-            rate=rate,
-            core=core,
-            full_speed=speed,
-        )
-
-
-async def _holder(accounts: Accounts, person: Person, age_days: float) -> Person:
-    key = await accounts.key(f"{person.name}@example.org", age_days)
-    return msgspec.structs.replace(person, key=key)
-
-
 Start = Callable[[peers.Shape, int, int], AbstractContextManager[peers.Peer]]
-STARTS: dict[str, Start] = {"bare": peers.bare, "nginx": peers.nginx, "tidegate": peers.tidegate}
+STARTS: dict[str, Start] = {
+    "bare": peers.bare,
+    "nginx": peers.nginx,
+    "gate": before_bare,
+    "tidegate": peers.tidegate,
+}
 
 
 async def capacity(peer: peers.Peer, shape: peers.Shape) -> float:
     """Answers a second that the bare engine can do, always as many at once as it has places."""
-    people = [Person(name=f"user{number}", address=f"127.10.{number}.1") for number in range(USERS)]
-    return await closed_loop(peer.port, people, shape.slots, CALIBRATION_S)
+    return await closed_loop(peer.port, people(USERS), shape.slots, CALIBRATION_S)
 
 
 async def rows_of(name: str, wish: argparse.Namespace, cores: list[int], rate: float, speed: float) -> list[Row]:
-    """All rows of one peer. The bare engine keeps what it was asked for, so peers begin each row anew."""
-    wanted = [attack for attack in ATTACKS if attack in wish.attacks and (name == "tidegate" or attack in PEER_ATTACKS)]
+    """All rows of one peer."""
     todo = [
         (attack, connections)
-        for attack in wanted
+        for attack in ATTACKS_ON[name]
+        if attack in wish.attacks
         for connections in (wish.connections if attack in {"b", *wish.sweep} else wish.connections[:1])
     ]
+    lots = [todo] if name in KEPT else [[one] for one in todo]
     measured: list[Row] = []
-    if name == "tidegate":
+    for lot in lots:
         with STARTS[name](shape_of(wish), cores[0], cores[-1]) as peer:
             async with world_of(peer, wish, cores[0], rate, speed) as world:
-                for attack, connections in todo:
+                for attack, connections in lot:
                     measured.append(told(await row(world, attack, 0 if attack == "none" else connections)))
-        return measured
-    for attack, connections in todo:
-        with STARTS[name](shape_of(wish), cores[0], cores[-1]) as peer:
-            async with world_of(peer, wish, cores[0], rate, speed) as world:
-                measured.append(told(await row(world, attack, 0 if attack == "none" else connections)))
     return measured
 
 

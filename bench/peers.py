@@ -74,7 +74,7 @@ def bare(shape: Shape, engine_core: int, _our_core: int) -> Iterator[Peer]:
     command = [sys.executable, __file__, msgspec.json.encode(plan).decode()]
     process = subprocess.Popen(["taskset", "-c", str(engine_core), *command], stderr=subprocess.DEVNULL)
     try:
-        _await(f"http://127.0.0.1:{port}/health", process)
+        await_answer(f"http://127.0.0.1:{port}/health", process)
         yield Peer(name="bare", port=port, state_port=port, pids={"engine": process.pid})
     finally:
         process.kill()
@@ -102,7 +102,7 @@ def proxying(upstream: int) -> str:
 
 
 @contextlib.contextmanager
-def nginx_running(location: str, core: int, rate: str = "30r/m") -> Iterator[tuple[int, list[int]]]:
+def nginx_running(location: str, core: int, rate: str = "30r/m", upstream: str = "") -> Iterator[tuple[int, list[int]]]:
     """Nginx with one worker on one core: its port, and its processes, the worker last."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-nginx-") as place:
@@ -117,7 +117,7 @@ def nginx_running(location: str, core: int, rate: str = "30r/m") -> Iterator[tup
                 keepalive_requests 100000000; client_max_body_size 8m;
                 limit_req_zone $binary_remote_addr zone=requests:16m rate={rate};
                 limit_conn_zone $binary_remote_addr zone=connections:16m;
-                limit_req_status 429; limit_conn_status 429;
+                limit_req_status 429; limit_conn_status 429; {upstream}
                 server {{ listen 127.0.0.1:{port} backlog=4096 reuseport; {location} }}
             }}"""
         )
@@ -126,7 +126,7 @@ def nginx_running(location: str, core: int, rate: str = "30r/m") -> Iterator[tup
             stderr=subprocess.DEVNULL,
         )
         try:
-            _await(f"http://127.0.0.1:{port}/health", process)
+            await_answer(f"http://127.0.0.1:{port}/health", process)
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             yield port, [process.pid, *map(int, children)]
         finally:
@@ -134,8 +134,9 @@ def nginx_running(location: str, core: int, rate: str = "30r/m") -> Iterator[tup
             process.wait(20)
 
 
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
-    ends_at = time.monotonic() + STARTS_WITHIN_S
+def await_answer(url: str, process: subprocess.Popen[bytes], within_s: float = STARTS_WITHIN_S) -> None:
+    """Wait until a server answers with anything but 503."""
+    ends_at = time.monotonic() + within_s
     while time.monotonic() < ends_at and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import platform
+import resource
 import socket
 import statistics
 import subprocess
@@ -158,6 +159,23 @@ def machine_cpu_s() -> float:
     """Processor time that everything on this machine has used, in seconds."""
     user, nice, system, _idle, _iowait, irq, softirq = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
     return sum(map(int, (user, nice, system, irq, softirq))) * TICK_S
+
+
+def own_cpu_s() -> float:
+    """Processor time that this process and all that it started have used, those that it waited for too."""
+    parents: dict[int, list[int]] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(place.name))
+    todo, used_s = [os.getpid()], resource.getrusage(resource.RUSAGE_CHILDREN)
+    total_s = used_s.ru_utime + used_s.ru_stime
+    while todo:
+        pid = todo.pop()
+        todo += parents.get(pid, [])
+        with contextlib.suppress(OSError):
+            total_s += cpu_s(pid)
+    return total_s
 
 
 def pss_bytes(pid: int) -> int:
