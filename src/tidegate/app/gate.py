@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
+from starlette.types import ASGIApp
 
 from tidegate.adapters.disk.datadir import DataDir
-from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
 from tidegate.adapters.engines.passing import PassingEngines
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.adapters.sql.callers import open_callers
@@ -30,17 +31,19 @@ from tidegate.app.reputation import caller_reputation
 from tidegate.app.serve import Audience
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
 from tidegate.config import Settings
-from tidegate.config.engines import root_of
+from tidegate.config.engines import root_of, shows_own_keys
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.core.standing.register import Register
 from tidegate.http.control import callers as callers_control
 from tidegate.http.doors import open_door as anybody
-from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.gate.callers import CallerKeys, OwnKeys, PassedKeys
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.application import GateApplications, build_gate_applications
+from tidegate.http.proxy.checking import Checking
 from tidegate.http.proxy.passing import Proxy, Rejecting
 from tidegate.http.routes import bind
 from tidegate.ports.engine import EngineReport
@@ -48,6 +51,7 @@ from tidegate.ports.journal import Journal
 from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission
 from tidegate.services.callers import Callers
+from tidegate.services.issuing import Issuing
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.policy import PolicyError
 from tidegate.services.proven import Proven
@@ -162,9 +166,8 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
         lifecycle = Lifecycle()
         addresses = Addresses(settings.passing.paths)
-        keys = PassedKeys(
-            secrets.fingerprint_key, lambda principal: known.register.record(principal) is not None, time.monotonic
-        )
+        issuing = Issuing(store, secrets.server_keys, known, time.time) if shows_own_keys(settings) else None
+        keys = _caller_keys(issuing, secrets, known.register)
         door = open_door(
             settings,
             plans,
@@ -195,13 +198,19 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             rejecting=Rejecting(door.note_dead, door.note_guess),
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
+            passes_keys=issuing is None,
             guess=_guess(admission.scheduler),
         )
         callers = Callers(
-            reputation=known, recent=store.recent, journal=journal, fingerprint=fingerprint, clock=time.time
+            reputation=known,
+            recent=store.recent,
+            journal=journal,
+            fingerprint=fingerprint,
+            clock=time.time,
+            issuing=issuing,
         )
         applications = build_gate_applications(
-            proxy=proxy,
+            proxy=_checked(proxy, keys, issuing, door),
             engine=behind,
             admission=admission,
             lifecycle=lifecycle,
@@ -235,6 +244,19 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
 
+def _caller_keys(issuing: Issuing | None, secrets: Secrets, register: Register) -> CallerKeys:
+    if issuing is not None:
+        return OwnKeys(secrets.server_keys)
+    return PassedKeys(secrets.fingerprint_key, lambda principal: register.record(principal) is not None, time.monotonic)
+
+
+def _checked(proxy: Proxy, keys: CallerKeys, issuing: Issuing | None, door: Door) -> ASGIApp:
+    if issuing is None or isinstance(keys, PassedKeys):
+        return proxy
+    issuing.dead = door.note_dead
+    return Checking(app=proxy, keys=keys, issuing=issuing)
+
+
 def _members(plan: GateRun) -> list[Member]:
     return [
         Member(
@@ -251,9 +273,13 @@ def _members(plan: GateRun) -> list[Member]:
 async def _upstreams(plan: GateRun) -> AsyncIterator[dict[str, Upstream]]:
     given = plan.settings.engine
     waits = UpstreamPlan(silence_s=given.stall_s, first_s=given.first_token_s)
+    # A key of the gate's own is nobody's business behind it, also where nothing takes its place.
+    instead = "" if shows_own_keys(plan.settings) else None
     async with contextlib.AsyncExitStack() as stack:
         yield {
-            member.name: await stack.enter_async_context(Upstream(member.name, plan.keys.get(member.name), waits))
+            member.name: await stack.enter_async_context(
+                Upstream(member.name, plan.keys.get(member.name, instead), waits)
+            )
             for member in _members(plan)
         }
 
