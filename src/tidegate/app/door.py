@@ -23,7 +23,9 @@ from tidegate.http.gate.connections import Connections
 from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
+from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.passing import Guess
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,17 @@ def open_admission(plans: Plans, register: Register, served: Callable[..., None]
     return Admission(
         Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
     )
+
+
+def guess(scheduler: Scheduler) -> Guess:
+    """Tell how far an answer should be by its time, at the rates that the engine is known to have."""
+
+    def guess(ask: Ask, passed_s: float) -> int:
+        cost = scheduler.cost
+        writing_s = passed_s - ask.tokens / cost.prefill_tok_s
+        return max(0, int(writing_s * cost.decode_tok_s / max(1, scheduler.running)))
+
+    return guess
 
 
 def open_door(

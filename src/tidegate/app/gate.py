@@ -22,7 +22,7 @@ from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import beside
 from tidegate.app.certificate import Certificate
-from tidegate.app.door import Door, open_admission, open_door
+from tidegate.app.door import Door, guess, open_admission, open_door
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
 from tidegate.app.plans import plans_of
@@ -32,7 +32,6 @@ from tidegate.app.serve import Audience
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
 from tidegate.config import Settings
 from tidegate.config.engines import root_of, shows_own_keys
-from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
@@ -48,7 +47,6 @@ from tidegate.http.proxy.passing import Proxy, Rejecting
 from tidegate.http.routes import bind
 from tidegate.ports.engine import EngineReport
 from tidegate.ports.journal import Journal
-from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission
 from tidegate.services.callers import Callers
 from tidegate.services.issuing import Issuing
@@ -199,7 +197,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
             passes_keys=issuing is None,
-            guess=_guess(admission.scheduler),
+            guess=guess(admission.scheduler),
         )
         callers = Callers(
             reputation=known,
@@ -282,15 +280,6 @@ async def _upstreams(plan: GateRun) -> AsyncIterator[dict[str, Upstream]]:
             )
             for member in _members(plan)
         }
-
-
-def _guess(scheduler: Scheduler) -> Callable[[Ask, float], int]:
-    def guess(ask: Ask, passed_s: float) -> int:
-        cost = scheduler.cost
-        writing_s = passed_s - ask.tokens / cost.prefill_tok_s
-        return max(0, int(writing_s * cost.decode_tok_s / max(1, scheduler.running)))
-
-    return guess
 
 
 def _changed(report: EngineReport, journal: Journal, audience: Audience) -> None:
