@@ -1,15 +1,17 @@
 #!/bin/sh
-# Says where an nginx and a HAProxy are that tests may run, and installs Debian's when it can. Never fails:
+# Says where an nginx, a HAProxy and nft are that tests may run, and installs Debian's when it can. Never fails:
 # without one its tests are skipped, each with the reason printed here.
 set -eu
 
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
 missing=
-for name in nginx haproxy; do
+for name in nginx haproxy nft; do
+    package=$name
+    [ "$name" != nft ] || package=nftables
     if command -v "$name" >/dev/null 2>&1; then
-        echo "Proxy tests run $(command -v "$name")"
+        echo "Proxy and firewall tests run $(command -v "$name")"
     else
-        missing="$missing $name"
+        missing="$missing $package"
     fi
 done
 [ -n "$missing" ] || exit 0
@@ -20,7 +22,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     exit 0
 fi
 
-echo "Installing$missing for the proxy tests"
+echo "Installing$missing for the tests of proxies and the firewall"
 # The tests start their own: the package must not start one as a service of this machine.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then

@@ -21,7 +21,9 @@ from tidegate.cli.program import app
 from tidegate.config.settings import EngineUpstream, Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
+from tidegate.core.models.sameness import LookOutcome
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
@@ -166,6 +168,8 @@ def event_log() -> str:
         ("finish", FinishReason),
         ("outcome` of a `login", events.LoginOutcome),
         ("outcome` of a `signup", events.SignUpOutcome),
+        ("why` of a `firewall", OffloadReason),
+        ("spared` of a `firewall_spared", Spared),
     ):
         lines.append(f"- `{name}`: {_listed(words)}.")
     lines.append("- `reason`: see [errors](errors.md).")
@@ -226,12 +230,29 @@ _FIELD_MEANINGS = {
         "`true`: refused by its headers alone. Only the first twenty of a second have a line; all of them are counted "
         "in `gate` events. Otherwise absent."
     ),
-    "what": "What was changed: `limit` for limits, shares and lists.",
-    "detail": "`reloaded` from the settings, or `rolled_back` to what was before.",
+    "what": "What was changed: `limit` for limits, shares and lists, `model` for the model that answers.",
+    "detail": (
+        "Of a `limit`: `reloaded` from the settings, or `rolled_back` to what was before. Of a `model`: `pinned`; "
+        "changed in its `weights`, or only in its chat `template` or a system prompt; `same` again; or beyond "
+        "comparing, for it gives `no_logprobs` or is `unsteady`."
+    ),
+    "distance": "How far answers are from the pinned model's, in nats a token: 0.1 and more is another model.",
     "settings": "The names of the settings that changed; never their values.",
     "over_s": "The seconds in which these were counted.",
     "refused": "How many were refused, by reason.",
     "would": "How many a dry run let through, by the reason for which they would have been refused. Absent: none.",
+    "bits": "The length of the prefix: 32 or 64 is the one address (an IPv6 /64), 24 or 56 its network.",
+    "why": "Why it was handed over, one of the words below.",
+    "mode": "`on`, or `dry_run` where it was only written down.",
+    "until_s": "When it ends, in Unix seconds. No line is written then.",
+    "times": "How often the same was handed over within a day, this time too; each lasts twice as long.",
+    "by": (
+        "Only with `firewall:ended`, before its time: `operator`, another `policy`, or an `inhabitant`, a valid "
+        "session or key from there."
+    ),
+    "spared": "How often a source pressed and was left to the gate, by why; the words are below.",
+    "failures": "How often since the start.",
+    "unsent": "Elements that wait for the firewall to be reached.",
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
     "error": "The exception's class, with `:0`; never its message.",
     "raised_at": "`module:line` where it rose.",
@@ -301,6 +322,9 @@ def label_values(label: str) -> str:
         "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
         "kind": f"{_listed(TokenKind)}.",
         "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
+        "verdict": f"{_listed(LookOutcome)}: what came of looking whether it is still the pinned model.",
+        "mode": f"{_listed(Mode)}.",
+        "why": f"{_listed(OffloadReason)} of an element; {_listed(Spared)} of what was spared.",
         "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
     }[label]
 

@@ -41,11 +41,17 @@ class Running:
 
 def test_all_of_the_live_tables_and_no_more_of_the_others_can_be_exchanged() -> None:
     names = flat(load_settings(None, {"HOME": "/people/ana"}))
-    assert {name.partition(".")[0] for name in names if is_live(name)} == {"gate", "admission", "standing", "engine"}
+    assert {name.partition(".")[0] for name in names if is_live(name)} == {
+        *("gate", "admission", "standing", "engine", "firewall")
+    }
     assert {name for name in names if is_live(name) and name.startswith("engine.")} == {
         *("engine.max_waiting", "engine.max_per_account")
     }
     assert not is_live("data_dir")
+    assert {name for name in names if name.startswith("firewall.") and not is_live(name)} == {
+        *("firewall.target", "firewall.socket", "firewall.map_file", "firewall.map_form"),
+        *("firewall.webhook_url", "firewall.webhook_secret"),
+    }
 
 
 def test_a_reload_carries_out_what_the_file_says_now_and_a_rollback_what_it_said(tmp_path: Path) -> None:

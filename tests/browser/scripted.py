@@ -137,6 +137,8 @@ class ScriptedService:
                 local_status_url="",
                 certificate=None,
                 read_settings=Settings,
+                datadir=datadir,
+                model_sha256="0" * 64,
             )
             self.setup_path = f"/setup/{wired.setup.code}"
             listener = stack.enter_context(contextlib.closing(bind_port("127.0.0.1", 0, "server.port")))

@@ -109,6 +109,17 @@ TEXTS = {
     "passing.paths": ("/api/v1/, /x", ("/api/v1/", "/x")),
     "data_dir": ("/srv/x", Path("/srv/x")),
     "models.cache_dir": ("/srv/m", Path("/srv/m")),
+    "firewall.mode": ("dry_run", "dry_run"),
+    "firewall.target": ("map", "map"),
+    "firewall.socket": ("~/s", Path("/people/ana/s")),
+    "firewall.map_file": ("~/m", Path("/people/ana/m")),
+    "firewall.map_form": ("nginx", "nginx"),
+    "firewall.webhook_url": ("https://firewall.example", "https://firewall.example"),
+    "firewall.webhook_secret": ("whsec_x", "whsec_x"),
+    "firewall.first_s": ("60", 60.0),
+    "firewall.longest_s": ("900", 900.0),
+    "firewall.widest_v4": ("24", 24),
+    "firewall.widest_v6": ("56", 56),
 }
 
 

@@ -14,6 +14,8 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
     EngineChanged,
+    FirewallChanged,
+    FirewallSpared,
     GateRefused,
     LoginOutcome,
     LoginTried,
@@ -21,8 +23,11 @@ from tidegate.core.events import (
     RouteKind,
     SignUpOutcome,
     SignUpTried,
+    Tag,
 )
-from tidegate.core.identifiers import RequestId
+from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
+from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.models.sameness import Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +94,21 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
     counted.record(GateRefused(t=1, over_s=5.0, refused=told, would=told))
     counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
     counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
+    look = Look(outcome=LookOutcome.SAME, sameness=Sameness(), prompt_tokens=1, completion_tokens=1)
+    counted.looked(look)
+    counted.record(
+        FirewallChanged(
+            t=1,
+            event=Tag.FIREWALL_ADDED,
+            src=Fingerprint("0" * 16),
+            bits=32,
+            why=OffloadReason.KEPT_SENDING,
+            mode=Mode.ON,
+            until_s=2,
+            times=1,
+        )
+    )
+    counted.record(FirewallSpared(t=1, over_s=60.0, spared={Spared.OWN: 1}))
     shown = {
         (sample.name, label)
         for family in text_string_to_metric_families(counted.exposition().decode())

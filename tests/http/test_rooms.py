@@ -111,6 +111,7 @@ async def test_the_operator_sees_the_cause_and_how_full_it_is(service: Service) 
         "waiting": 0,
         "slots": 2,
         "draining": False,
+        "model": None,
     }
     metrics = await _get(service.apps.operator, "/metrics")
     assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

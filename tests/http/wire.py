@@ -29,6 +29,7 @@ from tidegate.http.gate.guard import Guard, Report
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.gate.public import public_lanes
 from tidegate.http.gate.sockets import UNTAKEN_LIMIT_S, tune
+from tidegate.services.handover import Handover
 from tidegate.testing.standing import a_record
 
 SERVER_KEYS = ServerKeys(1, {1: b"k" * 32})
@@ -57,6 +58,7 @@ class Gatehouse:
         trusted: tuple[str, ...] = (),
         expects_proxy_header: bool = False,
         preview: Preview | None = None,
+        handover: Handover | None = None,
     ) -> None:
         self.counted: list[tuple[Reason, Standing, Lane | None]] = []
         self.reports: list[Report] = []
@@ -76,6 +78,7 @@ class Gatehouse:
             reported=self.reports.append,
             crashed=lambda *told: self.crashes.append(told),
             expects_proxy_header=expects_proxy_header,
+            handover=handover,
         )
 
     def knows(self, number: int) -> None:

@@ -106,8 +106,9 @@ class Instance:
         key: str = "",
         env: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        enter: Sequence[str] = (),
     ) -> None:
-        """Starts it; `ready` waits. With port 0 the addresses are known once it is ready."""
+        """Starts it, by way of `enter`; `ready` waits. With port 0 the addresses are known once it is ready."""
         self.folder, self.models, self.key = folder, models, key
         self.data = data or folder / "data"
         self.out_path, self.err_path = folder / "stdout", folder / "stderr"
@@ -116,7 +117,7 @@ class Instance:
         self._urls = [f"http://127.0.0.1:{port}" for port in ports]
         self._calls: list[Call] = []
         public, status, operator = map(str, ports)
-        command = [*_PROGRAM, "serve", "--config", str(config_path), "--data", str(self.data)]
+        command = [*enter, *_PROGRAM, "serve", "--config", str(config_path), "--data", str(self.data)]
         command += ["--port", public, "--status-port", status, "--operator-port", operator, *arguments]
         with self.out_path.open("ab") as out, self.err_path.open("ab") as err:
             # A session of its own: a Ctrl-C for it is none for the test run.

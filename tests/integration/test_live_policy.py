@@ -63,7 +63,7 @@ def test_a_reload_counts_within_a_second_drops_no_stream_and_can_be_put_back(
     *_, finish, done = call.events()
     call.leave()
     assert (finish["choices"][0]["finish_reason"], done) == ("length", "[DONE]"), "to its last token, through it all"
-    tags = [(event["detail"], event["settings"]) for event in instance.events() if event["kind"] == "change"]
+    tags = [(event["detail"], event["settings"]) for event in instance.events() if event["event"] == "policy:changed"]
     assert [detail for detail, _ in tags] == ["reloaded", "rolled_back"]
     assert instance.stop() == 0
 

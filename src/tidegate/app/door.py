@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from tidegate.adapters.firewall.memory import InhabitedFile
+from tidegate.app.firewall import open_handover
 from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
 from tidegate.core.admission.claims import Crowded, Shed
-from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.gate import Gate, Preview
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
@@ -25,6 +27,7 @@ from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission, Patience
+from tidegate.services.handover import Handover
 from tidegate.services.passing import Guess
 
 
@@ -39,6 +42,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     pressure: Pressure
     telling: Telling
+    handover: Handover
     steady: Callable[[], float]
 
     def apply(self, plans: Plans) -> None:
@@ -48,6 +52,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.register.plan = plans.standing
         self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
         self.admission.patience = patience(plans)
+        self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -92,6 +97,26 @@ def guess(scheduler: Scheduler) -> Guess:
     return guess
 
 
+def steady_clock() -> Callable[[], float]:
+    """Unix time that never steps: a bucket must not be filled by setting the clock."""
+    started_at, started_ticks = time.time(), time.monotonic()
+    return lambda: started_at + time.monotonic() - started_ticks
+
+
+def room_ahead(register: Register, scheduler: Scheduler) -> Preview:
+    """Tell from a request's head whether there will be room for it."""
+
+    def preview(
+        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
+    ) -> Shed | Crowded | None:
+        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
+        now = time.monotonic()
+        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+        return shed or scheduler.crowded(who, standing, now)
+
+    return preview
+
+
 def open_door(
     settings: Settings,
     plans: Plans,
@@ -102,27 +127,28 @@ def open_door(
     admission: Admission,
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
+    key: bytes,
+    memory: InhabitedFile,
+    is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`."""
-    scheduler = admission.scheduler
+    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`.
 
-    started_at, started_ticks = time.time(), time.monotonic()
-
-    def steady() -> float:
-        # Unix time that never steps: a bucket must not be filled by setting the clock.
-        return started_at + time.monotonic() - started_ticks
-
-    def preview(
-        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
-    ) -> Shed | Crowded | None:
-        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
-        now = time.monotonic()
-        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-        return shed or scheduler.crowded(who, standing, now)
-
+    `key` hides where known people live; `is_nobody_known`: there is no account yet.
+    """
+    steady = steady_clock()
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, preview)
+    gate = Gate(plans.gate, register, room_ahead(register, admission.scheduler))
+    handover = open_handover(
+        settings,
+        plans.firewall,
+        key=key,
+        memory=memory,
+        is_nobody_known=is_nobody_known,
+        journal=journal,
+        fingerprint=fingerprint,
+        clock=steady,
+    )
     guard = Guard(
         gate=gate,
         credentials=credentials,
@@ -134,6 +160,7 @@ def open_door(
         reported=telling.reported,
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
+        handover=handover,
     )
     return Door(
         gate=gate,
@@ -144,5 +171,6 @@ def open_door(
         admission=admission,
         pressure=pressure,
         telling=telling,
+        handover=handover,
         steady=steady,
     )

@@ -10,40 +10,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import msgspec
-from msgspec import Meta
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.log import JsonLog
-from tidegate.app.door import guess, open_admission, open_door
+from tidegate.app.background import beside
+from tidegate.app.door import guess, open_admission, room_ahead, steady_clock
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
-from tidegate.config import Settings, SettingsError
-from tidegate.config.settings import (
-    AdmissionSettings,
-    EngineSettings,
-    GateSettings,
-    ServerSettings,
-    StandingSettings,
-)
+from tidegate.app.wrapping_plan import WrappingPlan, plan_of
+from tidegate.config import Settings
+from tidegate.config.exposure import trusted_proxies
+from tidegate.core.admission.gate import Gate
+from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.events import AnyEvent
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.gate.clients import Clients, packed
+from tidegate.http.gate.guard import Guard
+from tidegate.http.gate.telling import Telling
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.passing import Proxy, Rejecting
 from tidegate.http.wrapping.application import Wrapping
 from tidegate.http.wrapping.handler import Handler
-from tidegate.http.wrapping.paths import ASKED, SPARED, KeysOnPaths, Paths
+from tidegate.http.wrapping.paths import KeysOnPaths, Paths
 from tidegate.ports.journal import Journal
 from tidegate.ports.standing import StandingStore
 from tidegate.services.lifecycle import Lifecycle
@@ -51,49 +49,6 @@ from tidegate.services.proven import Proven
 from tidegate.services.reputation import Reputation
 
 _SECRET_BYTES: Final = 32
-_OF_CONNECTIONS: Final = frozenset(
-    {"connections", "connections_per_address", "head_s", "body_s", "body_bytes_per_s", "strangers_body_bytes", "idle_s"}
-)
-
-_AT: Final = re.compile(r" - at `\$\.([^`]*)`\Z")
-
-_Path = Annotated[str, Meta(pattern="^/[^?#]*$", max_length=200)]
-
-
-class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What TidegateMiddleware takes. `gate`, `admission` and `standing` are tables as in Tidegate's configuration.
-
-    paths: what is posted there asks a model; placeholders as Starlette's, `/v1/{name}/chat`.
-    spared: never refused, such as what a balancer asks for.
-    slots: so many requests are answered at once.
-    max_waiting: so many more may wait, of each standing.
-    max_per_caller: so many one caller may have running or waiting.
-    max_body_bytes: a larger body is refused.
-    trusted_proxies: whose word on the caller's address is believed.
-    data_dir: where what is known of callers is kept; by default it is forgotten with the process.
-    """
-
-    paths: Annotated[tuple[_Path, ...], Meta(min_length=1)] = ASKED
-    spared: tuple[_Path, ...] = SPARED
-    slots: Annotated[int, Meta(ge=1, le=65_536)] = 8
-    max_waiting: Annotated[int, Meta(ge=1, le=100_000)] = EngineSettings().max_waiting
-    max_per_caller: Annotated[int, Meta(ge=1, le=100_000)] = EngineSettings().max_per_account
-    max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)] = ServerSettings().max_body_bytes
-    trusted_proxies: tuple[str, ...] = ()
-    data_dir: Path | None = None
-    gate: GateSettings = GateSettings()
-    admission: AdmissionSettings = AdmissionSettings()
-    standing: StandingSettings = StandingSettings()
-
-    def settings(self) -> Settings:
-        """The same as Tidegate's own settings have it."""
-        return Settings(
-            server=ServerSettings(trusted_proxies=self.trusted_proxies, max_body_bytes=self.max_body_bytes),
-            engine=EngineSettings(max_waiting=self.max_waiting, max_per_account=self.max_per_caller),
-            gate=self.gate,
-            admission=self.admission,
-            standing=self.standing,
-        )
 
 
 class TidegateMiddleware:
@@ -112,7 +67,7 @@ class TidegateMiddleware:
     def __init__(self, app: ASGIApp, **settings: Any) -> None:
         """Raises ValueError for settings that cannot be meant; nothing is opened yet."""
         self._app = app
-        self._plan = _plan_of(settings)
+        self._plan = plan_of(settings)
         self._opening = asyncio.Lock()
         self._kept = contextlib.AsyncExitStack()
         self._inside: Wrapping | None = None
@@ -162,15 +117,14 @@ class TidegateMiddleware:
     async def _opened(self) -> Wrapping:
         plan = self._plan
         if plan.data_dir is None:
-            return _wrapped(self._app, plan, os.urandom(_SECRET_BYTES), _Silent(), None)
+            return _wrapped(self._app, plan, os.urandom(_SECRET_BYTES), _Silent(), None)[0]
         async with contextlib.AsyncExitStack() as stack:
             secret, journal, store = await stack.enter_async_context(_keeping(plan.data_dir, plan.settings()))
             reputation = Reputation(store, _register(plan, secret), time.time)
             await reputation.load()
-            made = _wrapped(self._app, plan, secret, journal, reputation)
+            made, telling = _wrapped(self._app, plan, secret, journal, reputation)
             stack.push_async_callback(reputation.flush)
-            flushing = asyncio.create_task(reputation.flush_now_and_then())
-            stack.callback(flushing.cancel)
+            await stack.enter_async_context(beside(reputation.flush_now_and_then(), telling.tell_now_and_then()))
             self._kept = stack.pop_all()
         return made
 
@@ -182,32 +136,6 @@ class _Silent:
         """Drop it."""
 
 
-def _plan_of(given: dict[str, Any]) -> WrappingPlan:
-    try:
-        plan = msgspec.convert(given, WrappingPlan, dec_hook=_decode)
-        _check(given)
-        plans_of(plan.settings(), bytes(_SECRET_BYTES), plan.slots)
-    except (SettingsError, ValueError) as error:
-        what = str(error).replace("server.trusted_proxies", "trusted_proxies")
-        at = _AT.search(what)
-        msg = f"TidegateMiddleware: {what if at is None else f'{at[1]}: {what[: at.start()]}'}"
-        raise ValueError(msg) from None
-    return plan
-
-
-def _check(given: dict[str, Any]) -> None:
-    of_connections = sorted(_OF_CONNECTIONS & set(given.get("gate") or ()))
-    if of_connections:
-        msg = f"gate.{of_connections[0]}: connections are your server's to bound; leave it out"
-        raise ValueError(msg)
-
-
-def _decode(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value).expanduser()
-    raise NotImplementedError
-
-
 def _register(plan: WrappingPlan, secret: bytes) -> Register:
     plans = plans_of(plan.settings(), secret, plan.slots)
     return Register(plans.standing, plan.gate.most_principals)
@@ -215,7 +143,7 @@ def _register(plan: WrappingPlan, secret: bytes) -> Register:
 
 def _wrapped(
     app: ASGIApp, plan: WrappingPlan, secret: bytes, journal: Journal, reputation: Reputation | None
-) -> Wrapping:
+) -> tuple[Wrapping, Telling]:
     settings = plan.settings()
     plans = plans_of(settings, secret, plan.slots)
     register = _register(plan, secret) if reputation is None else reputation.register
@@ -227,31 +155,42 @@ def _wrapped(
     fingerprint = fingerprinter(secret)
     paths = Paths(plan.paths, plan.spared)
     keys = PassedKeys(secret, lambda principal: register.record(principal) is not None, time.monotonic)
-    door = open_door(
-        settings,
-        plans,
+    steady, pressure = steady_clock(), Pressure()
+    telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
+    gate = Gate(plans.gate, register, room_ahead(register, admission.scheduler))
+    guard = Guard(
+        gate=gate,
         credentials=KeysOnPaths(keys),
+        clients=Clients(trusted_proxies(settings)),
         lanes=paths,
-        register=register,
-        admission=admission,
-        journal=journal,
-        fingerprint=fingerprint,
+        clock=steady,
+        counted=telling.counted,
+        spared=telling.spared,
+        reported=telling.reported,
+        crashed=telling.crashed,
     )
+
+    def guessed(host: str) -> None:
+        address = packed(host)
+        if address is not None:
+            gate.note_guess(address, steady())
+
     proxy = Proxy(
         upstreams=Handler(app),
         addresses=Addresses(),
         keys=keys,
-        proven=Proven(register, time.time, door.is_flooded),
+        proven=Proven(register, time.time, lambda: pressure.is_flooded(time.monotonic())),
         admission=admission,
         lifecycle=Lifecycle(),
-        rejecting=Rejecting(door.note_dead, door.note_guess),
+        rejecting=Rejecting(lambda digest: gate.note_dead(digest, steady()), guessed),
         fingerprint=fingerprint,
         max_body_bytes=plan.max_body_bytes,
+        strangers_body_bytes=settings.gate.strangers_body_bytes,
         guess=guess(admission.scheduler),
     )
-    return Wrapping(
+    made = Wrapping(
         app,
-        guard=door.guard,
+        guard=guard,
         paths=paths,
         admitting=proxy,
         journal=journal,
@@ -259,6 +198,7 @@ def _wrapped(
         clock=time.time,
         ticks=time.monotonic,
     )
+    return made, telling
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +17,7 @@ from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
 from tidegate.adapters.engines.passing import PassingEngines
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
+from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.log import JsonLog, console_echo
@@ -37,6 +39,7 @@ from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
 from tidegate.core.standing.register import Register
 from tidegate.http.control import callers as callers_control
+from tidegate.http.control import firewall as firewall_control
 from tidegate.http.doors import open_door as anybody
 from tidegate.http.gate.callers import CallerKeys, OwnKeys, PassedKeys
 from tidegate.http.gate.protocol import guarded
@@ -56,6 +59,8 @@ from tidegate.services.proven import Proven
 
 _USUAL_PLACES: Final = 64
 _FOLLOW_EVERY_S: Final = 0.5
+_COLLECTED_EVERY: Final = (20_000, 20, 50)
+"""Next to nothing that serves a request refers to itself, so the collector finds next to nothing."""
 
 
 class GateRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +180,9 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             admission=admission,
             journal=journal,
             fingerprint=fingerprint,
+            key=secrets.fingerprint_key,
+            memory=InhabitedFile(datadir.inhabited_path),
+            is_nobody_known=not len(known.register),
         )
         policy = live_policy(
             settings,
@@ -196,8 +204,9 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             rejecting=Rejecting(door.note_dead, door.note_guess),
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
-            passes_keys=issuing is None,
+            strangers_body_bytes=settings.gate.strangers_body_bytes,
             guess=guess(admission.scheduler),
+            passes_keys=issuing is None,
         )
         callers = Callers(
             reputation=known,
@@ -216,11 +225,15 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             exposition=metrics.exposition,
             policy=policy,
-            control=bind(callers_control.TABLE, callers, anybody),
+            control=[
+                *bind(callers_control.TABLE, callers, anybody),
+                *bind(firewall_control.TABLE, door.handover, anybody),
+            ],
             clock=time.time,
             ticks=time.monotonic,
         )
         stack.push_async_callback(known.flush)
+        stack.push_async_callback(door.handover.close)
         await stack.enter_async_context(
             beside(
                 engines.look_after(),
@@ -228,6 +241,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
                 _greet(behind, journal, audience),
                 known.flush_now_and_then(),
                 door.telling.tell_now_and_then(),
+                door.handover.go_on(),
             )
         )
 
@@ -334,6 +348,10 @@ async def _serve_until_told(
     servers = [one for one, _ in pairs]
     tasks = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in pairs]
     stopping = asyncio.create_task(told.stop.wait())
+    # What was made until now stays: without this the collector looks through all of it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_EVERY)
     # A server that ends by itself has failed: then the whole gate stops, loudly.
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     drain_s = plan.settings.server.drain_s

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from tidegate.app.firewall import firewall_plan
 from tidegate.config import Settings
 from tidegate.config.exposure import check
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
 from tidegate.http.gate.connections import ConnectionPlan
@@ -24,6 +26,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     connections: ConnectionPlan
     admission: AdmissionPlan
     standing: StandingPlan
+    firewall: FirewallPlan
     patience_s: float
     patience_whole_s: float
 
@@ -92,6 +95,7 @@ def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> 
             established_age_days=standing.established_age_days,
             half_life_days=standing.half_life_days,
         ),
+        firewall=firewall_plan(settings),
         patience_s=admission.patience_s,
         patience_whole_s=admission.patience_whole_s,
     )

@@ -13,13 +13,14 @@ from tidegate.config import Settings, SettingsError
 from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
-_LIVE_TABLES = ("gate.", "admission.", "standing.")
+_LIVE_TABLES = ("gate.", "admission.", "standing.", "firewall.")
 _LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account"})
+_OF_TARGETS = ("firewall.target", "firewall.socket", "firewall.map_", "firewall.webhook_")
 
 
 def is_live(name: str) -> bool:
     """Whether a setting can be exchanged while the service runs."""
-    return name.startswith(_LIVE_TABLES) or name in _LIVE_NAMES
+    return (name.startswith(_LIVE_TABLES) and not name.startswith(_OF_TARGETS)) or name in _LIVE_NAMES
 
 
 def flat(settings: Settings) -> dict[str, object]:

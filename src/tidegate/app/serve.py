@@ -57,6 +57,7 @@ class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[str, Asset]
     read_settings: Callable[[], Settings]
     certificate: Certificate | None = None
+    model_sha256: str = ""
 
 
 def card_of(manifest: Manifest, context_tokens: int) -> ModelCard:
@@ -165,13 +166,18 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             local_status_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[1],
             certificate=plan.certificate,
             read_settings=plan.read_settings,
+            datadir=datadir,
+            model_sha256=plan.model_sha256,
         )
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.door.handover.close)
         await stack.enter_async_context(
             beside(
                 _greet(engine, wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
+                *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
+                wired.door.handover.go_on(),
             )
         )
         when_hung_up(lambda: _reload(wired.policy, audience))
@@ -187,11 +193,13 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
     socket_path = plan.datadir.run_path / "engine.sock"
     check_path(socket_path)
     threads = given.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+    aside = 1 if given.fingerprint_s else 0
     process = EngineProcess(
         EnginePlan(
             model_path=str(plan.model_path),
             socket_path=str(socket_path),
             slots=given.slots,
+            aside=aside,
             context_tokens=given.context_tokens,
             threads=threads,
             batch_tokens=given.batch_tokens,
@@ -215,7 +223,7 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
             audience.trouble(report.restarts, process.last_words)
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
-    return EmbeddedEngine(plan.model, process, str(socket_path), health, changed)
+    return EmbeddedEngine(plan.model, process, str(socket_path), health, changed, aside=aside)
 
 
 def _engine_environment() -> dict[str, str]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.certificate import Certificate
@@ -17,6 +19,7 @@ from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import reputation
+from tidegate.app.sameness import sameness_watcher
 from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
@@ -33,6 +36,7 @@ from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
+from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -48,6 +52,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     policy: Policy
     reputation: Reputation
+    sameness: SamenessWatcher | None
 
 
 async def wire(
@@ -65,6 +70,8 @@ async def wire(
     local_status_url: str,
     certificate: Certificate | None,
     read_settings: Callable[[], Settings],
+    datadir: DataDir,
+    model_sha256: str,
 ) -> Wired:
     """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment."""
     fingerprint = fingerprinter(secrets.fingerprint_key)
@@ -80,6 +87,9 @@ async def wire(
         admission=admission,
         journal=journal,
         fingerprint=fingerprint,
+        key=secrets.fingerprint_key,
+        memory=InhabitedFile(datadir.inhabited_path),
+        is_nobody_known=not await store.accounts.newest_users(1),
     )
     policy = live_policy(
         settings,
@@ -89,6 +99,15 @@ async def wire(
         certificate=certificate,
         journal=journal,
         clock=time.time,
+    )
+    sameness = sameness_watcher(
+        settings,
+        engine=engine,
+        admission=admission,
+        datadir=datadir,
+        sha256=model_sha256,
+        journal=journal,
+        looked=metrics.looked,
     )
     desk = Desk(
         engine=engine,
@@ -139,8 +158,10 @@ async def wire(
         exposition=metrics.exposition,
         later=later,
         policy=policy,
+        sameness=sameness,
+        handover=door.handover,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
         applications = msgspec.structs.replace(applications, public=public)
-    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known)
+    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known, sameness=sameness)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import typer
 from rich.table import Table
 
+from tidegate.cli.asking import ask
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of, settings_of
-from tidegate.cli.output import NOT_SO, print_json, refuse, whole_console
+from tidegate.cli.output import print_json, whole_console
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
 
 policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Limits, shares and lists, while it runs.")
-
-_OK = 200
 
 
 @policy_app.command("show")
@@ -75,25 +72,4 @@ def _shown(value: object) -> str:
 
 
 def _ask(datadir: DataDir, method: str, path: str) -> Any:
-    answer = asyncio.run(_exchange(datadir, method, path))
-    if answer is None:
-        refuse("no service runs on this data directory; it reads its settings when it starts", NOT_SO)
-    status, body = answer
-    told = msgspec.json.decode(body)
-    if status != _OK:
-        refuse(told["error"]["message"], NOT_SO)
-    return told
-
-
-async def _exchange(datadir: DataDir, method: str, path: str) -> tuple[int, bytes] | None:
-    import aiohttp
-
-    connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.request(method, f"http://control{path}") as response,
-        ):
-            return response.status, await response.read()
-    except aiohttp.ClientError:
-        return None
+    return ask(datadir, method, path, instead="it reads its settings when it starts")

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, callers, gate, models, policy, serve
+from tidegate.cli import accounts, backup, callers, firewall, gate, models, policy, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -76,6 +76,7 @@ app.add_typer(accounts.keys_app, name="keys")
 app.add_typer(callers.callers_app, name="callers")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.policy_app, name="policy")
+app.add_typer(firewall.firewall_app, name="firewall")
 
 
 def main() -> None:

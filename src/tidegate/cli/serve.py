@@ -105,6 +105,7 @@ def serve(
                 assets=assets,
                 read_settings=read,
                 certificate=certificate,
+                model_sha256=manifest.sha256,
             )
             greeting = Greeting(settings, listeners, manifest, is_first=is_first)
             with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

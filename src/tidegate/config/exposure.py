@@ -11,7 +11,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 from tidegate.config.engines import check_engines
 from tidegate.config.load import SettingsError
-from tidegate.config.settings import ServerSettings, Settings
+from tidegate.config.settings import FirewallSettings, ServerSettings, Settings
+from tidegate.core.firewall.signing import secret_of
 
 _MAPPED_BITS = 96
 _LEAST_BITS = {4: 8, 6: 7}
@@ -24,11 +25,13 @@ def check(settings: Settings) -> None:
     networks(server.trusted_proxies, "server.trusted_proxies")
     networks(settings.gate.allow, "gate.allow")
     networks(settings.gate.deny, "gate.deny")
+    networks(settings.firewall.never, "firewall.never")
     trusted_proxies(settings)
     _check_pair(server)
     _check_proxy_protocol(server)
     _check_reach(server)
     check_engines(settings)
+    _check_firewall(settings.firewall)
 
 
 def trusted_proxies(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -114,3 +117,22 @@ def _check_reach(server: ServerSettings) -> None:
         "(--trusted-proxy ADDRESS), or say that this is meant (--allow-plain-http)"
     )
     raise SettingsError(msg)
+
+
+_NEEDED = {"map": ("map_file",), "webhook": ("webhook_url", "webhook_secret")}
+
+
+def _check_firewall(firewall: FirewallSettings) -> None:
+    if firewall.mode == "on" and firewall.target == "none":
+        msg = "firewall.mode = 'on': nobody is named who keeps sources out; set firewall.target, or try it with dry_run"
+        raise SettingsError(msg)
+    for name in _NEEDED.get(firewall.target, ()):
+        if getattr(firewall, name) is None:
+            msg = f"firewall.target = {firewall.target!r}: set firewall.{name}"
+            raise SettingsError(msg)
+    if firewall.webhook_secret is not None:
+        try:
+            secret_of(firewall.webhook_secret)
+        except ValueError as error:
+            msg = f"firewall.webhook_secret: {error}; make one with: echo whsec_$(openssl rand -base64 32)"
+            raise SettingsError(msg) from None

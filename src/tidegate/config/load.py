@@ -34,7 +34,7 @@ _NOT_SETTINGS = {"TIDEGATE_CONFIG"}
 _TABLES = {"engines": EngineUpstream}
 """Arrays of tables, and what each table is."""
 
-_SECRET_KEYS = {"models.hub_token", "database_url", "engines[].key_env", "engines[].url"}
+_SECRET_KEYS = {"models.hub_token", "database_url", "firewall.webhook_secret", "engines[].key_env", "engines[].url"}
 """Where a secret belongs, or is put by mistake."""
 
 
@@ -220,11 +220,15 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
         cache_dir = cache_home / "tidegate" / "models"
     server = settings.server
     tls_cert, tls_key = (path and _absolute(path, home) for path in (server.tls_cert, server.tls_key))
+    firewall, map_file = settings.firewall, settings.firewall.map_file
     return msgspec.structs.replace(
         settings,
         data_dir=_absolute(data_dir, home),
         server=msgspec.structs.replace(server, tls_cert=tls_cert, tls_key=tls_key),
         models=msgspec.structs.replace(settings.models, cache_dir=_absolute(cache_dir, home)),
+        firewall=msgspec.structs.replace(
+            firewall, socket=_absolute(firewall.socket, home), map_file=map_file and _absolute(map_file, home)
+        ),
     )
 
 

@@ -158,6 +158,16 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Seconds,
         Meta(description="Silence after which one token is asked for; the [[engines]] are looked after as often."),
     ] = 5.0
+    fingerprint_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds between two looks at whether answers are still the pinned model's; half as long again "
+            "while requests wait. Each reads some 90 tokens, in a place of its own that takes as much memory as one of "
+            "engine.slots. 0: never, and no such place.",
+        ),
+    ] = 30.0
 
 
 class EngineUpstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -417,6 +427,90 @@ class StandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError(msg)
 
 
+class FirewallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sources that keep sending after refusal, handed to a firewall. Off by default.
+
+    Only callers that are the peer themselves count, directly or by the PROXY protocol; nobody from whose address a
+    valid session or key came within 24 hours is handed over. All but the target can be changed while the service runs.
+    """
+
+    mode: Annotated[
+        Literal["off", "dry_run", "on"] | None,
+        Meta(
+            description="`off`; `dry_run` writes down what would be handed over, and hands nothing over; `on`. By "
+            "default `dry_run` with a target, and `off` without one."
+        ),
+    ] = None
+    target: Annotated[
+        Literal["none", "nftables", "map", "webhook"],
+        Meta(description="Who keeps them out: nftables by way of the helper, a file that a proxy reads, a webhook."),
+    ] = "none"
+    socket: Annotated[Path, Meta(description="Target `nftables`: where the helper listens.")] = Path(
+        "/run/tidegate-firewall/socket"
+    )
+    map_file: Annotated[
+        Path | None, Meta(description="Target `map`: the file. The service must be able to write in its folder.")
+    ] = None
+    map_form: Annotated[
+        Literal["haproxy", "nginx"],
+        Meta(description="Target `map`: a map for HAProxy, or lines for a `geo` block of nginx."),
+    ] = "haproxy"
+    webhook_url: Annotated[
+        Annotated[str, Meta(pattern="^https?://[^/]")] | None,
+        Meta(description="Target `webhook`: where additions are posted, signed as in Standard Webhooks."),
+    ] = None
+    webhook_secret: Annotated[
+        str | None,
+        Meta(description="Target `webhook`: `whsec_` and 24 to 64 random bytes in Base64. Never logged."),
+    ] = None
+    refused_rate: Annotated[
+        Rate, Meta(description="Refusals a second of one address (an IPv6 /64) that are overlooked.")
+    ] = 20.0
+    refused_burst: Annotated[
+        Burst, Meta(description="How many more than that an address may have before it is handed over.")
+    ] = 1200.0
+    first_s: Annotated[
+        Annotated[float, Meta(ge=10, le=86400)],
+        Meta(description="How long the first time; twice as long each time that it begins again within a day."),
+    ] = 600.0
+    longest_s: Annotated[Annotated[float, Meta(ge=10, le=86400)], Meta(description="And never longer than this.")] = (
+        14400.0
+    )
+    widest_v4: Annotated[
+        int,
+        Meta(ge=24, le=32, description="No IPv4 network wider than this: above 24, single addresses only."),
+    ] = 32
+    widest_v6: Annotated[
+        int,
+        Meta(ge=56, le=64, description="No IPv6 network wider than this: above 56, only the /64 of one customer."),
+    ] = 64
+    pressing_for_network: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=256,
+            description="How many addresses of one /24 (or /64 of one /56) must press at once before all of it is "
+            "handed over, where that is allowed and nobody known lives there.",
+        ),
+    ] = 8
+    most_elements: Annotated[int, Meta(ge=1, le=65536, description="Handed over at once, at most.")] = 4096
+    most_per_minute: Annotated[int, Meta(ge=1, le=600, description="Handed over in a minute, at most.")] = 120
+    never: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=10_000,
+            description="Addresses and networks that are never handed over, beside gate.allow, server.trusted_proxies "
+            "and this machine's own.",
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what would make the first time the longest."""
+        if self.first_s > self.longest_s:
+            msg = f"first_s = {self.first_s}: expected at most longest_s = {self.longest_s}"
+            raise ValueError(msg)
+
+
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """People's accounts."""
 
@@ -469,5 +563,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
+    firewall: FirewallSettings = FirewallSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

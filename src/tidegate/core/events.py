@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.firewall.elements import EndedBy, Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
@@ -53,7 +54,15 @@ class Tag(StrEnum):
     KEY_REVOKED = "key:revoked"
     LIBRARY_SPOKE = "library:spoke"
     POLICY_CHANGED = "policy:changed"
+    MODEL_PINNED = "model:pinned"
+    MODEL_CHANGED = "model:changed"
+    MODEL_RESTORED = "model:restored"
+    MODEL_NOT_COMPARABLE = "model:not_comparable"
     GATE_REFUSED = "gate:refused"
+    FIREWALL_ADDED = "firewall:added"
+    FIREWALL_ENDED = "firewall:ended"
+    FIREWALL_SPARED = "firewall:spared"
+    FIREWALL_FAILED = "firewall:failed"
 
 
 class RouteKind(StrEnum):
@@ -212,6 +221,7 @@ class ChangeKind(StrEnum):
     """What an operator changed, as the event-log contract counts it."""
 
     LIMIT = "limit"
+    MODEL = "model"
 
 
 class PolicyDetail(StrEnum):
@@ -230,6 +240,26 @@ class PolicyChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="cha
     settings: tuple[SettingName, ...]
 
 
+class ModelDetail(StrEnum):
+    """What was found of the model that answers. After a change: where it may lie."""
+
+    PINNED = "pinned"
+    WEIGHTS = "weights"
+    TEMPLATE = "template"
+    SAME = "same"
+    NO_LOGPROBS = "no_logprobs"
+    UNSTEADY = "unsteady"
+
+
+class ModelChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="change"):
+    """Answers are no longer the pinned model's, or are again, or it was pinned or cannot be compared."""
+
+    event: Tag
+    what: ChangeKind = msgspec.field(default_factory=lambda: ChangeKind.MODEL)
+    detail: ModelDetail
+    distance: float | None = None
+
+
 class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="gate"):
     """How many requests were refused, or would have been in a dry run, by their headers alone in `over_s` seconds.
 
@@ -240,6 +270,38 @@ class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     over_s: float
     refused: dict[Reason, int]
     would: dict[Reason, int] = {}
+
+
+class FirewallChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="firewall"):
+    """A source was handed to a firewall, or would have been in a dry run; or was let go before its end.
+
+    `src` is the address that tipped the scale, `bits` the length of the prefix around it.
+    """
+
+    event: Tag
+    src: Fingerprint
+    bits: int
+    why: OffloadReason
+    mode: Mode
+    until_s: float
+    times: int
+    by: EndedBy | None = None
+
+
+class FirewallSpared(Event, frozen=True, kw_only=True, tag_field="kind", tag="firewall_spared"):
+    """How often a source that kept sending was not handed to a firewall in `over_s` seconds, by why."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.FIREWALL_SPARED)
+    over_s: float
+    spared: dict[Spared, int]
+
+
+class FirewallFailed(Event, frozen=True, kw_only=True, tag_field="kind", tag="firewall_failed"):
+    """The firewall could not be told; nobody is kept out meanwhile, and it is tried again."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.FIREWALL_FAILED)
+    failures: int
+    unsent: int
 
 
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
@@ -259,6 +321,10 @@ AnyEvent = (
     | LoginTried
     | SignUpTried
     | PolicyChanged
+    | ModelChanged
     | GateRefused
+    | FirewallChanged
+    | FirewallSpared
+    | FirewallFailed
     | LibrarySpoke
 )

@@ -17,6 +17,8 @@ from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.answering import Answering
 from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
+from tidegate.http.control import firewall as firewall_control
+from tidegate.http.control import pin as pin_control
 from tidegate.http.control import policy as policy_control
 from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
@@ -30,9 +32,11 @@ from tidegate.http.visitors import SessionDoor
 from tidegate.http.web import routes as web
 from tidegate.http.web.assets import Asset
 from tidegate.services.accounts import Clerk
+from tidegate.services.handover import Handover
 from tidegate.services.keyring import Keyring
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
+from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -63,6 +67,8 @@ def build_applications(
     exposition: Callable[[], bytes],
     later: Callable[[Coroutine[Any, Any, None]], None],
     policy: Policy | None = None,
+    sameness: SamenessWatcher | None = None,
+    handover: Handover | None = None,
 ) -> Applications:
     """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live."""
     engine, admission, lifecycle, ticks = desk.engine, desk.admission, desk.lifecycle, desk.ticks
@@ -84,7 +90,7 @@ def build_applications(
         ticks=ticks,
     )
     operator_room = operator.OperatorRoom(
-        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition
+        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition, sameness=sameness
     )
     health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
     front_room = front.FrontRoom(
@@ -117,6 +123,9 @@ def build_applications(
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:
         control_routes += bind(policy_control.TABLE, policy, open_door)
+    control_routes += bind(pin_control.TABLE, pin_control.PinRoom(sameness), open_door)
+    if handover is not None:
+        control_routes += bind(firewall_control.TABLE, handover, open_door)
 
     def answering(routes: list[Route], *, stays_open: bool = False) -> Answering:
         return Answering(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.http.conftest import CHAT, CHAT_PATH, Service
 from tidegate.adapters.engines import wire
-from tidegate.core.admission.claims import Place
+from tidegate.core.admission.claims import ASIDE, Place
 from tidegate.core.generation.call import (
     Call,
     ChatCall,
@@ -49,6 +49,23 @@ def test_every_call_is_streamed_with_usage_and_progress() -> None:
         assert body["stream_options"] == {"include_usage": True}
         assert body["return_progress"] is True
     assert json.loads(wire.probe()[1])["max_tokens"] == 1
+
+
+def test_the_services_own_place_comes_before_the_callers() -> None:
+    """Batches are filled in the order of slots: so no crowd of prompts keeps what it asks waiting."""
+    call = TextCall(prompt="a", sampling=Sampling())
+    slots = [json.loads(wire.encode(call, place, 1)[1])["id_slot"] for place in (ASIDE, COLD, WARM)]
+
+    assert slots == [0, 1, 3]
+
+
+def test_the_alternatives_to_the_tokens_of_a_text_are_asked_for_by_their_number() -> None:
+    sampling = Sampling(logprobs=True, top_logprobs=4)
+    _, text = _asked(TextCall(prompt="a", sampling=sampling))
+    _, chat = _asked(ChatCall(messages=[], sampling=sampling))
+
+    assert (text["logprobs"], text.get("top_logprobs")) == (4, None)
+    assert (chat["logprobs"], chat["top_logprobs"]) == (True, 4)
 
 
 def test_what_was_not_said_is_not_sent() -> None:

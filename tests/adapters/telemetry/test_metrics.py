@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,6 +10,9 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
     EngineChanged,
+    FirewallChanged,
+    FirewallFailed,
+    FirewallSpared,
     LibrarySpoke,
     LoginOutcome,
     LoginTried,
@@ -17,8 +21,11 @@ from tidegate.core.events import (
     SignUpOutcome,
     SignUpTried,
     Site,
+    Tag,
 )
-from tidegate.core.identifiers import RequestId
+from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
+from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.models.sameness import Answering, Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 
@@ -108,6 +115,29 @@ def test_sign_ins_and_sign_ups_are_counted_by_what_became_of_them() -> None:
     assert found["tidegate_signups_total", "refused"] == 1
 
 
+def test_sources_handed_to_a_firewall_are_counted_once_with_what_was_spared_and_what_failed() -> None:
+    metrics = Metrics()
+    changed = FirewallChanged(
+        t=1,
+        event=Tag.FIREWALL_ADDED,
+        src=Fingerprint("0" * 16),
+        bits=32,
+        why=OffloadReason.KEPT_SENDING,
+        mode=Mode.DRY_RUN,
+        until_s=2,
+        times=1,
+    )
+    metrics.record(changed)
+    metrics.record(msgspec.structs.replace(changed, event=Tag.FIREWALL_ENDED))
+    metrics.record(FirewallSpared(t=1, over_s=60.0, spared={Spared.INHABITED: 3}))
+    metrics.record(FirewallFailed(t=1, failures=1, unsent=4))
+
+    found = figures(metrics)
+    assert found["tidegate_firewall_elements_total", "dry_run", "kept_sending"] == 1
+    assert found["tidegate_firewall_spared_total", "inhabited"] == 3
+    assert found[("tidegate_firewall_failed_total",)] == 1
+
+
 def test_no_series_tells_only_when_counting_began() -> None:
     metrics = Metrics()
     metrics.record(RequestFinished(t=1, id=REQUEST, route=RouteKind.CHAT, status=200, total_s=1, in_tok=3, queue_s=0.1))
@@ -123,6 +153,25 @@ def test_another_registry_of_this_process_keeps_its_series() -> None:
     Counter("others", "Somebody else's.", registry=registry).inc()
 
     assert b"others_created" in generate_latest(registry)
+
+
+def test_looks_at_the_model_are_counted_with_what_they_took() -> None:
+    metrics = Metrics()
+    different = Sameness(answering=Answering.DIFFERENT, distance=0.75)
+    for outcome, sameness in (
+        (LookOutcome.SAME, Sameness(answering=Answering.SAME, distance=0.01)),
+        (LookOutcome.DIFFERENT, different),
+        (LookOutcome.UNANSWERED, Sameness(answering=Answering.DIFFERENT)),
+    ):
+        metrics.looked(Look(outcome=outcome, sameness=sameness, prompt_tokens=80, completion_tokens=9))
+
+    found = figures(metrics)
+    assert found["tidegate_model_looks_total", "different"] == 1
+    assert found["tidegate_model_look_tokens_total", "prompt"] == 240
+    assert found["tidegate_model_look_tokens_total", "completion"] == 27
+    assert (found["tidegate_model_different",], found["tidegate_model_distance_nats",]) == (1, 0.75)
+    metrics.looked(Look(outcome=LookOutcome.SAME, sameness=Sameness(answering=Answering.SAME, distance=0.0)))
+    assert figures(metrics)["tidegate_model_different",] == 0
 
 
 def test_other_events_change_no_figure() -> None:

@@ -110,3 +110,23 @@ def test_ten_thousand_networks_are_compiled_and_answered() -> None:
     assert packed("10.19.135.64") not in deny
     assert packed("2001:db8:1387::1") in deny
     assert packed("2001:db8:1388::1") not in deny
+
+
+@pytest.mark.parametrize(
+    ("network", "is_touched"),
+    [
+        ("192.0.2.0/24", True),
+        ("192.0.2.8/32", False),
+        ("192.0.0.0/16", True),
+        ("192.0.3.0/24", False),
+        ("10.9.8.0/24", True),
+        ("9.0.0.0/8", False),
+        ("2001:db8:1::/64", True),
+        ("2001:db9::/64", False),
+        ("::/0", True),
+    ],
+)
+def test_a_network_is_touched_when_any_of_its_addresses_is_listed(network: str, is_touched: bool) -> None:
+    listed = Networks(["192.0.2.7", "10.0.0.0/8", "2001:db8::/32"])
+    assert listed.touches(ip_network(network)) is is_touched
+    assert not Networks().touches(ip_network(network))

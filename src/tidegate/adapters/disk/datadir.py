@@ -2,8 +2,10 @@
 
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
+    tidegate.pins.json   how models answered when they were known to be right
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
     callers.db      what a gate before another server knows of its callers
+    inhabited       which addresses were a known person's lately, named by nobody
     secrets/        the keys of this instance
     run/            sockets and process ids, worthless after a stop
     logs/           what this instance wrote about itself
@@ -79,6 +81,11 @@ class DataDir(msgspec.Struct, frozen=True):
     def callers_path(self) -> Path:
         """What a gate knows of its callers."""
         return self.path / "callers.db"
+
+    @property
+    def inhabited_path(self) -> Path:
+        """From where known people came lately."""
+        return self.path / "inhabited"
 
     @property
     def secrets_path(self) -> Path:

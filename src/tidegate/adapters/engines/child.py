@@ -22,11 +22,16 @@ _OOM_SCORE = 500  # proc(5): when memory ends, the engine goes first, not the se
 
 
 class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run the embedded engine. `context_tokens` is per slot."""
+    """How to run the embedded engine. `context_tokens` is per slot.
+
+    `aside` slots come before those of callers, for what the service itself asks:
+    batches are filled in the order of slots, so no crowd of prompts keeps it waiting.
+    """
 
     model_path: str
     socket_path: str
     slots: int = 4
+    aside: int = 0
     context_tokens: int = 4096
     threads: int = 1
     batch_tokens: int = 6
@@ -77,8 +82,8 @@ def _serve(plan: EnginePlan) -> object:
     params = xllamacpp.CommonParams()
     params.model.path = plan.model_path
     params.hostnames = [plan.socket_path]
-    params.n_parallel = plan.slots
-    params.n_ctx = plan.slots * plan.context_tokens
+    params.n_parallel = plan.slots + plan.aside
+    params.n_ctx = params.n_parallel * plan.context_tokens
     # Small batches: a caller who leaves frees the engine after the batch that is under way. Answers that
     # run take their token out of it first; a prompt must still get its share when all the others run.
     params.n_batch = params.n_ubatch = plan.slots + plan.batch_tokens

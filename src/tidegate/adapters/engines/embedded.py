@@ -44,13 +44,16 @@ class EmbeddedEngine:
         socket_path: str,
         plan: HealthPlan,
         on_change: Callable[[EngineReport, float | None], None],
+        *,
+        aside: int = 0,
     ) -> None:
-        """Nothing runs until `start`."""
+        """Nothing runs until `start`. `aside` is as in the process's plan."""
         self._card = card
         self._process = process
         self._socket_path = socket_path
         self._health = EngineHealth(plan)
         self._on_change = on_change
+        self._aside = aside
         self._http: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = EngineState.STOPPED
@@ -112,7 +115,7 @@ class EmbeddedEngine:
         if isinstance(call, ChatCall) and call.tools and not self._takes_tools:
             msg = "Its chat template takes no tools."
             raise CallRejectedError(msg, "tools")
-        path, body = wire.encode(call, place)
+        path, body = wire.encode(call, place, self._aside)
         has_begun = False
         self._health.began()
         async with contextlib.aclosing(self._stream(path, body)) as events:

@@ -99,19 +99,19 @@ def takes_tools(payload: bytes) -> bool:
     return msgspec.json.decode(payload, type=_Props).chat_template_caps.supports_tools
 
 
-def encode(call: Call, place: Place) -> tuple[str, bytes]:
-    """Write a call as path and body. Raises CallRejectedError."""
+def encode(call: Call, place: Place, aside: int = 0) -> tuple[str, bytes]:
+    """Write a call as path and body; `aside` places come before the callers'. Raises CallRejectedError."""
     try:
-        return _encode(call, place)
+        return _encode(call, place, aside)
     except RecursionError:
         # What could just be decoded may be too deep once it lies inside our envelope.
         msg = "The request is nested too deeply."
         raise CallRejectedError(msg) from None
 
 
-def _encode(call: Call, place: Place) -> tuple[str, bytes]:
+def _encode(call: Call, place: Place, aside: int) -> tuple[str, bytes]:
     body = dict(_ALWAYS)
-    body.update(id_slot=place.number, cache_prompt=place.is_warm)
+    body.update(id_slot=place.number + aside, cache_prompt=place.is_warm)
     body.update(msgspec.to_builtins(call.sampling))
     if isinstance(call, ChatCall):
         body["messages"] = msgspec.to_builtins(call.messages)
@@ -125,6 +125,9 @@ def _encode(call: Call, place: Place) -> tuple[str, bytes]:
         body.update({name: value for name, value in optional.items() if value is not None})
         return CHAT_PATH, msgspec.json.encode(body)
     body["prompt"] = call.prompt
+    if call.sampling.top_logprobs:
+        # Of a text the number is asked for in the field that says for a chat only whether.
+        body["logprobs"] = body.pop("top_logprobs")
     return TEXT_PATH, msgspec.json.encode(body)
 
 

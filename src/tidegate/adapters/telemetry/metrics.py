@@ -13,7 +13,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.events import AnyEvent, EngineChanged, GateRefused, LoginTried, RequestFinished, SignUpTried
+from tidegate.core.events import (
+    AnyEvent,
+    EngineChanged,
+    FirewallChanged,
+    FirewallFailed,
+    FirewallSpared,
+    GateRefused,
+    LoginTried,
+    RequestFinished,
+    SignUpTried,
+    Tag,
+)
+from tidegate.core.models.sameness import Answering, Look
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
@@ -24,6 +36,10 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_generation_ttft_seconds": ("standing",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
+    "tidegate_model_looks": ("verdict",),
+    "tidegate_model_look_tokens": ("kind",),
+    "tidegate_firewall_elements": ("mode", "why"),
+    "tidegate_firewall_spared": ("why",),
 }
 """The labels of those metrics that have any."""
 
@@ -114,8 +130,41 @@ class Metrics:
         self._signups = Counter(
             "tidegate_signups", "Accounts asked for.", LABELS["tidegate_signups"], registry=registry
         )
+        self._elements = Counter(
+            "tidegate_firewall_elements",
+            "Sources handed to a firewall; with mode dry_run, those that would have been.",
+            LABELS["tidegate_firewall_elements"],
+            registry=registry,
+        )
+        self._left = Counter(
+            "tidegate_firewall_spared",
+            "Times that a source kept sending and was not handed to a firewall.",
+            LABELS["tidegate_firewall_spared"],
+            registry=registry,
+        )
+        self._untold = Counter(
+            "tidegate_firewall_failed", "Times that the firewall could not be told.", registry=registry
+        )
         self._ready = Gauge("tidegate_engine_ready", "1 when the engine answers.", registry=registry)
         self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
+        self._different = Gauge(
+            "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
+        )
+        self._distance = Gauge(
+            "tidegate_model_distance_nats", "How far from the pinned model the last answers were.", registry=registry
+        )
+        self._looks = Counter(
+            "tidegate_model_looks",
+            "Times that answers were compared with the pinned model's.",
+            LABELS["tidegate_model_looks"],
+            registry=registry,
+        )
+        self._look_tokens = Counter(
+            "tidegate_model_look_tokens",
+            "Tokens that this took; not counted among the others.",
+            LABELS["tidegate_model_look_tokens"],
+            registry=registry,
+        )
 
     def record(self, event: AnyEvent) -> None:
         """Count one event."""
@@ -137,6 +186,18 @@ class Metrics:
             case SignUpTried():
                 self._signups.labels(event.outcome).inc()
             case _:
+                self._record_firewall(event)
+
+    def _record_firewall(self, event: AnyEvent) -> None:
+        match event:
+            case FirewallChanged(event=Tag.FIREWALL_ADDED):
+                self._elements.labels(event.mode, event.why).inc()
+            case FirewallSpared():
+                for why, times in event.spared.items():
+                    self._left.labels(why).inc(times)
+            case FirewallFailed():
+                self._untold.inc()
+            case _:
                 pass
 
     def _count(self, event: RequestFinished) -> None:
@@ -156,6 +217,16 @@ class Metrics:
                 histogram.labels(standing).observe(value)
         if event.gap_s is not None:
             self._gap.observe(event.gap_s)
+
+    def looked(self, look: Look) -> None:
+        """Count one look at whether it is still the same model; the log has a line only of what changes."""
+        sameness = look.sameness
+        self._looks.labels(look.outcome).inc()
+        self._look_tokens.labels(TokenKind.PROMPT).inc(look.prompt_tokens)
+        self._look_tokens.labels(TokenKind.COMPLETION).inc(look.completion_tokens)
+        self._different.set(sameness.answering is Answering.DIFFERENT)
+        if sameness.distance is not None:
+            self._distance.set(sameness.distance)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, for the reference."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 _Network = TypeVar("_Network", IPv4Network, IPv6Network)
 
 _MAPPED = bytes(10) + b"\xff\xff"
+_IPV4 = 4
 _IPV6_BYTES = 16
 _MAPPED_BITS = 96
 
@@ -65,6 +66,12 @@ class Networks:
                 firsts, lasts = self._wide
         at = bisect_right(firsts, address)
         return at > 0 and address <= lasts[at - 1]
+
+    def touches(self, network: IPv4Network | IPv6Network) -> bool:
+        """Whether any address of `network` is in one of them."""
+        firsts, lasts = self._narrow if network.version == _IPV4 else self._wide
+        at = bisect_right(firsts, network.broadcast_address.packed)
+        return at > 0 and network.network_address.packed <= lasts[at - 1]
 
 
 def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

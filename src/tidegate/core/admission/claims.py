@@ -7,6 +7,7 @@ output. A prompt token that must be read costs `CostModel.prompt_weight` of it.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -47,6 +48,10 @@ class Place(msgspec.Struct, frozen=True):
 
     number: int
     is_warm: bool
+
+
+ASIDE: Final = Place(-1, is_warm=False)
+"""A place beside those that callers get, for what the service itself asks: nobody is admitted to it."""
 
 
 class Admitted(msgspec.Struct, frozen=True):

@@ -177,7 +177,7 @@ class Gate:
         if facts.lane is _HEALTH:
             return _PASSED[_VISITOR]
         principal = facts.principal
-        if principal is not None and facts.bearing is _GENUINE and not self._is_dead(facts.digest, now):
+        if principal is not None and facts.bearing is _GENUINE and not self.is_dead(facts.digest, now):
             return self._known(facts, principal, now)
         return self._stranger(facts, now)
 
@@ -198,6 +198,10 @@ class Gate:
     def note_alive(self, digest: bytes) -> None:
         """It counts, whatever was noted."""
         self._revoked.forget(digest)
+
+    def is_dead(self, digest: bytes | None, now: float) -> bool:
+        """Whether a genuine credential counts for nothing, as far as it is known here."""
+        return digest is None or self._revoked.holds(digest, now)
 
     def apply(self, plan: GatePlan) -> None:
         """Decide by another plan from now on. What was taken from a bucket stays taken."""
@@ -232,9 +236,6 @@ class Gate:
             "guesses": len(self._guesses),
         }
 
-    def _is_dead(self, digest: bytes | None, now: float) -> bool:
-        return digest is None or self._revoked.holds(digest, now)
-
     def _known(self, facts: Facts, principal: UserId, now: float) -> Passed | Refused:
         standing = self._register.standing(principal, now)
         limited = None
@@ -249,7 +250,7 @@ class Gate:
 
     def _stranger(self, facts: Facts, now: float) -> Passed | Refused:
         bearing = facts.bearing
-        is_taken = bearing is _KEYLESS or (bearing is _UNTRIED and not self._is_dead(facts.digest, now))
+        is_taken = bearing is _KEYLESS or (bearing is _UNTRIED and not self.is_dead(facts.digest, now))
         is_turned_away = facts.requires_credential and not is_taken
         limited = self._limit(facts, now, is_turned_away=is_turned_away)
         if limited is not None and not self._plan.is_dry_run:

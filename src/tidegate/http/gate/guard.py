@@ -22,10 +22,13 @@ from tidegate.http.gate.clients import Clients, packed
 from tidegate.http.gate.credential import Headers
 from tidegate.http.gate.lanes import Entry, Wanted, path_of
 from tidegate.http.gate.refusing import Answer, answer, to_sign_in
+from tidegate.services.handover import Handover
 
 DRAINED_BYTES: Final = 65536
 """So much of a refused request's body is read for the sake of its connection."""
 REPORTS_PER_S: Final = 20
+NOTED_EVERY_S: Final = 60.0
+"""So often a connection says that a valid session or key comes from its address."""
 
 # Python 3.11 takes as long for a member of an enumeration as for a call, so those on every request's way stand here.
 _INFERENCE: Final = Lane.INFERENCE
@@ -43,7 +46,7 @@ class Peer(msgspec.Struct, gc=False):
     """The other end of a connection. `address` is packed, None for a Unix socket; a proxy speaks for others.
 
     The rest is what it was told last as a stranger, when, by which edition of the gate and on which
-    route.
+    route; and until when it need not be noted anew that somebody known is there.
     """
 
     host: str
@@ -54,6 +57,7 @@ class Peer(msgspec.Struct, gc=False):
     told_at: float = 0.0
     told_by: object = None
     told_of: Entry | None = None
+    known_until: float = 0.0
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -124,8 +128,14 @@ class Guard:
         reported: Callable[[Report], None] | None = None,
         crashed: Callable[[RequestId, Exception], None] | None = None,
         expects_proxy_header: bool = False,
+        handover: Handover | None = None,
     ) -> None:
-        """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol)."""
+        """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol).
+
+        `handover` hears of every peer that is refused, and of every one that shows a valid session or key, but of
+        none behind a proxy that speaks for others: keeping that out would keep out everybody.
+        """
+        self._handover = handover
         self.expects_proxy_header = expects_proxy_header
         self._gate = gate
         self._credentials = credentials
@@ -207,15 +217,39 @@ class Guard:
         now, told = self._clock(), peer.told
         if peer.told_of is entry and told is not None and self._stands(told, peer, facts, now):
             # Most of those who are refused ask again at once.
+            self._press(peer, facts, now)
             return self._refuse(self._gate.again(told, now), facts, entry, method, url, fields, now)
         decision = self._gate.decide(facts, now)
         if isinstance(decision, Refused):
+            self._press(peer, facts, now)
             if decision.lifts_at and not peer.is_proxy:
                 peer.told, peer.told_at, peer.told_by, peer.told_of = decision, now, self._gate.edition, entry
             return self._refuse(decision, facts, entry, method, url, fields, now)
+        self._meet(peer, facts, now)
         if decision.would is not None and self._spared is not None:
             self._spared(decision.would)
         return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
+
+    def _press(self, peer: Peer, facts: Facts, now: float) -> None:
+        """Tell of a refusal, where the peer itself is the caller."""
+        handover, address = self._handover, peer.address
+        if handover is None or address is None or peer.is_proxy:
+            return
+        if facts.principal is not None and not self._gate.is_dead(facts.digest, now):
+            self._meet(peer, facts, now)
+        elif handover.offloading.is_on:
+            found = handover.offloading.refused(address, now)
+            if found is not None:
+                handover.decided(found)
+
+    def _meet(self, peer: Peer, facts: Facts, now: float) -> None:
+        """Tell that somebody known is at the other end, of each connection now and then."""
+        handover, address = self._handover, peer.address
+        if handover is None or facts.principal is None or now < peer.known_until:
+            return
+        if address is not None and not peer.is_proxy and not self._gate.is_dead(facts.digest, now):
+            peer.known_until = now + NOTED_EVERY_S
+            handover.seen(address, now)
 
     def _stands(self, told: Refused, peer: Peer, facts: Facts, now: float) -> bool:
         return peer.told_at <= now < told.lifts_at and facts.principal is None and peer.told_by is self._gate.edition

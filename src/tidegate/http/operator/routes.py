@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
+from tidegate.http.operator.sameness import words_of
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import EngineReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.sameness import SamenessReport, SamenessWatcher
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,7 @@ class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
+    sameness: SamenessWatcher | None = None
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +38,14 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     slots: int
     draining: bool
+    model: SamenessReport | None = None
 
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    return render(request, "operator.html", verdict=status)
+    words = words_of(room.sameness.report()) if room.sameness is not None else None
+    return render(request, "operator.html", verdict=status, model=words)
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
@@ -52,6 +57,7 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         waiting=room.admission.scheduler.waiting,
         slots=room.admission.scheduler.plan.slots,
         draining=room.lifecycle.is_draining,
+        model=room.sameness.report() if room.sameness is not None else None,
     )
     return Response(msgspec.json.encode(body), media_type="application/json")
 

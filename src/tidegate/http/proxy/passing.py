@@ -20,7 +20,7 @@ from tidegate.core.admission.claims import Claim, Place
 from tidegate.core.events import RouteKind
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.reasons import Reason
-from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
@@ -38,8 +38,14 @@ from tidegate.services.passing import Guess, Passage, Passing, Unheard
 from tidegate.services.proven import Proven
 from tidegate.services.timing import Timing
 
-_ACCEPTED: Final = range(200, 400)
+_ACCEPTED: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
+_SAYING_WHO: Final = frozenset(
+    {
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"),
+        *(b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"via"),
+    }
+)
 _NO_PLACE: Final = Place(0, is_warm=False)
 MOST_READ_AT_ONCE: Final = 256
 """Requests that ask nothing of the engine, passed on at the same time."""
@@ -67,10 +73,13 @@ class Proxy:
         rejecting: Rejecting,
         fingerprint: Callable[[str], Fingerprint],
         max_body_bytes: int,
+        strangers_body_bytes: int,
         guess: Guess,
         passes_keys: bool = True,
     ) -> None:
-        """`guess` tells how far an answer should be that says nothing before its end.
+        """`strangers_body_bytes` bounds what strangers' requests hold together while they wait and are answered.
+
+        `guess` tells how far an answer should be that says nothing before its end.
 
         `passes_keys`: the server behind judges the callers' keys; otherwise the gate has done so.
         """
@@ -85,6 +94,8 @@ class Proxy:
         self._max_body_bytes = max_body_bytes
         self._guess = guess
         self._passes_keys = passes_keys
+        self._strangers_body_bytes = strangers_body_bytes
+        self._held_bytes = 0
         self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +110,7 @@ class Proxy:
         body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
         query: bytes = scope["query_string"]
         target = (raw + b"?" + query if query else raw).decode("latin-1")
-        headers: Headers = tuple(scope["headers"])
+        headers = _for_the_next_hop(scope)
         if entry.lane == "inference":
             exchange.route = RouteKind.CHAT
             await self._ask(scope, request, send, target, headers, body)
@@ -135,7 +146,12 @@ class Proxy:
             hides_usage=asked.hides_usage,
             tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
         )
-        passing, passage = self._enter(scope, principal, ask, asked)
+        is_stranger = self._hold(principal, len(body))
+        try:
+            passing, passage = self._enter(scope, principal, ask, asked)
+        except Refusal:
+            self._held_bytes -= len(body) if is_stranger else 0
+            raise
         unheard = None if asked.is_stream else Unheard(passing, passage, ask, self._guess, self._admission.clock)
         try:
             with refusing(), unheard or contextlib.nullcontext():
@@ -145,6 +161,18 @@ class Proxy:
                     await sending.run(passing.events())
         finally:
             await passing.close()
+            if is_stranger:
+                self._held_bytes -= len(body)
+
+    def _hold(self, principal: UserId | None, size_bytes: int) -> bool:
+        """Keep a body while it waits; whether it is a stranger's, of whose bodies all together are bounded."""
+        is_stranger = principal is None or self._proven.standing(principal) in STRANGERS
+        if is_stranger:
+            if self._held_bytes + size_bytes > self._strangers_body_bytes:
+                sentence = "Too much is waiting to be read already. Please try again in a few seconds."
+                raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
+            self._held_bytes += size_bytes
+        return is_stranger
 
     def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
         """Take a place in line. Raises a Refusal."""
@@ -186,8 +214,8 @@ class Proxy:
             principal,
         )
 
-    def _judge(self, scope: Scope, principal: UserId | None, head: Head) -> None:
-        """Learn from the server's answer whether it knows the caller."""
+    def _judge(self, scope: Scope, principal: UserId | None, head: Head, *, is_proof: bool = True) -> None:
+        """Learn from the server's answer whether it knows the caller; what it shows to anybody is no proof of that."""
         if not self._passes_keys:
             if head.status == _UNAUTHORIZED:
                 # Said of the gate's key, to which the caller can do nothing.
@@ -195,7 +223,7 @@ class Proxy:
             return
         exchange: Exchange = scope["state"]["exchange"]
         if head.status in _ACCEPTED:
-            if principal is not None:
+            if principal is not None and is_proof:
                 self._proven.accepted(principal, exchange.network)
         elif head.status == _UNAUTHORIZED:
             if principal is None:
@@ -220,7 +248,19 @@ class Proxy:
         try:
             with refusing():
                 async with Watch(receive, self._lifecycle) as watch:
-                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
+                    sending = Sending(
+                        exchange, send, watch, lambda head: self._judge(scope, principal, head, is_proof=False)
+                    )
                     await sending.run(self._upstreams.generate(ask, _NO_PLACE))
         finally:
             self._reading -= 1
+
+
+def _for_the_next_hop(scope: Scope) -> Headers:
+    """The caller's headers, and whose they are: what they say of that themselves counts for nothing behind the gate."""
+    fields = [field for field in scope["headers"] if field[0] not in _SAYING_WHO]
+    client = scope.get("client")
+    if client is not None:
+        fields.append((b"x-forwarded-for", client[0].encode("ascii")))
+    fields.append((b"x-forwarded-proto", scope.get("scheme", "http").encode("ascii")))
+    return tuple(fields)

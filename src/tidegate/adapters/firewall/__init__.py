@@ -1,0 +1,1 @@
+"""Firewalls, and the small program that may change one of them."""
