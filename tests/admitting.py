@@ -12,6 +12,7 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.services.admission import Admission, Claimant, Patience
+from tidegate.services.quotas import Quotas
 
 PATIENT = Patience(streamed_s=1000.0, whole_s=1000.0)
 
@@ -38,6 +39,7 @@ def an_admission(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     slice_tokens: int = 256,
     most_slices: int = 4,
+    quotas: Quotas | None = None,
 ) -> Admission:
     """One whose callers are all established and patient, unless the test says otherwise."""
     plan = AdmissionPlan(
@@ -51,7 +53,12 @@ def an_admission(
         most_slices=most_slices,
     )
     return Admission(
-        Scheduler(plan), clock, claimant=claimant or everybody(Standing.ESTABLISHED), patience=patience, sleep=sleep
+        Scheduler(plan),
+        clock,
+        claimant=claimant or everybody(Standing.ESTABLISHED),
+        patience=patience,
+        sleep=sleep,
+        quotas=quotas,
     )
 
 

@@ -123,9 +123,14 @@ _IN_A_STREAM = (
         "| `: waiting position=3 eta_s=12` | Two others are before it; the place is expected in 12 seconds. Sent when "
         "it has waited for a second, again when that changes, and every five seconds at least. |"
     ),
+    (
+        "| `: asked again attempts=2` | The engine asked first failed before the first piece and may have worked "
+        "on the request; so many may have by now. Where the answer has not begun yet, the header "
+        "`x-tidegate-attempts` says so instead. |"
+    ),
     "| `: reading prompt 512/2048` | So many tokens of the prompt are read, of so many; once a second at most. |",
     "",
-    "Neither is sent where the answer comes in one piece.",
+    "None is sent where the answer comes in one piece; the header is.",
 )
 
 
@@ -182,7 +187,7 @@ _FIELD_MEANINGS = {
     "event": "What happened: one of the tags at the end of this page.",
     "t": "When the line was written, in Unix seconds: for a request, when it ended.",
     "level": "How much to care: `warning` or `error`. Absent: `info`.",
-    "running": "Requests that were still running when the stop began. Only with `service:draining`.",
+    "running": "Requests that were still running when the stop began, or that engine's answers at that moment.",
     "start_s": "Seconds from the start of the process to the model's first token. Only with `service:ready`.",
     "id": "The request's id, the same as in the answer's `x-request-id`. A `crash` has the id of its `request`.",
     "route": (
@@ -259,6 +264,8 @@ _FIELD_MEANINGS = {
     "state": "Where the engine stands now.",
     "healthy": "`true` in state `ready`.",
     "restarts": "Failures of the engine since the service started.",
+    "replica": "Host and port of the one of several engines. Absent: the embedded engine, or none took the request.",
+    "attempts": "How many engines may have worked on it, where that is more than one. Otherwise absent.",
     "load_s": "Seconds from spawning the engine to its first token. Only in state `ready`.",
     "site": "`logger:line` that spoke; never its words.",
 }
@@ -322,6 +329,7 @@ def label_values(label: str) -> str:
         "reason": f"`{NO_REASON}` where it was served, or a word of [errors](errors.md): {_listed(Reason)}.",
         "kind": f"{_listed(TokenKind)}.",
         "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
+        "replica": "host and port of one of the `[[engines]]`.",
         "verdict": f"{_listed(LookOutcome)}: what came of looking whether it is still the pinned model.",
         "mode": f"{_listed(Mode)}.",
         "why": f"{_listed(OffloadReason)} of an element; {_listed(Spared)} of what was spared.",

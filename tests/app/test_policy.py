@@ -42,7 +42,7 @@ class Running:
 def test_all_of_the_live_tables_and_no_more_of_the_others_can_be_exchanged() -> None:
     names = flat(load_settings(None, {"HOME": "/people/ana"}))
     assert {name.partition(".")[0] for name in names if is_live(name)} == {
-        *("gate", "admission", "standing", "engine", "firewall")
+        *("gate", "admission", "standing", "quotas", "engine", "engines", "firewall")
     }
     assert {name for name in names if is_live(name) and name.startswith("engine.")} == {
         *("engine.max_waiting", "engine.max_per_account")

@@ -22,6 +22,7 @@ from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background
+from tidegate.app.engines import Line
 from tidegate.app.listening import bind_port, port_of, server
 from tidegate.app.wiring import wire
 from tidegate.config import Settings
@@ -125,7 +126,7 @@ class ScriptedService:
             stack.push_async_callback(background.finish)
             wired = await wire(
                 Settings(),
-                engine=self.engine,
+                lines=(Line(engine=self.engine),),
                 store=self._store,
                 secrets=made,
                 lifecycle=Lifecycle(),

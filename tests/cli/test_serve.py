@@ -16,6 +16,7 @@ from tidegate.app import Listeners, ServePlan
 from tidegate.app.serve import Audience
 from tidegate.core.models.catalogue import CATALOGUE
 from tidegate.ports.conversations import UnreadableContentError
+from tidegate.ports.engine import ModelCard
 from tidegate.ports.storage import StorageSettingError, StorageUnavailableError
 
 
@@ -40,6 +41,11 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServePlan]:
 _ANY_PORTS = ("--port", "0", "--status-port", "0", "--operator-port", "0")
 
 
+def _model(plan: ServePlan) -> ModelCard:
+    assert plan.model is not None, "the embedded engine runs"
+    return plan.model
+
+
 def test_a_model_is_served_under_the_names_that_were_chosen(
     verb: Verb, served: list[ServePlan], tmp_path: Path
 ) -> None:
@@ -55,7 +61,7 @@ def test_a_better_model_is_suggested_for_the_ports_that_this_start_was_given(
 ) -> None:
     arguments = ("serve", *_ANY_PORTS[:2], "--operator-port", "0", "--model", str(tmp_path / "own.gguf"))
     assert verb(*arguments, TIDEGATE_SERVER_STATUS_PORT="0").code == 0
-    demonstration = msgspec.structs.replace(CATALOGUE[0], id=served[0].model.id, is_demonstration=True)
+    demonstration = msgspec.structs.replace(CATALOGUE[0], id=_model(served[0]).id, is_demonstration=True)
     monkeypatch.setattr("tidegate.core.models.catalogue.CATALOGUE", (demonstration, *CATALOGUE[1:]))
     said = verb(*arguments, TIDEGATE_SERVER_STATUS_PORT="0", TIDEGATE_DATA=str(tmp_path / "another"))
     suggested = [line for line in said.out.splitlines() if "serve --model" in line]
@@ -74,7 +80,7 @@ def test_more_context_than_the_model_was_made_for_is_warned_of(
 ) -> None:
     arguments = ("serve", *_ANY_PORTS, "--model", str(tmp_path / "own.gguf"))
     assert verb(*arguments).code == 0
-    known = msgspec.structs.replace(CATALOGUE[1], id=served[0].model.id, context_tokens=4096)
+    known = msgspec.structs.replace(CATALOGUE[1], id=_model(served[0]).id, context_tokens=4096)
     monkeypatch.setattr("tidegate.core.models.catalogue.CATALOGUE", (known,))
     said = verb(*arguments, TIDEGATE_ENGINE_CONTEXT_TOKENS=context_tokens)
     assert said.code == 0, said.err

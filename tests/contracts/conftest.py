@@ -13,9 +13,11 @@ from tests.storage import KEK, emptied, postgres_server
 from tidegate.adapters.sql import open_store
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.conversations import ConversationStore
+from tidegate.ports.quotas import QuotaStore
 from tidegate.ports.standing import StandingStore
 from tidegate.testing.accounts import MemoryAccountStore
 from tidegate.testing.conversations import MemoryConversationStore
+from tidegate.testing.quotas import MemoryQuotaStore
 from tidegate.testing.standing import MemoryStandingStore
 
 __all__ = ["postgres_server"]
@@ -27,6 +29,7 @@ class Stores(NamedTuple):
     accounts: AccountStore
     conversations: ConversationStore
     standings: StandingStore
+    quotas: QuotaStore
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ async def opened(
     if kind == "memory":
         accounts = MemoryAccountStore()
         conversations = MemoryConversationStore(accounts, quota_bytes=quota_bytes)
-        yield Stores(accounts, conversations, MemoryStandingStore(accounts))
+        yield Stores(accounts, conversations, MemoryStandingStore(accounts), MemoryQuotaStore(accounts))
         return
     if kind == "sqlite":
         urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
@@ -54,7 +57,7 @@ async def opened(
         # One database for both, as a small installation would have it.
         urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
     async with open_store(urls[0], urls[1], KEK, quota_bytes=quota_bytes) as store:
-        yield Stores(store.accounts, store.conversations, store.standings)
+        yield Stores(store.accounts, store.conversations, store.standings, store.quotas)
 
 
 @pytest.fixture(params=KINDS)
@@ -76,3 +79,8 @@ def conversations(stores: Stores) -> ConversationStore:
 @pytest.fixture
 def standings(stores: Stores) -> StandingStore:
     return stores.standings
+
+
+@pytest.fixture
+def quotas(stores: Stores) -> QuotaStore:
+    return stores.quotas

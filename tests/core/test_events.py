@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from tidegate.core.events import AnyEvent, Event, RequestFinished, RouteKind, SettingName, Site, Tag
-from tidegate.core.identifiers import Fingerprint, Identifier, RequestId
+from tidegate.core.identifiers import Fingerprint, Identifier, Replica, RequestId
 
 KINDS: tuple[type[Event], ...] = get_args(AnyEvent)
-SAFE = (bool, int, float, Enum, Identifier, Fingerprint, SettingName, Site)
+SAFE = (bool, int, float, Enum, Identifier, Fingerprint, Replica, SettingName, Site)
 
 
 def _kinds_in(declared: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from tidegate.core.identifiers import (
     Identifier,
     KeyId,
     MessageId,
+    Replica,
     RequestId,
     UserId,
 )
@@ -114,3 +115,14 @@ def test_a_site_holds_nothing_of_a_text_that_is_no_module_name(text: str) -> Non
 @pytest.mark.parametrize("text", ["", "What is my neighbour's name?", "a" * 121, "a\nb", "<string>", "tide gate"])
 def test_a_sentence_or_a_flood_is_no_site(text: str) -> None:
     assert Site(text, 0) == "unknown:0"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8000", "engine.example", "[2001:db8::1]:8443", "gpu_box-1:1"])
+def test_a_replica_is_a_host_and_a_port(text: str) -> None:
+    assert Replica(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a b", "http://a:1", "me:secret@a:1", "a:1/tide", "a:123456", "x" * 300, "a:1\n"])
+def test_nothing_else_is_a_replica(text: str) -> None:
+    with pytest.raises(ValueError, match="not a Replica"):
+        Replica(text)

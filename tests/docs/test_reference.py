@@ -26,7 +26,7 @@ from tidegate.core.events import (
     Tag,
 )
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
-from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.identifiers import Fingerprint, Replica, RequestId
 from tidegate.core.models.sameness import Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 
@@ -76,6 +76,7 @@ def test_a_metric_label_that_nobody_has_explained_stops_the_page(
 def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape_shows(reference: ModuleType) -> None:
     counted = Metrics()
     counted.record(EngineChanged(t=1, state=EngineState.READY, healthy=True, restarts=0))
+    counted.record(EngineChanged(t=1, state=EngineState.READY, healthy=True, restarts=0, replica=Replica("a:1")))
     counted.record(
         RequestFinished(
             t=1,

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import argon2
 
+from tests.admitting import an_admission
+from tests.budgets import a_quotas
 from tests.hashing import CHEAP
 from tests.http.asgi import Visit
 from tests.http.conftest import fingerprint
@@ -56,6 +58,7 @@ class House:
         self.passwords = PasswordLane(hasher=hasher)
         self.lifecycle = Lifecycle()
         self.ended: list[SessionId] = []
+        self.quotas = a_quotas(self.accounts, self.clock)
         self.clerk = Clerk(
             accounts=self.accounts,
             server_keys=ServerKeys(1, {1: b"k" * 32}),
@@ -65,7 +68,9 @@ class House:
             keyring=Keyring(self.accounts, self.clock),
             passwords=self.passwords,
             reputation=a_reputation(self.accounts, self.clock),
+            quotas=self.quotas,
         )
+        self.admission = an_admission(self.clock, 2, 4, 16, quotas=self.quotas)
         self._later: list[asyncio.Task[None]] = []
         self.sessions = Sessions(
             clerk=self.clerk,
@@ -81,9 +86,11 @@ class House:
         self.setup = await Setup.prepare(self.sessions)
         door = SessionDoor(sessions=self.sessions, server_keys=self.clerk.server_keys, fingerprint=fingerprint)
         routes = [
-            *bind(accounts.TABLE, AccountsRoom(sessions=self.sessions, setup=self.setup), door),
-            *bind(front.TABLE, front.FrontRoom(self.engine, self.sessions.is_sign_up_open), door),
-            *bind(front.OPEN_TABLE, front.FrontRoom(self.engine), open_door),
+            *bind(
+                accounts.TABLE, AccountsRoom(sessions=self.sessions, setup=self.setup, admission=self.admission), door
+            ),
+            *bind(front.TABLE, front.FrontRoom(self.engine, self.engine.card.id, self.sessions.is_sign_up_open), door),
+            *bind(front.OPEN_TABLE, front.FrontRoom(self.engine, self.engine.card.id), open_door),
         ]
         answering = Answering(app=router(routes), journal=self.journal, lifecycle=self.lifecycle, clock=self.clock)
         self.app = Frame(

@@ -12,6 +12,7 @@ import argon2
 import pytest
 
 from tests.admitting import an_admission
+from tests.budgets import a_quotas
 from tests.http.asgi import Visit
 from tests.reputation import a_reputation
 from tidegate.core.credentials import ServerKeys
@@ -63,6 +64,7 @@ class Service:
         self.accounts = MemoryAccountStore()
         self.keys = ServerKeys(1, {1: b"k" * 32})
         self.keyring = Keyring(self.accounts, self.clock)
+        self.quotas = a_quotas(self.accounts, self.clock)
         self.clerk = Clerk(
             accounts=self.accounts,
             server_keys=self.keys,
@@ -72,9 +74,10 @@ class Service:
             keyring=self.keyring,
             passwords=PasswordLane(hasher=CHEAP),
             reputation=a_reputation(self.accounts, self.clock),
+            quotas=self.quotas,
         )
         self.engine = FakeEngine()
-        self.admission = an_admission(self.clock, slots, max_waiting, max_per_owner)
+        self.admission = an_admission(self.clock, slots, max_waiting, max_per_owner, quotas=self.quotas)
         self.scheduler = self.admission.scheduler
         self.lifecycle = Lifecycle()
         self.conversations = MemoryConversationStore(self.accounts)

@@ -22,6 +22,7 @@ from tidegate.core.reasons import Reason
 from tidegate.http import cookies, front, health
 from tidegate.http.accounts import routes as account_pages
 from tidegate.http.chat import routes as chat
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.routes import Route
 from tidegate.http.web import routes as web
@@ -51,7 +52,11 @@ class Address(NamedTuple):
 
 
 ADDRESSES = [
-    *(Address(prefix + route.path, route, Opened.BY_KEY) for route in openai.TABLE for prefix in openai.PREFIXES),
+    *(
+        Address(prefix + route.path, route, Opened.BY_KEY)
+        for route in (*openai.TABLE, *balance.TABLE)
+        for prefix in openai.PREFIXES
+    ),
     *(
         Address(route.path, route, Opened.BY_SESSION)
         for route in (*front.TABLE, *account_pages.TABLE, *chat.TABLE, *web.TABLE)

@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from tests.http.conftest import CHAT, TEXT, Service
 from tidegate.core.capacity.health import EngineState
 from tidegate.http import health
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.refusals import WIRE
 
@@ -46,7 +47,9 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_every_route_is_in_it_and_nothing_else_is(document: dict[str, Any]) -> None:
     served = {(route.method.lower(), route.path) for route in health.TABLE}
-    served |= {(route.method.lower(), "/v1" + route.path.replace(":path}", "}")) for route in openai.TABLE}
+    served |= {
+        (route.method.lower(), "/v1" + route.path.replace(":path}", "}")) for route in (*openai.TABLE, *balance.TABLE)
+    }
 
     assert {(method, path) for method, path, _ in _operations(document)} == served
     names = [operation["operationId"] for _, _, operation in _operations(document)]

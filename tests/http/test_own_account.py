@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.http.browsing import PASSWORD, Browser, House, assert_blamed, field_tag, reason_told, text
-from tidegate.core.accounts import Role, Scope
+from tidegate.core.accounts import ApiKey, Role, Scope
 from tidegate.core.identifiers import KeyId, SessionId
+from tidegate.core.quotas.budget import Budget
+from tidegate.core.quotas.ledger import Out
+from tidegate.core.quotas.windows import Window
 from tidegate.core.reasons import Reason
 from tidegate.http import cookies
 from tidegate.services.authenticate import Caller, Forbidden, Unknown, authenticate
@@ -259,3 +262,54 @@ async def test_neither_password_nor_session_nor_address_is_in_the_log(house: Hou
     log = repr(house.journal.events)
     for secret in (PASSWORD, NEW_PASSWORD, ANA, ana.cookies[SESSION_COOKIE], ana.token, str(house.setup.code)):
         assert secret not in log
+
+
+# ------------------------------------------------------------ budgets
+
+
+async def spend(house: House, email: str, tokens: int, key: ApiKey | None = None) -> None:
+    user = await house.accounts.user_by_email(email)
+    assert user is not None
+    answer = house.quotas.reserve(await house.quotas.meet(user, key), tokens)
+    assert isinstance(answer, Out)
+    house.quotas.settle(answer.number, tokens)
+
+
+async def test_without_a_limit_the_page_tells_what_is_used_and_that_there_is_none(house: House, ana: Browser) -> None:
+    await spend(house, ANA, 1234)
+
+    shown = text(await ana.get("/account"))
+
+    assert "There is no limit for you here." in shown
+    assert "This day: 1,234 tokens used" in shown
+    assert "This hour" not in shown
+    assert "Requests at once: 16 may run or wait, none do now." in shown
+
+
+async def test_the_page_tells_what_is_left_and_when_a_budget_begins_anew(house: House, ana: Browser) -> None:
+    """Of the account, and of each live key that has a budget of its own."""
+    house.quotas.ledger.defaults = Budget(per_hour=5000)
+    key = (await house.clerk.create_key(ANA, "laptop", budget=Budget(per_month=700))).key
+    await house.clerk.create_key(ANA, "tower")
+    await spend(house, ANA, 600, key)
+
+    shown = text(await ana.get("/account"))
+
+    assert "This hour: 600 of 5,000 tokens used, 4,400 left Counted anew from 2026-09-21 15:00 UTC" in shown
+    assert "600 of 700 tokens used this month" in shown
+    assert shown.count("tokens used this") == 1
+
+
+async def test_operators_see_what_everybody_uses(house: House) -> None:
+    """And what is left to those who have a budget."""
+    await house.clerk.create_user("olga@example.org", Role.OPERATOR, password=PASSWORD)
+    operator = Browser(house)
+    await operator.submit("/sign-in", {"email": "olga@example.org", "password": PASSWORD})
+    await house.clerk.create_user("bo@example.org")
+    await house.clerk.set_quota("bo@example.org", limits={Window.DAY: 2000})
+    await spend(house, "bo@example.org", 1500)
+
+    shown = text(await operator.get("/people"))
+
+    assert "1,500 1,500 500 of 2,000 this day" in shown
+    assert "0 0 no limit" in shown

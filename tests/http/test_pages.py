@@ -295,7 +295,7 @@ def test_a_template_that_mentions_what_nobody_gives_is_an_error() -> None:
 async def test_the_front_page_links_to_a_status_page_that_its_reader_can_open(
     host: str, status_url: str | None, is_linked: str | None
 ) -> None:
-    room = front.FrontRoom(FakeEngine(), status_url=status_url, local_status_url="http://127.0.0.1:8081")
+    room = front.FrontRoom(FakeEngine(), "tide-1", status_url=status_url, local_status_url="http://127.0.0.1:8081")
     request = Request(
         {
             "type": "http",

@@ -36,6 +36,8 @@ def test_a_status_and_a_type_belong_together(reason: Reason) -> None:
     assert wire.meaning.endswith(".")
     expected = {4: "invalid_request_error", 5: "server_error"}[wire.status // 100]
     expected = {429: "rate_limit_error", 503: "service_unavailable_error"}.get(wire.status, expected)
+    # OpenAI's own type for it: clients tell by that word that waiting for seconds does not help.
+    expected = {Reason.INSUFFICIENT_QUOTA: "insufficient_quota"}.get(reason, expected)
     if reason is not Reason.CLIENT_LEFT:
         assert wire.type == expected
 

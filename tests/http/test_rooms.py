@@ -111,6 +111,16 @@ async def test_the_operator_sees_the_cause_and_how_full_it_is(service: Service) 
         "waiting": 0,
         "slots": 2,
         "draining": False,
+        "models": [
+            {
+                "id": "tide-1",
+                "engine": {"state": "failed", "why": "failed", "restarts": 0, "retry_after_s": 2.0},
+                "running": 0,
+                "waiting": 0,
+                "slots": 2,
+            }
+        ],
+        "replicas": [],
         "model": None,
     }
     metrics = await _get(service.apps.operator, "/metrics")

@@ -253,6 +253,30 @@ async def test_whoever_shows_no_key_is_let_through_until_the_application_wants_o
     assert len(app.scopes) == 1
 
 
+async def test_whoever_shows_no_key_is_served_where_none_is_wanted() -> None:
+    middle, app = wrapped(when_let)
+    app.let.set()
+
+    assert [(await asking(middle, None).ask()).status for _ in range(2)] == [200, 200]
+
+
+async def test_a_handler_that_goes_on_when_its_caller_has_left_sends_to_nobody() -> None:
+    async def stubborn(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app.let.wait()
+        except asyncio.CancelledError:
+            assert (await receive())["type"] == "http.disconnect"
+            await streaming(app, scope, receive, send)
+
+    middle, app = wrapped(stubborn)
+    visit = asking(middle).start()
+    await app.came(1)
+    visit.leave()
+    await visit.finish()
+
+    assert not visit.status
+
+
 async def test_addresses_have_budgets_and_an_accepted_key_is_not_counted_for_its_address() -> None:
     middle, app = wrapped(judging, gate={"address_rate": 0.001, "address_burst": 3})
     assert (await asking(middle, "good").ask()).status == 200

@@ -10,6 +10,7 @@ import argon2
 import msgspec
 import pytest
 
+from tests.budgets import a_quotas
 from tests.reputation import a_reputation
 from tidegate.core.accounts import ApiKey, Role, Scope, Session, User
 from tidegate.core.credentials import Kind, ServerKeys, digest, read
@@ -70,6 +71,7 @@ def clerk(store: MemoryAccountStore, journal: RecordingJournal, clock: HandClock
         clock=clock,
         passwords=lane,
         reputation=a_reputation(store, clock),
+        quotas=a_quotas(store, clock),
     )
     lane.close()
 

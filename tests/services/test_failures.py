@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import pytest
 
+from tidegate.core.quotas.budget import State
+from tidegate.core.quotas.windows import Window
 from tidegate.core.reasons import Reason
 from tidegate.ports.conversations import ConversationFullError, StorageFullError, UnreadableContentError
 from tidegate.ports.engine import CallRejectedError, ContextExceededError, EngineError, EngineUnavailableError
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.failures import failure_of, origin
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
+from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError
 from tidegate.services.writing import STATUSES
+
+EXHAUSTED = State(payer="ana", window=Window.DAY, limit=5000, used=5100, held=0, resets_at_s=1_800_057_600.0)
 
 
 @pytest.mark.parametrize(
     ("error", "reason", "retry_after_s", "said"),
     [
         (TooManyInFlightError(16, 3.0), Reason.CONCURRENCY_LIMIT_EXCEEDED, 3.0, "16"),
+        (QuotaHeldError(0.2), Reason.CONCURRENCY_LIMIT_EXCEEDED, 1.0, "max_tokens"),
+        (QuotaExhaustedError(EXHAUSTED, 60.0, "ana"), Reason.INSUFFICIENT_QUOTA, 60.0, "from 2027-01-16 00:00 UTC on"),
+        (
+            TooManyInFlightError(9, 3.0, is_end_users=True),
+            Reason.CONCURRENCY_LIMIT_EXCEEDED,
+            3.0,
+            "9 requests running or waiting, and this user as many of them as may be one user's. Please let",
+        ),
         (OverloadedError(3.2), Reason.SERVER_IS_OVERLOADED, 3.2, "no room for more to wait. Please try again in 4 s."),
         (ContextExceededError(9000, 4096), Reason.CONTEXT_LENGTH_EXCEEDED, None, "9000"),
         (CallRejectedError("no tools"), Reason.UNSUPPORTED_VALUE, None, "no tools"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.budgets import a_quotas
 from tests.hashing import CHEAP
 from tests.reputation import a_reputation
 from tidegate.core.credentials import ServerKeys
@@ -46,6 +47,7 @@ class Town:
             clock=self.clock,
             passwords=passwords,
             reputation=self.reputation,
+            quotas=a_quotas(accounts, self.clock),
         )
         self.sessions = Sessions(
             clerk=self.clerk,

@@ -10,6 +10,7 @@ from typing import Any
 import argon2
 import pytest
 
+from tests.budgets import a_quotas
 from tests.hashing import CHEAP, Gated
 from tests.reputation import a_reputation
 from tidegate.core.accounts import Role, User
@@ -91,6 +92,7 @@ class Gate:
             clock=self.clock,
             passwords=self.lane,
             reputation=a_reputation(self.store, self.clock),
+            quotas=a_quotas(self.store, self.clock),
         )
         self.sessions = Sessions(
             clerk=self.clerk,

@@ -15,6 +15,7 @@ from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
 from tidegate.core.admission.claims import Crowded, Shed
 from tidegate.core.admission.gate import Gate, Preview
+from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.identifiers import Fingerprint, UserId
@@ -29,6 +30,7 @@ from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission, Patience
 from tidegate.services.handover import Handover
 from tidegate.services.passing import Guess
+from tidegate.services.quotas import Quotas
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     status_connections: Connections
     register: Register
-    admission: Admission
+    admissions: tuple[Admission, ...]
+    fits: tuple[Callable[[AdmissionPlan], AdmissionPlan], ...]
     pressure: Pressure
     telling: Telling
     handover: Handover
@@ -50,8 +53,13 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         self.gate.apply(plans.gate)
         self.connections.plan = self.status_connections.plan = plans.connections
         self.register.plan = plans.standing
-        self.admission.carry_out(self.admission.scheduler.replan(plans.admission, time.monotonic()))
-        self.admission.patience = patience(plans)
+        for admission, fit in zip(self.admissions, self.fits, strict=True):
+            slots = admission.scheduler.plan.slots  # As many as its engine has places; a plan does not change that.
+            plan = msgspec.structs.replace(fit(plans.admission), slots=slots)
+            admission.carry_out(admission.scheduler.replan(plan, time.monotonic()))
+            admission.patience = patience(plans)
+            if admission.quotas is not None:
+                admission.quotas.ledger.defaults = plans.quotas
         self.handover.apply(plans.firewall)
 
     def note_dead(self, digest: bytes) -> None:
@@ -74,15 +82,26 @@ def patience(plans: Plans) -> Patience:
     return Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s)
 
 
-def open_admission(plans: Plans, register: Register, served: Callable[..., None]) -> Admission:
-    """Make the scheduler and its awaitable face."""
+def open_admission(
+    plans: Plans,
+    register: Register,
+    served: Callable[..., None],
+    quotas: Quotas | None = None,
+    fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan,
+) -> Admission:
+    """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine."""
 
     def claimant(user: User) -> tuple[Standing, str, int]:
         standing = register.standing(user.id, time.time())
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
     return Admission(
-        Scheduler(plans.admission), time.monotonic, claimant=claimant, patience=patience(plans), served=served
+        Scheduler(fit(plans.admission)),
+        time.monotonic,
+        claimant=claimant,
+        patience=patience(plans),
+        served=served,
+        quotas=quotas,
     )
 
 
@@ -103,16 +122,23 @@ def steady_clock() -> Callable[[], float]:
     return lambda: started_at + time.monotonic() - started_ticks
 
 
-def room_ahead(register: Register, scheduler: Scheduler) -> Preview:
-    """Tell from a request's head whether there will be room for it."""
+def room_ahead(register: Register, schedulers: tuple[Scheduler, ...]) -> Preview:
+    """Tell from a request's head whether there will be room for it, in one of the lines at least."""
 
     def preview(
         principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
     ) -> Shed | Crowded | None:
         who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
         now = time.monotonic()
-        shed = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-        return shed or scheduler.crowded(who, standing, now)
+        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
+            return None  # Which model is asked for, the headers do not tell.
+        refused: Shed | Crowded | None = None
+        for scheduler in schedulers:
+            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+            refused = refused or scheduler.crowded(who, standing, now)
+            if refused is None:
+                break
+        return refused
 
     return preview
 
@@ -124,21 +150,21 @@ def open_door(
     credentials: Reading,
     lanes: Finding,
     register: Register,
-    admission: Admission,
+    lines: tuple[tuple[Admission, Callable[[AdmissionPlan], AdmissionPlan]], ...],
     journal: Journal,
     fingerprint: Callable[[str], Fingerprint],
     key: bytes,
     memory: InhabitedFile,
     is_nobody_known: bool = False,
 ) -> Door:
-    """Make the gate of the public port, which knows callers by `credentials` and addresses by `lanes`.
+    """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`.
 
     `key` hides where known people live; `is_nobody_known`: there is no account yet.
     """
     steady = steady_clock()
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, room_ahead(register, admission.scheduler))
+    gate = Gate(plans.gate, register, room_ahead(register, tuple(admission.scheduler for admission, _ in lines)))
     handover = open_handover(
         settings,
         plans.firewall,
@@ -168,7 +194,8 @@ def open_door(
         connections=Connections(plans.connections),
         status_connections=Connections(plans.connections),
         register=register,
-        admission=admission,
+        admissions=tuple(admission for admission, _ in lines),
+        fits=tuple(fit for _, fit in lines),
         pressure=pressure,
         telling=telling,
         handover=handover,

@@ -157,7 +157,7 @@ def _wrapped(
     keys = PassedKeys(secret, lambda principal: register.record(principal) is not None, time.monotonic)
     steady, pressure = steady_clock(), Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, room_ahead(register, admission.scheduler))
+    gate = Gate(plans.gate, register, room_ahead(register, (admission.scheduler,)))
     guard = Guard(
         gate=gate,
         credentials=KeysOnPaths(keys),

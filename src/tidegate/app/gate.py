@@ -177,7 +177,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             credentials=keys,
             lanes=addresses,
             register=known.register,
-            admission=admission,
+            lines=((admission, lambda plan: plan),),
             journal=journal,
             fingerprint=fingerprint,
             key=secrets.fingerprint_key,
@@ -316,7 +316,9 @@ async def _follow(engines: PassingEngines, behind: Behind, admission: Admission)
     """Let as many run as there are servers for, for ever."""
     while True:
         behind.look()
-        admission.carry_out(admission.scheduler.cap(engines.places(""), time.monotonic()))
+        places = max(1, engines.places(""))
+        if places != admission.scheduler.plan.slots:
+            admission.carry_out(admission.scheduler.resize(places, time.monotonic()))
         await asyncio.sleep(_FOLLOW_EVERY_S)
 
 

@@ -13,6 +13,7 @@ from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
+from tidegate.app.quotas import quotas
 from tidegate.app.reputation import caller_reputation, reputation
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
@@ -37,6 +38,7 @@ async def open_desk(settings: Settings, datadir: DataDir) -> AsyncIterator[Clerk
                     clock=time.time,
                     passwords=passwords,
                     reputation=reputation(settings, store),
+                    quotas=quotas(settings, store),
                 )
 
 

@@ -12,6 +12,7 @@ from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.sharding import ShardPlan
 from tidegate.core.firewall.plan import FirewallPlan
+from tidegate.core.quotas.budget import Budget
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
 from tidegate.http.gate.connections import ConnectionPlan
@@ -27,6 +28,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     admission: AdmissionPlan
     standing: StandingPlan
     firewall: FirewallPlan
+    quotas: Budget
     patience_s: float
     patience_whole_s: float
 
@@ -96,6 +98,7 @@ def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> 
             half_life_days=standing.half_life_days,
         ),
         firewall=firewall_plan(settings),
+        quotas=Budget(**msgspec.structs.asdict(settings.quotas)),
         patience_s=admission.patience_s,
         patience_whole_s=admission.patience_whole_s,
     )

@@ -13,8 +13,8 @@ from tidegate.config import Settings, SettingsError
 from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
-_LIVE_TABLES = ("gate.", "admission.", "standing.", "firewall.")
-_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account"})
+_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.", "firewall.")
+_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account", "engines"})
 _OF_TARGETS = ("firewall.target", "firewall.socket", "firewall.map_", "firewall.webhook_")
 
 
@@ -44,31 +44,47 @@ def live_policy(
     journal: Journal,
     clock: Callable[[], float],
     slots: int | None = None,
+    relined: Callable[[Settings], Callable[[], None]] | None = None,
 ) -> Policy:
     """Make the policy in force of the settings at the start; `read` gives them as they stand now.
 
-    `slots`: the places of engines that are not the embedded one.
+    `slots`: the places of engines that are not the embedded one. `relined`
+    checks which engines settings name, and answers what goes on with those;
+    without it they are those of the start.
     """
 
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
             plans_of(wanted, shard_key, slots)
+            if relined is not None:
+                relined(wanted)
         except SettingsError as error:
             raise PolicyError(str(error)) from None
         return flat(wanted)
 
     def enforce(values: Mapping[str, object]) -> None:
         try:
-            # Both are checked before either counts.
-            plans = plans_of(_settings(values), shard_key, slots)
+            # All of them are checked before any counts.
+            wanted = _settings(values)
+            plans = plans_of(wanted, shard_key, slots)
+            reline = relined(wanted) if relined is not None else None
             if certificate is not None:
                 certificate.renew()
         except (SettingsError, CertificateError) as error:
             raise PolicyError(str(error)) from None
         apply(plans)
+        if reline is not None:
+            reline()
 
-    return Policy(in_force=flat(settings), read=reread, is_live=is_live, enforce=enforce, journal=journal, clock=clock)
+    return Policy(
+        in_force=flat(settings),
+        read=reread,
+        is_live=is_live if relined is not None else lambda name: is_live(name) and name != "engines",
+        enforce=enforce,
+        journal=journal,
+        clock=clock,
+    )
 
 
 def _settings(values: Mapping[str, object]) -> Settings:

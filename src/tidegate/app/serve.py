@@ -26,12 +26,15 @@ from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
+from tidegate.app.engines import Elsewhere, Line, open_elsewhere
 from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
+from tidegate.app.survey import Lineup, relined
 from tidegate.app.wiring import Wired, wire
 from tidegate.config import Settings
 from tidegate.core.capacity.health import EngineState, HealthPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.core.identifiers import Replica
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import EngineReport, ModelCard
@@ -48,15 +51,19 @@ _ENGINE_VARIABLES = (
 
 
 class ServePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run, once every question has been answered. `read_settings` gives the settings as they stand later."""
+    """What to run, once every question has been answered. `read_settings` gives the settings as they stand later.
+
+    Without a `model` there is no embedded engine; the `lineup` is of those that run elsewhere.
+    """
 
     settings: Settings
     datadir: DataDir
-    model: ModelCard
-    model_path: Path
+    model: ModelCard | None
+    model_path: Path | None
     assets: dict[str, Asset]
     read_settings: Callable[[], Settings]
     certificate: Certificate | None = None
+    lineup: Lineup = Lineup()
     model_sha256: str = ""
 
 
@@ -88,6 +95,16 @@ class Listeners(msgspec.Struct, frozen=True):
             operator = undo.enter_context(bind_port("127.0.0.1", given.operator_port, "server.operator_port"))
             undo.pop_all()
         return cls(public, status, operator)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports that are ours."""
+        return frozenset(port_of(one) for one in (self.public, self.status, self.operator))
+
+    def close(self) -> None:
+        """Give them up before anything was served."""
+        for one in (self.public, self.status, self.operator):
+            one.close()
 
     def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str, str]:
         """Where a person would go: public, status, operator."""
@@ -124,7 +141,14 @@ class Audience(Protocol):
         """Nothing is served any more; `cut` answers were ended before they were complete."""
 
 
-async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None:
+class ServeAudience(Audience, Protocol):
+    """Hears of single engines, too."""
+
+    def lost(self, replica: Replica, why: str) -> None:
+        """One of the engines that run elsewhere does not answer any more; it is tried again."""
+
+
+async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
     log = JsonLog(
@@ -138,12 +162,23 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
     journal = Journals(log, metrics)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STARTING))
     told = listen_to_signals()  # Before there is anything that must be ended in order.
-    engine = _engine(plan, journal, audience)
+    engine = _engine(plan, plan.model, plan.model_path, journal, audience) if plan.model and plan.model_path else None
     secrets = load_or_create_secrets(datadir)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(log.close)
-        await engine.start()  # First: it takes longest, and in another process.
-        stack.push_async_callback(engine.stop)
+        ready: list[asyncio.Event] = []
+        lines: tuple[Line, ...] = ()
+        if engine is not None:
+            await engine.start()  # First: it takes longest, and in another process.
+            stack.push_async_callback(engine.stop)
+            ready, lines = [engine.ready], (Line(engine=engine),)
+        elsewhere = open_elsewhere(
+            settings, plan.lineup, secrets.fingerprint_key, journal, lambda one: audience.lost(one.replica, one.why)
+        )
+        if elsewhere.engines:
+            await elsewhere.fleet.start()
+            stack.push_async_callback(elsewhere.fleet.stop)
+            ready, lines = ready or [elsewhere.ready], (*lines, *elsewhere.lines())
         database_url = settings.database_url or datadir.database_url
         quota_bytes = settings.accounts.storage_mb * 1_000_000
         store = await stack.enter_async_context(
@@ -154,7 +189,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
         lifecycle = Lifecycle()
         wired = await wire(
             settings,
-            engine=engine,
+            lines=lines,
             store=store,
             secrets=secrets,
             lifecycle=lifecycle,
@@ -166,15 +201,22 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
             local_status_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[1],
             certificate=plan.certificate,
             read_settings=plan.read_settings,
+            relined=_reliner(plan.lineup, elsewhere),
+            replicas=elsewhere.fleet.report,
             datadir=datadir,
             model_sha256=plan.model_sha256,
         )
+        served_elsewhere = wired.door.admissions[len(lines) - len(elsewhere.engines) :]
+        elsewhere.admissions.extend(zip(elsewhere.engines, served_elsewhere, strict=True))
+        elsewhere.follow()
         stack.push_async_callback(wired.reputation.flush)
+        stack.push_async_callback(wired.quotas.flush)
         stack.push_async_callback(wired.door.handover.close)
         await stack.enter_async_context(
             beside(
-                _greet(engine, wired.setup, journal, audience),
+                _greet(ready[0], wired.setup, journal, audience),
                 wired.reputation.flush_now_and_then(),
+                wired.quotas.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
                 *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
                 wired.door.handover.go_on(),
@@ -188,7 +230,19 @@ async def run(plan: ServePlan, listeners: Listeners, audience: Audience) -> None
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
 
-def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEngine:
+def _reliner(lineup: Lineup, elsewhere: Elsewhere) -> Callable[[Settings], Callable[[], None]]:
+    """What checks the engines that new settings name, and answers what goes on with those."""
+
+    def checked(settings: Settings) -> Callable[[], None]:
+        wanted = relined(lineup, settings.engines, os.environ)
+        return lambda: elsewhere.fleet.replan(wanted.servers)
+
+    return checked
+
+
+def _engine(
+    plan: ServePlan, model: ModelCard, model_path: Path, journal: Journal, audience: Audience
+) -> EmbeddedEngine:
     given = plan.settings.engine
     socket_path = plan.datadir.run_path / "engine.sock"
     check_path(socket_path)
@@ -196,7 +250,7 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
     aside = 1 if given.fingerprint_s else 0
     process = EngineProcess(
         EnginePlan(
-            model_path=str(plan.model_path),
+            model_path=str(model_path),
             socket_path=str(socket_path),
             slots=given.slots,
             aside=aside,
@@ -223,7 +277,7 @@ def _engine(plan: ServePlan, journal: Journal, audience: Audience) -> EmbeddedEn
             audience.trouble(report.restarts, process.last_words)
 
     health = HealthPlan(load_timeout_s=given.load_timeout_s, stall_s=given.stall_s, probe_after_s=given.probe_after_s)
-    return EmbeddedEngine(plan.model, process, str(socket_path), health, changed, aside=aside)
+    return EmbeddedEngine(model, process, str(socket_path), health, changed, aside=aside)
 
 
 def _engine_environment() -> dict[str, str]:
@@ -231,8 +285,8 @@ def _engine_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(_ENGINE_VARIABLES)}
 
 
-async def _greet(engine: EmbeddedEngine, setup: Setup, journal: Journal, audience: Audience) -> None:
-    await engine.ready.wait()
+async def _greet(ready: asyncio.Event, setup: Setup, journal: Journal, audience: Audience) -> None:
+    await ready.wait()
     start_s = time.clock_gettime(time.CLOCK_BOOTTIME) - _process_started_s()
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
     audience.ready(start_s, f"/setup/{setup.code}" if setup.is_open() else None)

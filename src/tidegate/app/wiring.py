@@ -15,9 +15,11 @@ from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, open_admission, open_door
+from tidegate.app.engines import Line
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
+from tidegate.app.quotas import quotas
 from tidegate.app.reputation import reputation
 from tidegate.app.sameness import sameness_watcher
 from tidegate.config import Settings
@@ -27,13 +29,15 @@ from tidegate.http.forwarded import Forwarded
 from tidegate.http.gate.credential import Credentials
 from tidegate.http.gate.public import public_lanes
 from tidegate.http.web.assets import Asset
-from tidegate.ports.engine import Engine
+from tidegate.ports.engine import ReplicaReport
 from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
+from tidegate.services.quotas import Quotas
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
 from tidegate.services.sameness import SamenessWatcher
@@ -52,13 +56,14 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     policy: Policy
     reputation: Reputation
+    quotas: Quotas
     sameness: SamenessWatcher | None
 
 
 async def wire(
     settings: Settings,
     *,
-    engine: Engine,
+    lines: tuple[Line, ...],
     store: SqlStore,
     secrets: Secrets,
     lifecycle: Lifecycle,
@@ -72,19 +77,25 @@ async def wire(
     read_settings: Callable[[], Settings],
     datadir: DataDir,
     model_sha256: str,
+    relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
+    replicas: Callable[[], list[ReplicaReport]] = list,
 ) -> Wired:
-    """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment."""
+    """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment.
+
+    The first of the `lines` is the chat's. `relined` makes of settings what exchanges the engines that run elsewhere.
+    """
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
     known = reputation(settings, store)
-    admission = open_admission(plans, known.register, known.served)
+    budgets = quotas(settings, store)
+    admissions = tuple(open_admission(plans, known.register, known.served, budgets, line.fit) for line in lines)
     door = open_door(
         settings,
         plans,
         credentials=Credentials(secrets.server_keys),
         lanes=public_lanes(),
         register=known.register,
-        admission=admission,
+        lines=tuple((admission, line.fit) for admission, line in zip(admissions, lines, strict=True)),
         journal=journal,
         fingerprint=fingerprint,
         key=secrets.fingerprint_key,
@@ -96,22 +107,28 @@ async def wire(
         read=read_settings,
         shard_key=secrets.fingerprint_key,
         apply=door.apply,
+        relined=relined,
         certificate=certificate,
         journal=journal,
         clock=time.time,
     )
-    sameness = sameness_watcher(
-        settings,
-        engine=engine,
-        admission=admission,
-        datadir=datadir,
-        sha256=model_sha256,
-        journal=journal,
-        looked=metrics.looked,
+    # Of engines elsewhere one may be another model than the next: only the one that was pulled here is watched.
+    sameness = (
+        sameness_watcher(
+            settings,
+            engine=lines[0].engine,
+            admission=admissions[0],
+            datadir=datadir,
+            sha256=model_sha256,
+            journal=journal,
+            looked=metrics.looked,
+        )
+        if model_sha256
+        else None
     )
     desk = Desk(
-        engine=engine,
-        admission=admission,
+        engine=lines[0].engine,
+        admission=admissions[0],
         conversations=store.conversations,
         lifecycle=lifecycle,
         journal=journal,
@@ -130,6 +147,7 @@ async def wire(
         keyring=keyring,
         passwords=passwords,
         reputation=known,
+        quotas=budgets,
         ended=replies.hang_up,
     )
     sessions = Sessions(
@@ -158,10 +176,23 @@ async def wire(
         exposition=metrics.exposition,
         later=later,
         policy=policy,
+        others=tuple(
+            Served(engine=line.engine, admission=admission)
+            for line, admission in zip(lines[1:], admissions[1:], strict=True)
+        ),
+        replicas=replicas,
         sameness=sameness,
         handover=door.handover,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
         applications = msgspec.structs.replace(applications, public=public)
-    return Wired(applications=applications, setup=setup, door=door, policy=policy, reputation=known, sameness=sameness)
+    return Wired(
+        applications=applications,
+        setup=setup,
+        door=door,
+        policy=policy,
+        reputation=known,
+        quotas=budgets,
+        sameness=sameness,
+    )

@@ -18,6 +18,7 @@ from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, known_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.accounts import ApiKey, Role
+from tidegate.core.quotas.budget import Budget
 from tidegate.services.accounts import (
     CreatedKey,
     CreateKey,
@@ -31,12 +32,20 @@ from tidegate.services.accounts import (
 )
 
 users_app = typer.Typer(
-    help="Create and list users, set their passwords, and vouch for them.", no_args_is_help=True, rich_markup_mode=None
+    help="Create and list users, set their passwords, vouch for them, and give them budgets of tokens.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-keys_app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+keys_app = typer.Typer(
+    help="Create, list and revoke API keys, and give them budgets of tokens.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's address.")]
 UserOption = Annotated[str, typer.Option("--user", metavar="EMAIL", help="Whose key.")]
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The id that 'keys list' shows.")]
+QuotaOption = typer.Option(metavar="N", help="Tokens it may use in that time; 0 is no limit.")
 
 
 @users_app.command("create")
@@ -120,9 +129,13 @@ def list_users(*, config: ConfigOption = None, data: DataOption = None, as_json:
     if as_json:
         print_json(users)
         return
-    rows = [(user.email, user.role, _standing(user), _date(user.member_since_s), user.id) for user in users]
+    rows = [
+        (user.email, user.role, _standing(user), _date(user.member_since_s), f"{user.tokens_this_month:,}", user.id)
+        for user in users
+    ]
     create = command(known.settings, "users create EMAIL")
-    _print_table(("Email", "Role", "Standing", "Member since", "Id"), rows, f"No users yet. Create one: {create}")
+    headings = ("Email", "Role", "Standing", "Member since", "Tokens this month", "Id")
+    print_table(headings, rows, f"No users yet. Create one: {create}")
 
 
 @keys_app.command("create")
@@ -130,13 +143,20 @@ def create_key(
     user: UserOption,
     *,
     name: Annotated[str, typer.Option(help="What the key is for, for your own memory.")] = "",
+    quota_per_minute: Annotated[int | None, QuotaOption] = None,
+    quota_per_hour: Annotated[int | None, QuotaOption] = None,
+    quota_per_day: Annotated[int | None, QuotaOption] = None,
+    quota_per_month: Annotated[int | None, QuotaOption] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create an API key and print it, once."""
     known = known_of(config, data)
-    created = perform(known, CreateKey(email=user, name=name), CreatedKey)
+    budget = Budget(
+        per_minute=quota_per_minute, per_hour=quota_per_hour, per_day=quota_per_day, per_month=quota_per_month
+    )
+    created = perform(known, CreateKey(email=user, name=name, budget=budget), CreatedKey)
     if as_json:
         print_json({"key": created.text, **_described(created.key)})
         return
@@ -160,12 +180,12 @@ def list_keys(
     ]
     headings = ("Id", "Key", "Name", "Created", "Last used", "State")
     create = command(known.settings, f"keys create --user {shlex.quote(user)}")
-    _print_table(headings, rows, f"{user} has no keys. Create one: {create}")
+    print_table(headings, rows, f"{user} has no keys. Create one: {create}")
 
 
 @keys_app.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id that 'keys list' shows.")],
+    key_id: KeyId,
     user: UserOption,
     *,
     config: ConfigOption = None,
@@ -214,7 +234,8 @@ def _state(key: ApiKey) -> str:
     return "live" if key.revoked_at_s is None else f"revoked {_date(key.revoked_at_s)}"
 
 
-def _print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]], when_empty: str) -> None:
+def print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]], when_empty: str) -> None:
+    """Print rows under their headings, or a sentence when there are none."""
     if not rows:
         typer.echo(when_empty)
         return

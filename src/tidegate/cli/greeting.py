@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from tidegate.config.exposure import is_loopback
 
 if TYPE_CHECKING:
     from tidegate.adapters.models import Manifest
-    from tidegate.app import Listeners
+    from tidegate.app import Lineup, Listeners, Offer
     from tidegate.config import Settings
     from tidegate.services.policy import Change
 
@@ -24,15 +25,26 @@ if TYPE_CHECKING:
 class Greeting:
     """Says it on standard output, and trouble on standard error."""
 
-    def __init__(self, settings: Settings, listeners: Listeners, manifest: Manifest, *, is_first: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Listeners,
+        manifest: Manifest | None,
+        lineup: Lineup,
+        offers: Sequence[Offer] = (),
+        *,
+        is_first: bool,
+    ) -> None:
         self._settings = settings
         self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
         self._manifest = manifest
+        self._lineup = lineup
+        self._offers = offers
         self._is_first = is_first
         self._last_words: list[str] = []
         self._console = Console(highlight=False, soft_wrap=True)
         # Drawn only on a terminal; a large model takes minutes to load.
-        self._loading = self._console.status(f"Loading {escape(manifest.id)}")
+        self._loading = self._console.status(f"Loading {escape(manifest.id)}" if manifest else "Asking the engines")
 
     @contextlib.contextmanager
     def on_screen(self) -> Iterator[None]:
@@ -47,20 +59,21 @@ class Greeting:
         """Say where to go."""
         self._loading.stop()
         public, status, operator = self._urls
-        engine = self._settings.engine
         say = self._console.print
         say(f"\n[bold]Tidegate is ready[/bold] after {start_s:.1f} s.\n")
         say(f"  Chat      {public}   ({self._who_may_sign_up(setup_path)})")
         say(f"  API       {public}/v1   (OpenAI-compatible)")
         say(f"  Status    {status}")
         say(f"  Operator  {operator}/metrics   (this machine only)")
-        answers = "1 answer at a time" if engine.slots == 1 else f"{engine.slots} answers at once"
-        size = f"{answers}, {engine.context_tokens} tokens each"
-        say(f"  Model     {escape(self._manifest.id)}, {size}")
+        for line in self._models():
+            say(f"  Model     {escape(line)}")
         say(f"  Data      {escape(str(self._settings.data_dir))}\n")
+        for warning in self._lineup.warnings:
+            say(f"[bold yellow]{escape(warning)}[/bold yellow]\n")
         self._warn()
         self._warn_of_plain_http()
         self._advise()
+        self._offer()
         if setup_path is not None:
             say("There is no operator yet. This link makes one, once; give it to nobody else:")
             say(f"  {public}{setup_path}\n")
@@ -68,6 +81,23 @@ class Greeting:
         say(f"  {command(self._settings, 'users create program@example.org')}")
         say(f"  {command(self._settings, 'keys create --user program@example.org')}\n")
         say("Stop with Ctrl-C.")
+
+    def _models(self) -> Iterator[str]:
+        """Each model that is served: how many answers at once, how long, and where."""
+        if self._manifest is not None:
+            given = self._settings.engine
+            yield f"{self._manifest.id}, {_answers(given.slots)}, {given.context_tokens} tokens each"
+        for name, tokens in self._lineup.context_tokens.items():
+            servers = [server for server in self._lineup.servers if name in server.models]
+            where = ", ".join(server.replica for server in servers)
+            yield f"{name}, {_answers(sum(server.places for server in servers))}, {tokens} tokens each, at {where}"
+
+    def lost(self, replica: str, why: str) -> None:
+        """Say that an engine does not answer any more."""
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        err.print(
+            f"[bold red]The engine at {escape(replica)} does not answer[/bold red] ({escape(why)}); trying again."
+        )
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
         """Pass on what the engine said when it could not load, or that it has to be started again."""
@@ -100,7 +130,8 @@ class Greeting:
     def _warn(self) -> None:
         from tidegate.core.models.catalogue import CATALOGUE
 
-        made_for = next((entry.context_tokens for entry in CATALOGUE if entry.id == self._manifest.id), None)
+        served = self._manifest.id if self._manifest else None
+        made_for = next((entry.context_tokens for entry in CATALOGUE if entry.id == served), None)
         given = self._settings.engine.context_tokens
         if made_for is not None and given > made_for:
             self._console.print(
@@ -128,7 +159,8 @@ class Greeting:
         from tidegate.cli.models import machine_memory_bytes
         from tidegate.core.models.catalogue import CATALOGUE, recommend
 
-        if not any(entry.id == self._manifest.id and entry.is_demonstration for entry in CATALOGUE):
+        served = self._manifest.id if self._manifest else None
+        if not any(entry.id == served and entry.is_demonstration for entry in CATALOGUE):
             return
         say = self._console.print
         say("[bold yellow]This is a demonstration model[/bold yellow]: it is tiny, and often wrong.")
@@ -145,6 +177,21 @@ class Greeting:
             say(f"    {command(self._settings, f'serve --model {entry.id}')}{self._ports()}")
         say("")
 
+    def _offer(self) -> None:
+        say = self._console.print
+        for offer in self._offers:
+            few = ", ".join(offer.models[:5]) + (", ..." if len(offer.models) > len(offer.models[:5]) else "")
+            say(
+                f"[bold]{escape(offer.name)} runs on this machine[/bold], with {escape(few)}. Tidegate leaves it alone."
+            )
+            say(
+                "  To have it answer instead of the embedded engine, put into tidegate.toml, and serve with --config:\n"
+            )
+            lines = ("[engine]", "enabled = false", "", "[[engines]]", f'url = "{offer.url}"')
+            for line in (*lines, f"models = {json.dumps(list(offer.models[:1]), ensure_ascii=False)}"):
+                say(f"    {line}", markup=False)
+            say("")
+
     def _ports(self) -> str:
         """The ports as options, as far as this start has others than the next one would have."""
         given, usual = self._settings.server, load_settings().server
@@ -152,3 +199,7 @@ class Greeting:
             name for name in ("port", "status_port", "operator_port") if getattr(given, name) != getattr(usual, name)
         ]
         return "".join(f" --{name.replace('_', '-')} {getattr(given, name)}" for name in names)
+
+
+def _answers(slots: int) -> str:
+    return "1 answer at a time" if slots == 1 else f"{slots} answers at once"

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, callers, firewall, gate, models, policy, serve
+from tidegate.cli import accounts, backup, callers, firewall, gate, models, policy, quotas, serve
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -71,6 +71,8 @@ app.command("serve")(serve.serve)
 app.command("gate")(gate.gate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+accounts.users_app.command("quota")(quotas.user_quota)
+accounts.keys_app.command("quota")(quotas.key_quota)
 app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.keys_app, name="keys")
 app.add_typer(callers.callers_app, name="callers")

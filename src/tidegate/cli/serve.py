@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from pathlib import Path
@@ -86,7 +87,17 @@ def serve(
 
     from tidegate.adapters.disk.datadir import DataDirError
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import CertificateError, Listeners, PortTakenError, ServePlan, card_of, run
+    from tidegate.app import (
+        CertificateError,
+        Lineup,
+        Listeners,
+        PortTakenError,
+        ServePlan,
+        card_of,
+        discover,
+        run,
+        survey,
+    )
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.http.web.assets import NotBuiltError, load
 
@@ -95,24 +106,35 @@ def serve(
         with held(datadir):
             assets = load()
             certificate = certificate_of(settings)
+            lineup = asyncio.run(survey(settings, os.environ)) if settings.engines else Lineup()
             listeners = Listeners.bind(settings)
-            library, manifest = _model(settings)
+            library, manifest = _model(settings) if settings.engine.enabled else (None, None)
+            if manifest is not None and manifest.id in lineup.models:
+                listeners.close()
+                refuse(
+                    f"engines: serve {manifest.id}, which is the embedded engine's model; leave it out of their "
+                    "models, or set engine.enabled = false",
+                    WRONG_USAGE,
+                )
             plan = ServePlan(
                 settings=settings,
                 datadir=datadir,
-                model=card_of(manifest, settings.engine.context_tokens),
-                model_path=library.path(manifest),
+                model=card_of(manifest, settings.engine.context_tokens) if manifest else None,
+                model_path=library.path(manifest) if library and manifest else None,
                 assets=assets,
                 read_settings=read,
                 certificate=certificate,
-                model_sha256=manifest.sha256,
+                lineup=lineup,
+                model_sha256=manifest.sha256 if manifest else "",
             )
-            greeting = Greeting(settings, listeners, manifest, is_first=is_first)
+            # Only offered, and only once: whoever has named engines knows what they want.
+            offers = asyncio.run(discover(listeners.ports)) if is_first and not settings.engines else ()
+            greeting = Greeting(settings, listeners, manifest, lineup, offers, is_first=is_first)
             with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(plan, listeners, greeting))
     except STORAGE_FAULTS as error:
         refuse_storage(error)
-    except (CertificateError, DataDirError, NotBuiltError, PortTakenError, SecretsError) as error:
+    except (CertificateError, DataDirError, NotBuiltError, PortTakenError, SecretsError, SettingsError) as error:
         refuse(str(error), WRONG_USAGE)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tidegate.config.quotas import QuotasSettings
 from tidegate.core.admission.plan import AdmissionPlan
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -563,6 +564,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passing: PassingSettings = PassingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
+    quotas: QuotasSettings = QuotasSettings()
     firewall: FirewallSettings = FirewallSettings()
     accounts: AccountsSettings = AccountsSettings()
     log: LogSettings = LogSettings()

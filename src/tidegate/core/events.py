@@ -20,7 +20,7 @@ import msgspec
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.firewall.elements import EndedBy, Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
-from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.identifiers import Fingerprint, Replica, RequestId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
 
@@ -48,10 +48,12 @@ class Tag(StrEnum):
     ACCOUNT_SESSIONS_ENDED = "account:sessions_ended"
     ACCOUNT_VOUCHED = "account:vouched"
     ACCOUNT_VOUCH_WITHDRAWN = "account:vouch_withdrawn"
+    ACCOUNT_QUOTA_CHANGED = "account:quota_changed"
     LOGIN_TRIED = "login:tried"
     SIGN_UP_TRIED = "sign_up:tried"
     KEY_CREATED = "key:created"
     KEY_REVOKED = "key:revoked"
+    KEY_QUOTA_CHANGED = "key:quota_changed"
     LIBRARY_SPOKE = "library:spoke"
     POLICY_CHANGED = "policy:changed"
     MODEL_PINNED = "model:pinned"
@@ -131,6 +133,8 @@ class RequestFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag_
     finish: FinishReason | None = None
     abandoned: bool | None = None
     retry: int | None = None
+    replica: Replica | None = None
+    attempts: int | None = None
     is_sample: bool | None = None
 
 
@@ -144,13 +148,15 @@ class RequestCrashed(Event, frozen=True, kw_only=True, tag_field="kind", tag="cr
 
 
 class EngineChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="engine"):
-    """The engine moved to another state."""
+    """The engine moved to another state; one of several is named by its `replica`."""
 
     event: Tag = msgspec.field(default_factory=lambda: Tag.ENGINE_CHANGED)
     state: EngineState
     healthy: bool
     restarts: int
     load_s: float | None = None
+    replica: Replica | None = None
+    running: int | None = None
 
 
 class AccountChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="account"):

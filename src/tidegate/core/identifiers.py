@@ -96,3 +96,19 @@ class Fingerprint(str):
             msg = "not a Fingerprint: expected 16 hex digits"
             raise ValueError(msg)
         return super().__new__(cls, text)
+
+
+class Replica(str):
+    """One of several engines, by the host and port where it is."""
+
+    __slots__ = ()
+    _shape: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z"
+    )
+
+    def __new__(cls, text: str) -> Self:
+        """Take `text` if it has the shape of a host and a port; raise ValueError otherwise."""
+        if not cls._shape.match(text):
+            msg = "not a Replica: expected HOST:PORT"
+            raise ValueError(msg)
+        return super().__new__(cls, text)

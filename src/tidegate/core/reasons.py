@@ -46,6 +46,7 @@ class Reason(StrEnum):
     CONTENT_UNREADABLE = "content_unreadable"
 
     # We cannot serve it now.
+    INSUFFICIENT_QUOTA = "insufficient_quota"
     SLOW_DOWN = "slow_down"
     TOO_MANY_CONNECTIONS = "too_many_connections"
     REQUEST_TIMEOUT = "request_timeout"

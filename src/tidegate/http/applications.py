@@ -24,6 +24,7 @@ from tidegate.http.control import routes as control
 from tidegate.http.cross_origin import CrossOrigin
 from tidegate.http.doors import KeyDoor, open_door
 from tidegate.http.frame import Frame
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
@@ -31,9 +32,11 @@ from tidegate.http.status import routes as status
 from tidegate.http.visitors import SessionDoor
 from tidegate.http.web import routes as web
 from tidegate.http.web.assets import Asset
+from tidegate.ports.engine import ReplicaReport
 from tidegate.services.accounts import Clerk
 from tidegate.services.handover import Handover
 from tidegate.services.keyring import Keyring
+from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.sameness import SamenessWatcher
@@ -67,11 +70,18 @@ def build_applications(
     exposition: Callable[[], bytes],
     later: Callable[[Coroutine[Any, Any, None]], None],
     policy: Policy | None = None,
+    others: tuple[Served, ...] = (),
+    replicas: Callable[[], list[ReplicaReport]] = list,
     sameness: SamenessWatcher | None = None,
     handover: Handover | None = None,
 ) -> Applications:
-    """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live."""
+    """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live.
+
+    The chat speaks with the desk's model; programs may ask for the `others`, too.
+    """
     engine, admission, lifecycle, ticks = desk.engine, desk.admission, desk.lifecycle, desk.ticks
+    served = (Served(engine=engine, admission=admission, aliases=aliases), *others)
+    together = Together(served)
     door = KeyDoor(
         keyring=keyring,
         server_keys=clerk.server_keys,
@@ -81,20 +91,28 @@ def build_applications(
     )
     session_door = SessionDoor(sessions=sessions, server_keys=clerk.server_keys, fingerprint=clerk.fingerprint)
     openai_room = openai.OpenAiRoom(
-        engine=engine,
-        aliases=aliases,
-        admission=admission,
+        served=served,
         lifecycle=lifecycle,
         max_body_bytes=max_body_bytes,
         clock=clerk.clock,
         ticks=ticks,
     )
     operator_room = operator.OperatorRoom(
-        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition, sameness=sameness
+        engine=together,
+        admission=admission,
+        lifecycle=lifecycle,
+        exposition=exposition,
+        served=served,
+        replicas=replicas,
+        sameness=sameness,
     )
-    health_routes = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
+    health_routes = bind(health.TABLE, health.HealthRoom(together, lifecycle), open_door)
     front_room = front.FrontRoom(
-        engine, is_sign_up_open=sessions.is_sign_up_open, status_url=status_url, local_status_url=local_status_url
+        together,
+        engine.card.id,
+        is_sign_up_open=sessions.is_sign_up_open,
+        status_url=status_url,
+        local_status_url=local_status_url,
     )
     chat_room = chat_calls.ChatRoom(
         engine=engine,
@@ -109,16 +127,17 @@ def build_applications(
     for_programs = [
         *health_routes,
         *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
+        *bind(balance.TABLE, admission, door, openai.PREFIXES),
         *bind(front.OPEN_TABLE, front_room, open_door),
     ]
     for_people = [
         *bind(front.TABLE, front_room, session_door),
-        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup), session_door),
+        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup, admission=admission), session_door),
         *bind(chat.TABLE, chat_room, session_door),
         *bind(web.TABLE, web_room, session_door),
         *bind(web.OPEN_TABLE, web_room, open_door),
     ]
-    status_routes = bind(status.TABLE, status.StatusRoom(engine, lifecycle, clerk.clock), open_door)
+    status_routes = bind(status.TABLE, status.StatusRoom(together, lifecycle, clerk.clock), open_door)
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:

@@ -15,7 +15,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-SHOWN: Final = ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms"]
+SHOWN: Final = [
+    *("x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms", "x-tidegate-attempts"),
+    *("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+]
 """Headers that programs of other origins may read."""
 
 _API: Final = "/v1/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -33,6 +34,8 @@ class Exchange(msgspec.Struct, kw_only=True):
     is_body_read: bool = False
     bytes_out: int = 0
     status: int = 0
+    told: Callable[[], dict[str, str]] | None = None
+    """Headers that every answer carries from here on, as they are at the moment in which it begins."""
 
 
 class ClientLeftError(Exception):

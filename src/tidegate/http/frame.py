@@ -52,7 +52,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", exchange.id.encode())]
+                told = {"x-request-id": exchange.id, **(exchange.told() if exchange.told else {})}
+                own = [(name.encode(), value.encode()) for name, value in told.items()]
+                message["headers"] = [*message["headers"], *own]
             elif message["type"] == "http.response.body":
                 exchange.bytes_out += len(message.get("body", b""))
             try:

@@ -14,16 +14,17 @@ from tidegate.http.openapi import document
 from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import Engine
+from tidegate.ports.engine import Reporting
 
 
 class FrontRoom(msgspec.Struct, frozen=True):
-    """Tells how the engine is, names the model in the example, and says whether strangers may make an account.
+    """Tells how the engine is, names a `model` in the example, and says whether strangers may make an account.
 
     `status_url` is where the status page is, `local_status_url` where browsers on this machine find it.
     """
 
-    engine: Engine
+    engine: Reporting
+    model: str
     is_sign_up_open: bool = True
     status_url: str | None = None
     local_status_url: str = ""
@@ -40,7 +41,7 @@ async def front_page(room: FrontRoom, request: Request) -> Response:
         # While the service drains, the public port refuses before a page is asked for.
         verdict=verdict(room.engine.report().state, is_draining=False),
         base=f"{_scheme(request)}://{request.headers.get('host', '127.0.0.1')[:200]}",
-        model=room.engine.card.id,
+        model=room.model,
         is_sign_up_open=room.is_sign_up_open,
         status_url=room.status_url or (room.local_status_url if cookies.is_local(request) else ""),
     )

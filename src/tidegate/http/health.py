@@ -45,7 +45,7 @@ async def healthz(room: HealthRoom, request: Request) -> Response:
 
 
 async def readyz(room: HealthRoom, request: Request) -> Response:
-    """The model has produced a token and the service is not stopping."""
+    """A model has produced a token and the service is not stopping."""
     del request
     report = room.engine.report()
     is_draining = room.lifecycle.is_draining

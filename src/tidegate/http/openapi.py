@@ -15,6 +15,7 @@ import tidegate
 from tidegate.http import health
 from tidegate.http.chat import routes as chat
 from tidegate.http.chat.answers import AccountEvent
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.refusals import WIRE, ErrorBody
 from tidegate.http.routes import Route
@@ -26,7 +27,7 @@ _REF = "#/components/schemas/{name}"
 def document() -> bytes:
     """The public API as JSON."""
     return _document(
-        [("", route) for route in health.TABLE] + [("/v1", route) for route in openai.TABLE],
+        [("", route) for route in health.TABLE] + [("/v1", route) for route in (*openai.TABLE, *balance.TABLE)],
         title="Tidegate",
         description="OpenAI-compatible API. The paths under /v1 also answer at / and /beta.",
         schemes={"key": {"type": "http", "scheme": "bearer"}},

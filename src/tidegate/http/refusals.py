@@ -7,10 +7,14 @@ The body is OpenAI's error object; headers follow what its SDKs obey
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 
 from tidegate.core.reasons import Reason
+
+_PATIENT_S: Final = 120.0
+"""No program should sit and wait for a budget longer than this; OpenAI's SDK draws the same line for itself."""
 
 
 class Wire(msgspec.Struct, frozen=True):
@@ -64,7 +68,15 @@ WIRE: dict[Reason, Wire] = {
     Reason.CONCURRENCY_LIMIT_EXCEEDED: Wire(
         429,
         "rate_limit_error",
-        "The account has engine.max_per_account requests running or waiting; an account without a history has 4.",
+        "The account has engine.max_per_account requests running or waiting; an account without a history has 4. Or "
+        "one user whom it names has as many as are left for others, or those that it has in may use up what is left of "
+        "its budget.",
+    ),
+    Reason.INSUFFICIENT_QUOTA: Wire(
+        429,
+        "insufficient_quota",
+        "The account or the key has used up its tokens of this minute, hour, day or month; `retry-after` is when the "
+        "next begins.",
     ),
     Reason.SIGN_IN_BUSY: Wire(429, "rate_limit_error", "Too many passwords are being checked at this moment."),
     Reason.SEARCH_BUSY: Wire(429, "rate_limit_error", "Too many searches are running at this moment."),
@@ -130,7 +142,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         self.param = param
         self.retry_after_s = retry_after_s
         self.page = page
-        self._headers = headers or {}
+        self._headers = dict(headers or {})
 
     @property
     def status(self) -> int:
@@ -142,12 +154,18 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         wire = WIRE[self.reason]
         return msgspec.json.encode(ErrorBody(ErrorDetail(self.message, wire.type, self.param, self.reason)))
 
+    def say(self, name: str, text: str) -> None:
+        """Have a header more."""
+        self._headers[name] = text
+
     def headers(self) -> dict[str, str]:
         """Headers beside content type and length."""
         headers = dict(self._headers)
         if self.retry_after_s is not None:
             headers["retry-after"] = str(math.ceil(self.retry_after_s))
             headers["retry-after-ms"] = str(math.ceil(self.retry_after_s * 1000))
+            if self.reason is Reason.INSUFFICIENT_QUOTA and self.retry_after_s > _PATIENT_S:
+                headers["x-should-retry"] = "false"
         elif self.status in {408, 409, 429} or self.status >= 500:  # noqa: PLR2004 - what SDKs repeat by themselves
             headers["x-should-retry"] = "false"
         if self.reason is Reason.INVALID_API_KEY:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -76,8 +76,10 @@ class EventStream(Response):
         lifecycle: Lifecycle | None,
         exchange: Exchange,
         close: Callable[[], Awaitable[None]],
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """`pieces` are whole server-sent events; `close` frees what they come from, whatever happens."""
+        self._more = [(name.encode(), text.encode()) for name, text in (headers or {}).items()]
         self._pieces = pieces
         self._lifecycle = lifecycle
         self._exchange = exchange
@@ -90,7 +92,7 @@ class EventStream(Response):
         del scope
         last = b""
         try:
-            await _send_soon(send, {"type": "http.response.start", "status": 200, "headers": [*HEADERS]})
+            await _send_soon(send, {"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._more]})
             await until_gone(self._send_all(send), receive, self._lifecycle, self._unread())
         except Refusal as refusal:
             self._exchange.reason = refusal.reason

@@ -13,7 +13,9 @@ import msgspec
 
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.capacity.pool import MemberState
 from tidegate.core.generation.call import Call, Event
+from tidegate.core.identifiers import Replica
 
 
 class EngineError(Exception):
@@ -70,6 +72,20 @@ class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     restarts: int
     retry_after_s: float
+
+
+class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one engine is, for the operator. `why`: the last failure's kind; `unreadable` counts senseless telemetry."""
+
+    replica: Replica
+    models: tuple[str, ...]
+    state: MemberState
+    running: int
+    places: int
+    failures: int
+    gap_s: float
+    why: str
+    unreadable: int
 
 
 class Reporting(Protocol):

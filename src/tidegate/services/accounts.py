@@ -1,4 +1,4 @@
-"""What an operator does with accounts: make users, vouch for them, make keys, revoke keys.
+"""What an operator does with accounts: make users, vouch for them, make keys, revoke keys, give budgets.
 
 The same acts serve the command line directly and, while the service runs,
 through its control socket.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 
 import msgspec
 
@@ -18,15 +19,20 @@ from tidegate.core.accounts import ApiKey, Role, Scope, User, normalise_email
 from tidegate.core.credentials import Kind, ServerKeys
 from tidegate.core.events import AccountChanged, Tag
 from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
+from tidegate.core.quotas.budget import Budget
+from tidegate.core.quotas.windows import Window
 from tidegate.core.standing.classes import Standing
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
+from tidegate.services.allowances import Sheet, check, limits_of, sheets, used_in
 from tidegate.services.keyring import Keyring
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.quotas import Quotas, of_key, of_user
 from tidegate.services.reputation import Reputation
 
 ALL_SCOPES = frozenset(Scope)
 KEY_NAME_LENGTH = 100
+NO_LIMITS = Budget()
 MOST_LIVE_KEYS = 50
 """Of one account."""
 MOST_KEYS = 1000
@@ -73,6 +79,7 @@ class CreateKey(msgspec.Struct, kw_only=True, tag_field="act", tag="create_key")
 
     email: str
     name: str = ""
+    budget: Budget = Budget()
 
 
 class ListKeys(msgspec.Struct, kw_only=True, tag_field="act", tag="list_keys"):
@@ -88,7 +95,18 @@ class RevokeKey(msgspec.Struct, kw_only=True, tag_field="act", tag="revoke_key")
     key_id: str
 
 
-Act = CreateUser | SetPassword | Vouch | ListUsers | CreateKey | ListKeys | RevokeKey
+class SetQuota(msgspec.Struct, kw_only=True, tag_field="act", tag="set_quota"):
+    """Change limits of the user with this address, or of a key of theirs; without any `limits`, only look.
+
+    A limit of 0 is none, and null takes back what was set: the default counts.
+    """
+
+    email: str
+    key_id: str | None = None
+    limits: dict[Window, int | None] = msgspec.field(default_factory=dict)
+
+
+Act = CreateUser | SetPassword | Vouch | ListUsers | CreateKey | ListKeys | RevokeKey | SetQuota
 
 
 class CreatedKey(msgspec.Struct, frozen=True):
@@ -99,10 +117,15 @@ class CreatedKey(msgspec.Struct, frozen=True):
 
 
 class KnownUser(User, frozen=True, kw_only=True):
-    """An account, how well it is known now, and whether for an operator's word rather than for being served."""
+    """An account, how well it is known now, and whether for an operator's word rather than for being served.
+
+    And the tokens that it has used in this day and month, where that was asked for.
+    """
 
     standing: Standing
     is_vouched: bool = False
+    tokens_today: int = 0
+    tokens_this_month: int = 0
 
 
 def tell_nobody(ended: list[SessionId]) -> None:
@@ -113,8 +136,8 @@ def tell_nobody(ended: list[SessionId]) -> None:
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
 
-    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords` and
-    `reputation` are the only ones of the process.
+    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords`,
+    `reputation` and `quotas` are the only ones of the process.
     """
 
     accounts: AccountStore
@@ -124,11 +147,12 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
     passwords: PasswordLane
     reputation: Reputation
+    quotas: Quotas
     keyring: Keyring | None = None
     ended: Callable[[list[SessionId]], None] = tell_nobody
     _making_key: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
-    async def perform(self, act: Act) -> KnownUser | list[KnownUser] | CreatedKey | list[ApiKey] | None:
+    async def perform(self, act: Act) -> KnownUser | list[KnownUser] | CreatedKey | list[ApiKey] | Sheet | None:
         """Do whichever act this is. Raises ValueError naming the field, EmailTakenError or NotFoundError."""
         match act:
             case CreateUser():
@@ -144,12 +168,14 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             case ListUsers():
                 return await self.users()
             case CreateKey():
-                return await self.create_key(act.email, act.name)
+                return await self.create_key(act.email, act.name, budget=act.budget)
             case ListKeys():
                 return await self.keys(act.email)
             case RevokeKey():
                 await self.revoke_key(act.email, act.key_id)
                 return None
+            case SetQuota():
+                return await self.set_quota(act.email, act.key_id, act.limits)
 
     async def create_user(
         self, email: str, role: Role = Role.USER, *, password: str | None = None, member_since_s: float | None = None
@@ -188,11 +214,26 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         return _known_as(user, standing, not is_withdrawn)
 
     async def users(self) -> list[KnownUser]:
-        """All users, oldest first, and how well they are known."""
-        return await self._known(await self.accounts.users())
+        """All users, oldest first, how well they are known, and what they use."""
+        known = await self._known(await self.accounts.users())
+        states = await self.quotas.described([of_user(user.id) for user in known])
+        return [
+            msgspec.structs.replace(
+                user,
+                tokens_today=used_in(Window.DAY, windows),
+                tokens_this_month=used_in(Window.MONTH, windows),
+            )
+            for user, windows in zip(known, states, strict=True)
+        ]
 
     async def create_key(
-        self, email: str, name: str = "", scopes: frozenset[Scope] = ALL_SCOPES, wish: str | None = None
+        self,
+        email: str,
+        name: str = "",
+        scopes: frozenset[Scope] = ALL_SCOPES,
+        wish: str | None = None,
+        *,
+        budget: Budget = NO_LIMITS,
     ) -> CreatedKey:
         """Make a key for the user with this address; the text is shown once and never kept.
 
@@ -200,6 +241,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         key is made. Raises NotFoundError, KeyMadeError, or ValueError naming the field.
         """
         owner = await self._owner(email)
+        check(msgspec.structs.asdict(budget))
         if not scopes:
             msg = f"scopes: at least one of {', '.join(Scope)}"
             raise ValueError(msg)
@@ -231,6 +273,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(msg)
             await self.accounts.add_key(owner.id, key, credentials.digest(text))
         self._tell(Tag.KEY_CREATED, owner.id, key.id)
+        if budget != NO_LIMITS:  # Nobody has the key's text before this is done.
+            await self.quotas.change(of_key(key), msgspec.structs.asdict(budget))
         return CreatedKey(key, text)
 
     async def keys(self, email: str) -> list[ApiKey]:
@@ -248,6 +292,27 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
         if self.keyring is not None:
             self.keyring.forget(owner.id)
         self._tell(Tag.KEY_REVOKED, owner.id, known_as)
+
+    async def set_quota(
+        self, email: str, key_id: str | None = None, limits: Mapping[Window, int | None] = MappingProxyType({})
+    ) -> Sheet:
+        """Change some limits of a user or a key, from now on. Raises NotFoundError; ValueError naming the field."""
+        owner = await self._owner(email)
+        payer = of_user(owner.id) if key_id is None else of_key(await self._key(owner, key_id))
+        changed = limits_of(limits)
+        if changed:
+            await self.quotas.change(payer, changed)
+            known_as = None if key_id is None else KeyId(payer.name)
+            self._tell(Tag.KEY_QUOTA_CHANGED if known_as else Tag.ACCOUNT_QUOTA_CHANGED, owner.id, known_as)
+        return (await sheets(self.quotas, owner, [payer]))[0]
+
+    async def _key(self, owner: User, key_id: str) -> ApiKey:
+        known_as = _key_id(key_id)
+        found = next((key for key in await self.accounts.keys(owner.id) if key.id == known_as), None)
+        if found is None:
+            msg = f"key: {owner.email} has no key {known_as}"
+            raise NotFoundError(msg)
+        return found
 
     async def _known(self, users: list[User]) -> list[KnownUser]:
         described = await self.reputation.described(users)

@@ -14,19 +14,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from tidegate.core.accounts import Role, User
+from tidegate.core.accounts import ApiKey, Role, User
 from tidegate.core.admission.claims import Act, Called, Claim, Crowded, Cut, Place, Shed, Spent, Topped, Waiting
 from tidegate.core.admission.claims import Admitted as AdmittedNow
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.identifiers import UserId
+from tidegate.core.quotas.budget import Payer
+from tidegate.core.quotas.ledger import Exhausted, Held
 from tidegate.core.standing.classes import Standing
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
+from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError, Quotas
+
+_ID: Final = f"{UserId.prefix}_"
 
 
 class CutShortError(Exception):
@@ -61,8 +66,11 @@ def _unheard(principal: UserId, cost_tokens: float, in_flight: int) -> None:
 class _Inside:
     """One ticket that is out."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, bill: int | None) -> None:
         self.claim = claim
+        self.bill = bill
+        self.read_tokens = 0
+        self.output_tokens = 0
         self.place: Place | None = None
         self.on_cut: Callable[[Cut], None] | None = None
         self.news = asyncio.Event()
@@ -73,7 +81,8 @@ class Admission:
 
     `claimant` and `patience` may be exchanged while it runs. `served` hears of
     every answer that came to its end: principal, cost tokens, and how many of
-    the principal's requests were in, that one too.
+    the principal's requests were in, that one too. Without `quotas` nobody has
+    a budget.
     """
 
     def __init__(
@@ -85,12 +94,14 @@ class Admission:
         patience: Patience | None = None,
         served: Callable[[UserId, float, int], None] = _unheard,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        quotas: Quotas | None = None,
     ) -> None:
         """Nobody is in."""
         self.scheduler = scheduler
         self.clock = clock
         self.claimant = claimant
         self.patience = patience or Patience()
+        self.quotas = quotas
         self._served = served
         self._sleep = sleep
         self._tickets = count(1)
@@ -104,8 +115,12 @@ class Admission:
 
     # ------------------------------------------------------------ entering and waiting
 
-    def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool) -> Claim:
-        """What a request of somebody's asks for."""
+    def in_flight(self, user: User) -> tuple[int, int]:
+        """How many requests of somebody's run or wait, and how many may."""
+        return self.scheduler.inside(user.id), self.scheduler.most_inside(self.claimant(user)[0])
+
+    def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool, end_user: str = "") -> Claim:
+        """What a request of somebody's asks for, in the name of an `end_user` of theirs if they say so."""
         standing, cohort, usual_in_flight = self.claimant(user)
         return Claim(
             principal=user.id,
@@ -115,27 +130,53 @@ class Admission:
             prompt_bytes=prompt_bytes,
             output_tokens=output_tokens,
             patience_s=self.patience.streamed_s if is_stream else self.patience.whole_s,
+            end_user=end_user,
         )
 
-    def take(self, claim: Claim) -> int:
+    async def meet(self, user: User, key: ApiKey | None = None) -> tuple[Payer, ...]:
+        """Whose budgets a request of somebody's is charged to, for `take`."""
+        return () if self.quotas is None else await self.quotas.meet(user, key)
+
+    def take(self, claim: Claim, payers: Sequence[Payer] = (), most_tokens: int = 0) -> int:
         """Enter now; answer the ticket whose `place` to wait for, and to `leave` with in any case.
 
-        Raises OverloadedError when there will be no room within the claim's
-        patience, and TooManyInFlightError when its principal has too many in.
+        The `payers` answer for `most_tokens`, prompt and answer, until it is known what it came to.
+        Raises QuotaExhaustedError when one of the `payers` has used up a budget,
+        QuotaHeldError when its own requests hold the rest of it, OverloadedError
+        when there will be no room within the claim's patience, and
+        TooManyInFlightError when its principal has too many in.
         """
+        bill = self._reserve(claim, payers, most_tokens)
         ticket = next(self._tickets)
         entered, acts = self.scheduler.enter(ticket, claim, self.clock())
         if isinstance(entered, AdmittedNow | Waiting):
-            inside = self._inside[ticket] = _Inside(claim)
+            inside = self._inside[ticket] = _Inside(claim, bill)
             if isinstance(entered, AdmittedNow):
                 self._seat(inside, entered.place)
+        else:
+            self._settle(bill, 0)
         self._carry_out(acts)
         match entered:
             case Shed(retry_after_s=retry_after_s):
                 raise OverloadedError(retry_after_s)
-            case Crowded(retry_after_s=retry_after_s):
-                raise TooManyInFlightError(self.scheduler.inside(claim.principal), retry_after_s)
+            case Crowded(retry_after_s=retry_after_s, is_end_users=is_end_users):
+                in_flight = self.scheduler.inside(claim.principal)
+                raise TooManyInFlightError(in_flight, retry_after_s, is_end_users=is_end_users)
         return ticket
+
+    def _reserve(self, claim: Claim, payers: Sequence[Payer], most_tokens: int) -> int | None:
+        if self.quotas is None or not payers:
+            return None
+        match answer := self.quotas.reserve(payers, most_tokens):
+            case Exhausted():
+                raise QuotaExhaustedError(answer.state, self.quotas.wait_s(answer.state), claim.principal)
+            case Held():
+                raise QuotaHeldError(self.scheduler.gone_s(claim.principal, self.clock()))
+        return answer.number
+
+    def _settle(self, bill: int | None, tokens: int) -> None:
+        if self.quotas is not None and bill is not None:
+            self.quotas.settle(bill, tokens)
 
     async def place(self, ticket: int, within_s: float | None = None) -> Place | None:
         """Wait for the place of a ticket that is out; None when it has none `within_s`. May be cancelled.
@@ -185,6 +226,10 @@ class Admission:
 
     def progress(self, ticket: int, done: int, total: int, cached: int) -> None:
         """So much of its prompt has been read."""
+        inside = self._inside.get(ticket)
+        if inside is not None and self.quotas is not None and inside.bill is not None:
+            inside.read_tokens = max(inside.read_tokens, done)
+            self.quotas.narrow(inside.bill, total + inside.claim.output_tokens)
         self.scheduler.progress(ticket, done, total, cached, self.clock())
         self._stir()
 
@@ -194,6 +239,9 @@ class Admission:
 
     def spend(self, ticket: int, tokens: int) -> Topped:
         """Count output."""
+        inside = self._inside.get(ticket)
+        if inside is not None:
+            inside.output_tokens += tokens
         topped = self.scheduler.spend(ticket, tokens, self.clock())
         self._stir()
         return topped
@@ -234,6 +282,9 @@ class Admission:
         inside = self._inside.pop(ticket, None)
         if inside is None:
             return
+        # Cached tokens count like others, as they do for OpenAI's limits; so does what nobody stayed to the end of.
+        had = inside.read_tokens + inside.output_tokens
+        self._settle(inside.bill, had if spent is None else spent.prompt_tokens + spent.output_tokens)
         if spent is None:
             self._carry_out(self.scheduler.abandon(ticket, self.clock()))
             return
@@ -241,7 +292,9 @@ class Admission:
         in_flight = self.scheduler.inside(principal)
         self._carry_out(self.scheduler.settle(ticket, spent, self.clock()))
         cost_tokens = self.cost(max(0, spent.prompt_tokens - spent.cached_tokens), spent.output_tokens)
-        self._served(UserId(principal), cost_tokens, in_flight)
+        # Who shows no key is charged by address, and is nobody whose standing could rise.
+        if principal.startswith(_ID):
+            self._served(UserId(principal), cost_tokens, in_flight)
 
     def carry_out(self, acts: Iterable[Act]) -> None:
         """Do what the scheduler answered to somebody else, who exchanged its plan."""
@@ -259,7 +312,7 @@ class Admission:
                     left.extend(self._unseat(inside, act))
 
     def _seat(self, inside: _Inside, place: Place) -> None:
-        inside.place = place
+        inside.place = msgspec.structs.replace(place, owner=inside.claim.principal)
         inside.news.set()
 
     def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:

@@ -19,6 +19,7 @@ from tidegate.ports.storage import StorageUnavailableError
 from tidegate.ports.upstream import UpstreamBusyError, UpstreamFailedError
 from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
+from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -37,10 +38,20 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0
     """Say what the engine, the lane or the store could not do; None for what should not have happened."""
     match error:
         case TooManyInFlightError():
+            shared = ", and this user as many of them as may be one user's" if error.is_end_users else ""
             return Failure(
                 Reason.CONCURRENCY_LIMIT_EXCEEDED,
-                f"This account already has {error.inside} requests running or waiting. Please let one of them end. "
-                + _again(error.retry_after_s),
+                f"This account already has {error.inside} requests running or waiting{shared}. Please let one of them "
+                f"end. {_again(error.retry_after_s)}",
+                error.retry_after_s,
+            )
+        case QuotaExhaustedError():
+            return Failure(Reason.INSUFFICIENT_QUOTA, str(error), error.retry_after_s)
+        case QuotaHeldError():
+            return Failure(
+                Reason.CONCURRENCY_LIMIT_EXCEEDED,
+                "Requests that run or wait may use up all that is left of this budget. Please let one of them end, or "
+                "ask for shorter answers (max_tokens). " + _again(error.retry_after_s),
                 error.retry_after_s,
             )
         case OverloadedError():
@@ -79,7 +90,9 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0
             )
         case EngineUnavailableError():
             return Failure(
-                Reason.ENGINE_UNAVAILABLE, "The model is starting. Please try again shortly.", error.retry_after_s
+                Reason.ENGINE_UNAVAILABLE,
+                "The model is starting or cannot be reached. Please try again shortly.",
+                error.retry_after_s,
             )
         case EngineError():
             return Failure(Reason.ENGINE_FAILED, "The model broke off while answering. Please try again.", 2.0)

@@ -20,12 +20,16 @@ class OverloadedError(Exception):
 
 
 class TooManyInFlightError(Exception):
-    """The owner has `inside` requests running or waiting; one of them should end within `retry_after_s`."""
+    """The owner has `inside` requests running or waiting; one of them should end within `retry_after_s`.
 
-    def __init__(self, inside: int, retry_after_s: float) -> None:
+    Where it `is_end_users`, that is as many as one whom the owner names may have of them.
+    """
+
+    def __init__(self, inside: int, retry_after_s: float, *, is_end_users: bool = False) -> None:
         """Carry the promise."""
         super().__init__(f"{inside} requests of one owner")
         self.inside = inside
+        self.is_end_users = is_end_users
         self.retry_after_s = retry_after_s
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -23,8 +23,10 @@ import msgspec
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.conversations import Author, Conversation, Ending, Message
 from tidegate.core.generation.reply import Draft, Reply
+from tidegate.core.generation.size import around_tokens
 from tidegate.core.generation.window import LONGEST_TOKEN_BYTES, answer_tokens, most_bytes, turns
 from tidegate.core.identifiers import ConversationId, MessageId, SessionId, UserId
+from tidegate.core.quotas.budget import Payer
 from tidegate.core.titles import title_of
 from tidegate.ports.engine import EngineUnavailableError
 from tidegate.services import questions
@@ -92,7 +94,8 @@ class Replies:
         """Keep a question, in a new conversation when none is named, and begin its answer.
 
         Before anything is kept it raises EngineUnavailableError,
-        OverloadedError, TooManyInFlightError, ReplyRunningError,
+        OverloadedError, TooManyInFlightError, QuotaExhaustedError,
+        QuotaHeldError, ReplyRunningError,
         QuestionTooLongError or a LookupError; while it is kept, the port's
         errors, and then nothing is kept. Pages are told of the question and of
         the answer's beginning before this returns.
@@ -107,6 +110,7 @@ class Replies:
             else:
                 conversation = await questions.find(store, owner, known)
             before = [] if parent is None else await questions.path_to(store, owner, known, parent)
+            payers = await self._desk.admission.meet(asker.user)
             question = Message(
                 id=MessageId.of(secrets.token_bytes(12)),
                 conversation=known,
@@ -115,7 +119,7 @@ class Replies:
                 content=content,
                 created_at_s=now,
             )
-            self._enter(asker, seat, [*before, question])
+            self._enter(asker, seat, [*before, question], payers)
             await questions.keep(store, owner, conversation if is_new else None, question)
             conversation = _moved(conversation, question)
             if is_new:
@@ -131,7 +135,7 @@ class Replies:
             messages = await questions.path_to(store, owner, conversation_id, parent)
             if messages[-1].author is not Author.USER:
                 raise MessageMissingError
-            self._enter(asker, seat, messages)
+            self._enter(asker, seat, messages, await self._desk.admission.meet(asker.user))
             return self._begin(asker, seat, conversation, messages)
 
     @contextlib.contextmanager
@@ -154,7 +158,7 @@ class Replies:
                 self._free(owner, conversation_id)
                 self._let_go_of(owner)
 
-    def _enter(self, asker: Asker, seat: Seat, messages: list[Message]) -> None:
+    def _enter(self, asker: Asker, seat: Seat, messages: list[Message], payers: Sequence[Payer]) -> None:
         """Take a place in line for the answer to the last of the messages, or refuse."""
         desk, context_tokens = self._desk, self._desk.engine.card.context_tokens
         if len(messages[-1].content.encode()) > context_tokens * LONGEST_TOKEN_BYTES:
@@ -165,7 +169,8 @@ class Replies:
             output_tokens=answer_tokens(context_tokens),
             is_stream=True,
         )
-        seat.ticket = desk.admission.take(claim)
+        most_tokens = claim.prompt_bytes + around_tokens(len(messages)) + claim.output_tokens
+        seat.ticket = desk.admission.take(claim, payers, min(context_tokens, most_tokens))
 
     def _begin(self, asker: Asker, seat: Seat, conversation: Conversation, messages: list[Message]) -> Reply:
         assert seat.ticket is not None, "whoever begins has entered"

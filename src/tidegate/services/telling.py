@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.generation.call import Delta, Event, Finished, Progress, Usage
+from tidegate.core.generation.call import Delta, Event, Finished, Progress, Taken, Usage
 from tidegate.core.generation.thinking import ThinkingSplitter
 from tidegate.services.timing import Timing
 
@@ -59,6 +59,9 @@ class Telling:
                 return [event]
             case Progress():
                 return [event]
+            case Taken(replica=replica, attempts=attempts):
+                self.timing.replica, self.timing.attempts = replica, attempts
+                return []
 
     def _split(self, delta: Delta) -> list[Delta]:
         if delta.reasoning and self._splitter is not None:

@@ -6,6 +6,7 @@ import msgspec
 
 from tidegate.core.events import RequestFinished
 from tidegate.core.generation.call import FinishReason, Usage
+from tidegate.core.identifiers import Replica
 from tidegate.core.standing.classes import Standing
 
 
@@ -13,6 +14,7 @@ class Timing(msgspec.Struct, kw_only=True):
     """Seconds and tokens of one answer, as far as it is. `standing` is the class in which it was judged.
 
     Who was refused at once has not waited: there is no `queue_s`, and no `service_s` where the engine was not asked.
+    Of several engines `replica` is the one that answered, and so many `attempts` may have been worked on.
     """
 
     standing: Standing | None = None
@@ -22,6 +24,8 @@ class Timing(msgspec.Struct, kw_only=True):
     service_s: float | None = None
     deltas: int = 0
     reasoning_deltas: int = 0
+    replica: Replica | None = None
+    attempts: int = 0
     finish: FinishReason | None = None
     usage: Usage | None = None
 
@@ -47,4 +51,6 @@ class Timing(msgspec.Struct, kw_only=True):
             service_s=self.service_s,
             gap_s=self.gap_s,
             finish=self.finish,
+            replica=self.replica,
+            attempts=self.attempts if self.attempts > 1 else None,
         )

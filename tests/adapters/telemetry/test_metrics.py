@@ -24,7 +24,7 @@ from tidegate.core.events import (
     Tag,
 )
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
-from tidegate.core.identifiers import Fingerprint, RequestId
+from tidegate.core.identifiers import Fingerprint, Replica, RequestId
 from tidegate.core.models.sameness import Answering, Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
@@ -180,3 +180,22 @@ def test_other_events_change_no_figure() -> None:
     metrics.record(LibrarySpoke(t=1, site=Site("lib", 1)))
 
     assert figures(metrics) == before
+
+
+def test_each_of_several_engines_has_figures_of_its_own_until_it_is_left_out() -> None:
+    metrics = Metrics()
+    one, other = Replica("127.0.0.1:8001"), Replica("127.0.0.1:8002")
+    for replica in (one, other):
+        metrics.record(EngineChanged(t=1, state=EngineState.READY, healthy=True, restarts=0, replica=replica))
+    metrics.record(EngineChanged(t=2, state=EngineState.FAILED, healthy=False, restarts=3, replica=other))
+    told = metrics.exposition().decode()
+    assert 'tidegate_replica_ready{replica="127.0.0.1:8001"} 1.0' in told
+    assert 'tidegate_replica_ready{replica="127.0.0.1:8002"} 0.0' in told
+    assert 'tidegate_replica_failures{replica="127.0.0.1:8002"} 3.0' in told
+    assert "tidegate_engine_ready 1.0" in told, "somebody answers"
+    assert "tidegate_engine_restarts 3.0" in told
+    metrics.record(EngineChanged(t=3, state=EngineState.STOPPED, healthy=False, restarts=0, replica=one))
+    metrics.record(EngineChanged(t=3, state=EngineState.STOPPED, healthy=False, restarts=0, replica=Replica("new:1")))
+    told = metrics.exposition().decode()
+    assert "8001" not in told
+    assert "tidegate_engine_ready 0.0" in told

@@ -88,6 +88,7 @@ class Telling:
             prompt_bytes=size,
             output_tokens=output,
             patience_s=patience_s,
+            end_user=("", "x", "y")[size % 3],
         )
         self.claims[self.numbers] = asked
         answer, acts = self.scheduler.enter(self.numbers, asked, self.now)

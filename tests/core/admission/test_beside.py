@@ -231,3 +231,11 @@ def test_nobody_is_cut_for_a_stranger_who_may_not_start_beside_known_people_eith
                 asked += 1
                 model.ask(stranger(f"stranger{asked}", standing), 900, 60)
     assert max(job.cuts for job in model.jobs.values()) <= 40
+
+
+def test_strangers_prompts_are_read_one_after_the_other_or_as_many_at_once_as_the_engine_reads() -> None:
+    for readers in (1, 3):
+        scheduler = Scheduler(AdmissionPlan(slots=8, readers=readers))
+        entered = [scheduler.enter(ticket, stranger(f"stranger{ticket}"), 0.0)[0] for ticket in range(5)]
+        assert sum(isinstance(one, Admitted) for one in entered) == readers
+        assert called(scheduler.began(0, 0.1)) == [readers]

@@ -36,3 +36,27 @@ def test_no_place_is_chosen_twice_and_a_free_warm_one_is_never_passed_over(
         assert not own or place.number in own
         held.add(place.number)
         last[place.number] = owner
+
+
+def test_places_that_are_taken_away_are_gone_once_they_are_given_back_and_come_back_cold() -> None:
+    places = Places(3)
+    kept, gone = places.take(0, "ana"), places.take(2, "bo")
+
+    places.resize(1)
+    places.give_back(gone.number)
+    places.give_back(kept.number)
+
+    assert places.choose("bo", above=None) == 0
+    places.resize(3)
+    assert [places.take(number, "bo").is_warm for number in (0, 1, 2)] == [False, False, False]
+
+
+def test_a_place_that_was_held_all_along_is_there_once() -> None:
+    places = Places(2)
+    held = places.take(1, "ana")
+    places.resize(1)
+    places.resize(2)
+    places.give_back(held.number)
+
+    assert places.take(1, "ana").is_warm
+    assert places.choose("bo", above=None) == 0

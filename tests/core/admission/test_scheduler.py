@@ -376,6 +376,42 @@ def test_another_plan_holds_at_once_and_drops_nobody() -> None:
         scheduler.replan(AdmissionPlan(slots=5), 1.0)
 
 
+def test_an_engine_that_has_more_places_calls_those_who_wait() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=1))
+    for ticket, name in ((1, "ana"), (2, "bo"), (3, "cy")):
+        scheduler.enter(ticket, known(name), 0.0)
+        scheduler.began(1, 0.0)
+
+    called = scheduler.resize(2, 1.0)
+
+    assert [(type(act), act.ticket) for act in called] == [(Called, 2)]
+    assert (scheduler.running, scheduler.waiting, scheduler.plan.slots, scheduler.limit) == (2, 1, 2, 2)
+
+
+def test_an_engine_that_has_fewer_places_takes_none_from_who_runs_and_gives_none_until_so_many_are_left() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=3))
+    for ticket, name in ((1, "ana"), (2, "bo"), (3, "cy"), (4, "di")):
+        scheduler.enter(ticket, known(name), 0.0)
+        scheduler.began(ticket, 0.0)
+
+    assert scheduler.resize(1, 1.0) == []
+    assert scheduler.running == 3
+    assert scheduler.abandon(1, 2.0) == scheduler.abandon(2, 2.0) == []
+    assert [(type(act), act.ticket) for act in scheduler.abandon(3, 2.0)] == [(Called, 4)]
+
+
+def test_there_is_room_while_nobody_waits_and_a_place_is_free() -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=1))
+    found = [scheduler.has_room]
+    scheduler.enter(1, known("ana"), 0.0)
+    found.append(scheduler.has_room)
+    scheduler.enter(2, known("bo"), 0.0)
+    scheduler.resize(3, 1.0)
+    scheduler.abandon(2, 1.0)
+    found.append(scheduler.has_room)
+    assert found == [True, False, True]
+
+
 def test_tokens_beside_a_prompt_tell_nothing_of_how_many_may_run() -> None:
     """Their rhythm is that of a batch of prompts, however few are written."""
     scheduler = Scheduler(AdmissionPlan(slots=2))

@@ -43,3 +43,17 @@ def test_a_clock_that_steps_back_neither_moves_nor_stops_it() -> None:
     take(limit, 0.5, 20.0, 11.0)
     assert limit.limit < 8
     assert limit.mean_gap_s > 0.2
+
+
+def test_another_number_of_places_keeps_what_was_learned() -> None:
+    limit = ConcurrencyLimit(4, 0.2)
+    limit.resize(8)
+    assert limit.limit == 8, "nothing was learned yet"
+    for number in range(100):
+        limit.took(0.5, 0.1 * number, is_full=True)
+    learned = limit.limit
+    assert learned < 8
+    limit.resize(16)
+    assert limit.limit == learned
+    limit.resize(2)
+    assert limit.limit == 2

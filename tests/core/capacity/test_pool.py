@@ -140,6 +140,15 @@ def test_untried_silent_and_rested_engines_are_probed_once_each_and_busy_ones_ar
     assert pool.probe_due(7.2) == ("b",)
 
 
+def test_engines_that_answer_probes_beside_their_work_are_probed_when_they_are_silent_although_busy() -> None:
+    """Of requests that it will never answer nothing is heard, either."""
+    pool = Pool(PoolPlan(probes_busy=True), [A])
+    pool.began("a", 0.0)
+    pool.spoke("a", 0.1, 1.0)
+    assert pool.probe_due(5.9) == ()
+    assert pool.probe_due(6.1) == ("a",)
+
+
 def test_what_an_engine_tells_of_itself_lowers_what_is_believed_and_is_forgotten() -> None:
     pool = Pool(PLAN, [A])
     pool.told("a", Telemetry(running=4, places=2), 0.0)

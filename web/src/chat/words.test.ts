@@ -36,9 +36,11 @@ test("until it is known where one stands, nothing is made up", () => {
   assert.equal(stateLine({ ...reply, state: "reading" }, null), "Reading your question…");
 });
 
-test("spans are said in seconds, then in minutes", () => {
+test("spans are said in seconds, then in minutes, then in hours", () => {
   assert.equal(span(11.6), "12 s");
   assert.equal(span(125), "2 min 5 s");
+  assert.equal(span(3599), "59 min 59 s");
+  assert.equal(span(39_234), "10 h 54 min");
 });
 
 test("found words are marked whatever their case, and signs are only signs", () => {

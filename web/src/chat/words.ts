@@ -64,7 +64,11 @@ export function endingNote(ending: Message["ending"]): string | null {
 /** A span of time as a person says it: "8 s", "2 min 5 s". */
 export function span(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  // Never too short: minutes are rounded up where seconds are left out.
+  const minutes = Math.ceil(whole / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** `text` cut at every place where one of `query`'s words stands, to show those marked. */

@@ -11,6 +11,7 @@ from tidegate.adapters.sql.accounts import SqlAccountStore
 from tidegate.adapters.sql.conversations import SqlConversationStore
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.faults import told_in_a_sentence
+from tidegate.adapters.sql.quotas import SqlQuotaStore
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
 from tidegate.adapters.sql.standing import SqlStandingStore
 from tidegate.adapters.sql.vault import UserKeyVault
@@ -22,6 +23,7 @@ class SqlStore(msgspec.Struct, frozen=True, kw_only=True):
     accounts: SqlAccountStore
     conversations: SqlConversationStore
     standings: SqlStandingStore
+    quotas: SqlQuotaStore
 
 
 @asynccontextmanager
@@ -57,6 +59,7 @@ async def open_store(
                 accounts=SqlAccountStore(records),
                 conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
                 standings=SqlStandingStore(records),
+                quotas=SqlQuotaStore(records),
             )
         finally:
             await user_keys.close()

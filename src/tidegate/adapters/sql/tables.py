@@ -97,6 +97,27 @@ standings = Table(
     Column("today_peak", Integer, nullable=False),
 )
 
+# A payer is a user or a key. Limits are set by operators, use is written by whoever serves, in batches:
+# the number of the last window of each kind, and the tokens of what began in it.
+quotas = Table(
+    "quotas",
+    records,
+    Column("payer", String(40), primary_key=True),
+    Column("owner", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("per_minute", BigInteger),
+    Column("per_hour", BigInteger),
+    Column("per_day", BigInteger),
+    Column("per_month", BigInteger),
+    Column("minute", BigInteger, nullable=False),
+    Column("minute_tokens", BigInteger, nullable=False),
+    Column("hour", BigInteger, nullable=False),
+    Column("hour_tokens", BigInteger, nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Column("day_tokens", BigInteger, nullable=False),
+    Column("month", BigInteger, nullable=False),
+    Column("month_tokens", BigInteger, nullable=False),
+)
+
 conversations = Table(
     "conversations",
     records,

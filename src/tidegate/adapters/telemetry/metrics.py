@@ -5,6 +5,7 @@ Labels come from fixed lists only: an attacker cannot invent a new series.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -25,6 +26,7 @@ from tidegate.core.events import (
     SignUpTried,
     Tag,
 )
+from tidegate.core.identifiers import Replica
 from tidegate.core.models.sameness import Answering, Look
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
@@ -36,6 +38,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_generation_ttft_seconds": ("standing",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
+    "tidegate_replica_ready": ("replica",),
+    "tidegate_replica_failures": ("replica",),
     "tidegate_model_looks": ("verdict",),
     "tidegate_model_look_tokens": ("kind",),
     "tidegate_firewall_elements": ("mode", "why"),
@@ -145,8 +149,21 @@ class Metrics:
         self._untold = Counter(
             "tidegate_firewall_failed", "Times that the firewall could not be told.", registry=registry
         )
-        self._ready = Gauge("tidegate_engine_ready", "1 when the engine answers.", registry=registry)
+        self._ready = Gauge("tidegate_engine_ready", "1 when an engine answers.", registry=registry)
         self._restarts = Gauge("tidegate_engine_restarts", "Engine failures since the start.", registry=registry)
+        self._replica_ready = Gauge(
+            "tidegate_replica_ready",
+            "1 when this one of several engines answers.",
+            LABELS["tidegate_replica_ready"],
+            registry=registry,
+        )
+        self._replica_failures = Gauge(
+            "tidegate_replica_failures",
+            "What this one of several engines failed at since the start.",
+            LABELS["tidegate_replica_failures"],
+            registry=registry,
+        )
+        self._engines: dict[Replica | None, EngineChanged] = {}
         self._different = Gauge(
             "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
         )
@@ -179,8 +196,7 @@ class Metrics:
                 for reason, times in event.would.items():
                     self._spared.labels(reason).inc(times)
             case EngineChanged():
-                self._ready.set(event.state is EngineState.READY)
-                self._restarts.set(event.restarts)
+                self._engine(event)
             case LoginTried():
                 self._logins.labels(event.outcome).inc()
             case SignUpTried():
@@ -199,6 +215,21 @@ class Metrics:
                 self._untold.inc()
             case _:
                 pass
+
+    def _engine(self, event: EngineChanged) -> None:
+        """Take how one engine is; one of several that is left out from now on is forgotten."""
+        replica = event.replica
+        self._engines[replica] = event
+        if replica is not None and event.state is EngineState.STOPPED:
+            del self._engines[replica]
+            for gauge in (self._replica_ready, self._replica_failures):
+                with contextlib.suppress(KeyError):  # It was never ready.
+                    gauge.remove(replica)
+        elif replica is not None:
+            self._replica_ready.labels(replica).set(event.healthy)
+            self._replica_failures.labels(replica).set(event.restarts)
+        self._ready.set(any(one.state is EngineState.READY for one in self._engines.values()))
+        self._restarts.set(sum(one.restarts for one in self._engines.values()))
 
     def _count(self, event: RequestFinished) -> None:
         self._requests.labels(event.route, event.status, event.reason or NO_REASON).inc()

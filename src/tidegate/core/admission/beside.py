@@ -61,7 +61,7 @@ class Beside:
 
     def may_start(self, standing: Standing, who: str = "", *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class, and of this principal, may start beside all that run, or all but one."""
-        if any(other is not without for other in self._floor.reading()):
+        if sum(other is not without for other in self._floor.reading()) >= self.plan.readers:
             return False
         if not self._are_known_in(who) or self._is_due(standing):
             return True

@@ -21,7 +21,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     belongs to (its own id when there is none). Its prompt has `prompt_bytes`, its
     answer at most `output_tokens`. `usual_in_flight` is how many requests the
     principal usually has in at once: more than that are beyond its standing. The
-    caller waits no longer than `patience_s`.
+    caller waits no longer than `patience_s`. `end_user` is whom of its people the
+    principal asks for, where it says so.
     """
 
     principal: str
@@ -31,6 +32,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     usual_in_flight: int = 1
     patience_s: float = 60.0
+    end_user: str = ""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +46,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own."""
+    """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own.
+
+    `owner` is whose request it is, for engines that remember by what they have read instead of by place.
+    """
 
     number: int
     is_warm: bool
+    owner: str = ""
 
 
 ASIDE: Final = Place(-1, is_warm=False)
@@ -74,9 +80,13 @@ class Shed(msgspec.Struct, frozen=True):
 
 
 class Crowded(msgspec.Struct, frozen=True):
-    """The principal has too many in already; one of them should be gone in `retry_after_s` seconds."""
+    """The principal has too many in already; one of them should be gone in `retry_after_s` seconds.
+
+    Or its end user has, where `is_end_users`: others of the same principal's may be let in.
+    """
 
     retry_after_s: float
+    is_end_users: bool = False
 
 
 class Called(msgspec.Struct, frozen=True):

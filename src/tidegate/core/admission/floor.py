@@ -15,17 +15,20 @@ class Floor:
     def __init__(self, slots: int, gap_s: float) -> None:
         """Nobody runs."""
         self.concurrency = ConcurrencyLimit(slots, gap_s)
-        self.cap = slots
         self.tickets: dict[int, Ticket] = {}
         self.strangers: dict[int, Ticket] = {}
         self._unbegun: dict[int, Ticket] = {}
         self._places = Places(slots)
 
+    def resize(self, slots: int) -> None:
+        """Have another number of places. Nobody who runs is touched; while more run than that, nobody starts."""
+        self.concurrency.resize(slots)
+        self._places.resize(slots)
+
     @property
     def limit(self) -> int:
-        """How many may run; `cap` is how many there is an engine for."""
-        limit = self.concurrency.limit
-        return min(self.cap, limit)
+        """How many may run."""
+        return self.concurrency.limit
 
     @property
     def is_full(self) -> bool:

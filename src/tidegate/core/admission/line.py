@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidegate.core.admission.claims import Claim
 from tidegate.core.admission.cursor import Cursor
-from tidegate.core.admission.fair import Counters, FairQueue
+from tidegate.core.admission.fair import Counters, Entry, FairQueue
 from tidegate.core.admission.sharding import ShardPlan, deal
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import STRANGERS, Standing
@@ -56,6 +56,12 @@ class Line:
         if self.is_strangers:
             queue = ticket.flows[0]
             self._shared[queue] = self._shared.get(queue, 0) + 1
+
+    def move(self, ticket: Ticket, entry: Entry) -> None:
+        """Let one wait elsewhere in the line; its promise stays."""
+        self.queue.remove(ticket.entry)
+        ticket.entry = entry
+        self.queue.add(entry)
 
     def leave(self, ticket: Ticket) -> None:
         """Let one go, or give up."""

@@ -23,10 +23,20 @@ class Places:
 
     def __init__(self, count: int) -> None:
         """All are free and cold."""
+        self._count = count
         self._free = list(range(count))
         self._last: dict[int, str] = {}  # Who had a free place last.
         self._own: dict[str, dict[int, None]] = {}  # The free ones that somebody had last, longest free first.
         self._held: dict[int, str] = {}
+
+    def resize(self, count: int) -> None:
+        """Have another number of them; those that are held beyond it are gone when they are given back."""
+        self._count = count
+        for number in [number for number in self._free if number >= count]:
+            self._take(number)
+        for number in range(count):
+            if number not in self._held and number not in self._free:
+                insort(self._free, number)
 
     def choose(self, owner: str, *, above: int | None) -> int:
         """Which free one an owner would get; there must be one.
@@ -44,6 +54,11 @@ class Places:
 
     def take(self, number: int, owner: str) -> Place:
         """Take a free one."""
+        last = self._take(number)
+        self._held[number] = owner
+        return Place(number, last == owner)
+
+    def _take(self, number: int) -> str | None:
         del self._free[bisect_left(self._free, number)]
         last = self._last.pop(number, None)
         if last is not None:
@@ -51,12 +66,13 @@ class Places:
             del own[number]
             if not own:
                 del self._own[last]
-        self._held[number] = owner
-        return Place(number, last == owner)
+        return last
 
     def give_back(self, number: int) -> None:
         """Free one that is held."""
         owner = self._held.pop(number)
+        if number >= self._count:
+            return
         insort(self._free, number)
         self._last[number] = owner
         self._own.setdefault(owner, {})[number] = None

@@ -30,7 +30,8 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     strangers that others wait behind get `most_slices`. `gap_s` is the time between tokens
     that is still good. The engine reads prompts `batch_tokens` at a time; one
     that takes longer than `prefill_s` more is set aside for somebody with a
-    better right, at most `most_returns` times for the same class's sake. A principal takes
+    better right, at most `most_returns` times for the same class's sake.
+    Strangers' prompts are read while fewer than `readers` are; llama.cpp reads one after the other. A principal takes
     `usual_burst_s` of the engine's time at once and `usual_part` of it for long
     before it counts as beyond its usual. `most_principals` bounds every map of principals.
     """
@@ -45,6 +46,7 @@ class AdmissionPlan(msgspec.Struct, frozen=True, kw_only=True):
     most_slices: int = 4
     gap_s: float = 0.2
     batch_tokens: int = 6
+    readers: int = 1
     prefill_s: float = 0.2
     usual_burst_s: float = 10.0
     usual_part: float = 0.08

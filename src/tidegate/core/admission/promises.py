@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,11 +16,12 @@ import msgspec
 from tidegate.core.admission.beside import Beside
 from tidegate.core.admission.claims import Claim, Crowded, Shed
 from tidegate.core.admission.fair import MARGIN, Entry
+from tidegate.core.admission.fellows import in_turn
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.jitter import jittered_s
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
-from tidegate.core.admission.reckoning import Reckoning
+from tidegate.core.admission.reckoning import Reckoning, Reserved
 from tidegate.core.admission.reclaim import may_read
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import STRANGERS, Standing
@@ -107,35 +108,52 @@ class Promises:
         self._told(principal, refused.retry_after_s, now)
         return refused
 
-    def ask(self, number: int, claim: Claim, inside: int, in_class: int, now: float) -> Ticket | Shed:
+    def ask(self, number: int, claim: Claim, inside: Sequence[Ticket], in_class: int, now: float) -> Ticket | Shed:
         """What a claim comes to as a ticket, with its promise.
 
-        Its principal has so many `inside` already, and `in_class` of them in its own class.
+        Its principal has those `inside` already, and `in_class` of them in its own class. Those of them that wait may
+        be put in another order, if it is let in.
         """
-        reserved = self._reckoning.reserve(claim, inside, in_class, now)
+        reserved = self._reckoning.reserve(claim, len(inside), in_class, now)
         line, cost = self._lines[reserved.standing], reserved.cost
         flows = line.flows(claim, self.plan.shards)
         if flows is None:
             return self._refuse(claim.principal, line.queue.cost / self._reckoning.rate(reserved.standing, now), now)
         start = line.start(flows)
+        first, turns = start, []
+        if claim.end_user and inside and line.queue:
+            turns = in_turn(self._made(number, claim, reserved, flows, start, now), line.waiting, inside)
+            first = next((entry.start for one, entry in turns if one.number == number), start)
         if line.queue:
             # As short as it can be, to refuse what has no chance before anything is made for it.
-            wait_s = MARGIN * line.queue.wait_s(start + cost, self._reckoning.rate(reserved.standing, now))
+            wait_s = MARGIN * line.queue.wait_s(first + cost, self._reckoning.rate(reserved.standing, now))
             if wait_s > claim.patience_s or len(line.queue) >= self.plan.max_waiting:
-                self._saw(line, start, now, is_overloaded=True)
+                self._saw(line, first, now, is_overloaded=True)
                 return self._refuse(claim.principal, wait_s - claim.patience_s / 2, now)
+        asked = self._made(number, claim, reserved, flows, first, now)
+        if self.is_free_for(asked):
+            return asked
+        promised = self._promised(asked, line, now)
+        if isinstance(promised, Ticket):
+            for fellow, entry in turns:
+                if fellow.number != number:
+                    line.move(fellow, entry)
+        return promised
+
+    def _made(
+        self, number: int, claim: Claim, reserved: Reserved, flows: tuple[str, ...], start: float, now: float
+    ) -> Ticket:
         self._sequence += 1
-        asked = Ticket(
+        return Ticket(
             number=number,
             claim=claim,
             standing=reserved.standing,
             flows=flows,
             prompt_tokens=reserved.prompt_tokens,
             reserved_tokens=reserved.output_tokens,
-            entry=Entry(start + cost, self._sequence, start, number, cost, now),
-            charged=cost,
+            entry=Entry(start + reserved.cost, self._sequence, start, number, reserved.cost, now),
+            charged=reserved.cost,
         )
-        return asked if self.is_free_for(asked) else self._promised(asked, line, now)
 
     def is_free_for(self, asked: Ticket) -> bool:
         """Whether it would start at once, nobody of its class being before it."""

@@ -18,6 +18,7 @@ ever compete with other new accounts. Whoever goes beyond what is usual for them
 be it in requests at once or in cost tokens, is a newcomer with the part beyond,
 and who keeps coming back before they were told to is a suspect with everything
 (reckoning.py): heeding an answer is what tells people from programs that only press.
+An account that names its own people is divided among them in its turn (fellows.py).
 
 What protects those who are known:
 
@@ -55,13 +56,15 @@ Outside this: sessions and keys that were stolen (their principal's usual in
 requests and engine time, then they are newcomers), an engine that cannot be
 interrupted, answers that outrun what is left to them, other established people.
 
-What can never happen: more running than places, or started than the capacity
-allows; more let wait in a class than `max_waiting`, those who were cut and return
-aside; a place given twice; a ticket charged after its end; a place free while
-somebody waits, but strangers for a prompt that is being read or beside known
-people, and somebody known for the prompt of somebody known, which would only be
-overtaken or set aside. Every map is bounded by the tickets inside, the queues, or `most_principals`. Same calls, same
-answers. Times are monotonic seconds; a clock that steps back moves nothing.
+What can never happen: more running than places, but for those who ran already
+when there were more; more started than the capacity allows; more let wait in a
+class than `max_waiting`, those who were cut and return aside; a place given
+twice; a ticket charged after its end; a place free while somebody waits, but
+strangers for a prompt that is being read or beside known people, and somebody
+known for the prompt of somebody known, which would only be overtaken or set aside.
+Every map is bounded by the tickets inside, the queues, or `most_principals`.
+Same calls, same answers. Times are monotonic seconds; a clock that steps back
+moves nothing.
 """
 
 from __future__ import annotations
@@ -84,6 +87,7 @@ from tidegate.core.admission.claims import (
     Topped,
     Waiting,
 )
+from tidegate.core.admission.fellows import EndUsers
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
 from tidegate.core.admission.plan import AdmissionPlan
@@ -115,6 +119,7 @@ class Scheduler:
         self._tickets: dict[int, Ticket] = {}
         self.is_stirred = False
         self._inside: dict[str, list[Ticket]] = {}
+        self._end_users = EndUsers(plan.most_principals)
 
     # ------------------------------------------------------------ asking
 
@@ -137,6 +142,11 @@ class Scheduler:
     def limit(self) -> int:
         """How many may run at once by the engine's own rhythm."""
         return self._floor.limit
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody waits and a place is free."""
+        return not self.waiting and not self._floor.is_full
 
     def inside(self, principal: str) -> int:
         """How many of a principal's tickets run or wait."""
@@ -178,22 +188,31 @@ class Scheduler:
 
     def crowded(self, principal: str, standing: Standing, now: float) -> Crowded | None:
         """Whether a principal has too many in to be let in once more."""
-        if self.inside(principal) < self._most_inside(standing):
+        if self.inside(principal) < self.most_inside(standing):
             return None
-        gone_s = self._reckoning.gone_s(self._inside.get(principal, ()), self.running, now)
-        return self._promises.crowded(principal, gone_s, now)
+        return self._promises.crowded(principal, self.gone_s(principal, now), now)
+
+    def gone_s(self, principal: str, now: float) -> float:
+        """When the first of a principal's tickets should be over; 0.0 of whom nothing is in."""
+        return self._reckoning.gone_s(self._inside.get(principal, ()), self.running, now)
 
     # ------------------------------------------------------------ entering
 
     def enter(self, ticket: int, claim: Claim, now: float) -> tuple[Admitted | Waiting | Shed | Crowded, list[Act]]:
         """Admit, queue or refuse a new ticket, which must not have been used before."""
+        self._end_users.saw(claim, now)
         crowded = self.crowded(claim.principal, claim.standing, now)
         if crowded is not None:
             return crowded, []
         principal = claim.principal
         own = self._inside.get(principal, [])
-        within = sum(held.is_within_usual for held in own)
-        asked = self._promises.ask(ticket, claim, len(own), within, now)
+        if self._end_users.has_all(claim, own, self.most_inside(claim.standing), now):
+            # Nothing is remembered of it: what one of its people is told is not for the others.
+            return Crowded(retry_s(principal, self.gone_s(principal, now), now), is_end_users=True), []
+        usual = [held for held in own if held.is_within_usual]
+        is_beyond = self._end_users.has_all(claim, usual, claim.usual_in_flight, now)
+        within = max(len(usual), claim.usual_in_flight) if is_beyond else len(usual)
+        asked = self._promises.ask(ticket, claim, own, within, now)
         self._demote_pressing(principal, claim.standing, now)
         if isinstance(asked, Shed):
             return asked, self.stir(now) if self.is_stirred else []
@@ -246,7 +265,8 @@ class Scheduler:
         self._lines[held.standing].charge(held, cost)
         self._reckoning.shares.charge(held.standing, cost, now)
 
-    def _most_inside(self, standing: Standing) -> int:
+    def most_inside(self, standing: Standing) -> int:
+        """How many of somebody's tickets may run or wait at once."""
         is_stranger = standing in STRANGERS
         return min(self.plan.max_per_stranger, self.plan.max_per_owner) if is_stranger else self.plan.max_per_owner
 
@@ -350,16 +370,8 @@ class Scheduler:
         self._wait(held)
         return self._move(now)
 
-    def cap(self, places: int, now: float) -> list[Act]:
-        """Have no more run than there are engines for, at least one: some are broken, slow or back again.
-
-        Nobody is stopped for it; whose engine is gone is told so by that.
-        """
-        self._floor.cap = max(1, places)
-        return self._move(now)
-
     def replan(self, plan: AdmissionPlan, now: float) -> list[Act]:
-        """Go on under another plan. The engine's places are what they are: `slots` must be the same."""
+        """Go on under another plan. The engine's places are what they are: `slots` must be the same (`resize`)."""
         if plan.slots != self.plan.slots:
             msg = f"slots: {plan.slots} instead of {self.plan.slots} needs another start of the engine"
             raise ValueError(msg)
@@ -367,8 +379,15 @@ class Scheduler:
         self._promises.replan(plan)
         self.concurrency.gap_s = plan.gap_s
         self._reckoning.replan(plan)
+        self._end_users.most = plan.most_principals
         for line in self._lines.values():
             line.counters.most = plan.most_principals
+        return self._move(now)
+
+    def resize(self, slots: int, now: float) -> list[Act]:
+        """The engine has more places or fewer. Who runs goes on; with fewer, nobody starts until so many are left."""
+        self.plan = self._turns.plan = self._beside.plan = msgspec.structs.replace(self.plan, slots=slots)
+        self._floor.resize(slots)
         return self._move(now)
 
     def _end(self, held: Ticket, cost: float, now: float) -> list[Act]:

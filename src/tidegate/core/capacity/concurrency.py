@@ -33,6 +33,11 @@ class ConcurrencyLimit:
         """How many may run; at least one."""
         return max(1, min(self.most, int(self._limit)))
 
+    def resize(self, most: int) -> None:
+        """Allow another number at most; what was learned stays, but where nothing was all of them may run."""
+        self._limit = float(most) if self._limit >= self.most else min(self._limit, float(most))
+        self.most = most
+
     def took(self, gap_s: float, now: float, *, is_full: bool) -> None:
         """Take the time between two tokens of one answer; `is_full` tells that the limit is reached."""
         self._gaps += 1

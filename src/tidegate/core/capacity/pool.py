@@ -39,10 +39,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """`gap_s`: time between tokens that is still good. `probe_after_s`: silence before an engine is probed."""
+    """`gap_s`: time between tokens that is still good. `probe_after_s`: silence before an engine is probed.
+
+    `probes_busy`: also while requests run on it, for engines that answer probes beside their work.
+    """
 
     gap_s: float = 0.2
     probe_after_s: float = 5.0
+    probes_busy: bool = False
     breaker: BreakerPlan = BreakerPlan()
 
 
@@ -219,7 +223,8 @@ class Pool:
             return False
         if held.heard_at is None or held.breaker.state is not BreakerState.CLOSED:
             return True
-        return not held.outstanding and not 0.0 <= now - held.heard_at < self.plan.probe_after_s
+        is_let_be = bool(held.outstanding) and not self.plan.probes_busy
+        return not is_let_be and not 0.0 <= now - held.heard_at < self.plan.probe_after_s
 
     def probed(self, name: str, *, is_well: bool, now: float) -> None:
         """A probe is over."""

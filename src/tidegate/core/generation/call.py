@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from tidegate.core.identifiers import Replica
+
 
 class Turn(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One message of a chat. `tool_calls` is the JSON value as the API defines it."""
@@ -107,4 +109,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     decode_tok_s: float = 0.0
 
 
-Event = Progress | Delta | Finished | Usage
+class Taken(msgspec.Struct, frozen=True):
+    """One of several engines was sent the call: which, and how many in all may have worked on it by now."""
+
+    replica: Replica
+    attempts: int
+
+
+Event = Progress | Delta | Finished | Usage | Taken

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from tidegate.core.accounts import Scope
 from tidegate.core.identifiers import SessionId
+from tidegate.core.quotas.budget import tightest
+from tidegate.core.quotas.windows import Window
 from tidegate.core.reasons import Reason
 from tidegate.http import forms
 from tidegate.http.accounts.entering import left
@@ -18,7 +20,9 @@ from tidegate.http.accounts.room import FORM_ERRORS, AccountsRoom, problem, see_
 from tidegate.http.pages import render
 from tidegate.http.refusals import Refusal
 from tidegate.services.accounts import KeyMadeError, NotFoundError
+from tidegate.services.allowances import sheets, used_in
 from tidegate.services.passwords import PASSWORD_LENGTH
+from tidegate.services.quotas import of_key, of_user
 
 _MOST_PEOPLE = 500
 _SCOPES: Final = {Scope.CHAT: "ask the model", Scope.MODELS: "list the models"}
@@ -106,15 +110,24 @@ async def change_password(room: AccountsRoom, request: Request) -> Response:
 
 async def people_page(room: AccountsRoom, request: Request) -> Response:
     """The newest accounts, for operators."""
-    people = await room.sessions.clerk.accounts.newest_users(_MOST_PEOPLE)
-    return render(request, "people.html", people=people, most=_MOST_PEOPLE)
+    clerk = room.sessions.clerk
+    people = await clerk.accounts.newest_users(_MOST_PEOPLE)
+    states = await clerk.quotas.described([of_user(person.id) for person in people])
+    use = [(used_in(Window.DAY, windows), used_in(Window.MONTH, windows), tightest(windows)) for windows in states]
+    return render(request, "people.html", people=list(zip(people, use, strict=True)), most=_MOST_PEOPLE)
 
 
 async def _page(room: AccountsRoom, request: Request, **shown: Any) -> Response:
     here = signed_in(request)
     least, most = PASSWORD_LENGTH
-    keys = await room.sessions.clerk.accounts.keys(here.user.id)
+    clerk = room.sessions.clerk
+    keys = await clerk.accounts.keys(here.user.id)
+    live = [key for key in keys if key.revoked_at_s is None]
+    own, *of_keys = await sheets(clerk.quotas, here.user, [of_user(here.user.id), *map(of_key, live)])
     values = {
+        "budget": own,
+        "key_budgets": {sheet.key: sheet for sheet in of_keys if sheet.is_limited},
+        "in_flight": room.admission.in_flight(here.user),
         "sessions": await room.sessions.live(here),
         # Live ones first, the newest of each first.
         "keys": sorted(keys, key=lambda key: (key.revoked_at_s is not None, -key.created_at_s)),

@@ -16,6 +16,7 @@ from tidegate.http.pages import HEADERS
 from tidegate.http.refusals import WIRE
 from tidegate.http.visitors import Visitor
 from tidegate.ports.accounts import EmailTakenError
+from tidegate.services.admission import Admission
 from tidegate.services.passwords import PasswordsBusyError
 from tidegate.services.sessions import Sessions, SignedIn, Trace, WrongCredentialsError
 from tidegate.services.setup import Setup
@@ -28,6 +29,7 @@ class AccountsRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: Sessions
     setup: Setup
+    admission: Admission
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from tidegate.http import front, health
 from tidegate.http.accounts import routes as account_pages
 from tidegate.http.chat import routes as chat
 from tidegate.http.gate.lanes import Lanes
+from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
 from tidegate.http.web import routes as web
 
@@ -18,6 +19,7 @@ def public_lanes() -> Lanes:
         (
             (health.TABLE, _ROOT),
             (openai.TABLE, openai.PREFIXES),
+            (balance.TABLE, openai.PREFIXES),
             (front.OPEN_TABLE, _ROOT),
             (front.TABLE, _ROOT),
             (account_pages.TABLE, _ROOT),

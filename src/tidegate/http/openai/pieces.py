@@ -10,6 +10,7 @@ from msgspec import Meta
 MAX_TOKENS_LIMIT = 1 << 24
 
 PositiveTokens = Annotated[int, Meta(ge=1, le=MAX_TOKENS_LIMIT)]
+EndUser = Annotated[str, Meta(max_length=512)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1024)]

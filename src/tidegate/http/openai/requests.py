@@ -1,13 +1,14 @@
 """What callers may send: the OpenAI wire types, and their translation into a call.
 
 Unknown fields are ignored, and null means absent, as clients expect. Fields
-that are accepted and change nothing here (`user`, `store`, `metadata`,
+that are accepted and change nothing here (`store`, `metadata`,
 `service_tier`, ...) are not listed: ignoring needs no type.
 """
 
 from __future__ import annotations
 
 import re
+from hashlib import blake2s
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from tidegate.http import bodies
 from tidegate.http.openai.pieces import (
     Bias,
     ChatMessage,
+    EndUser,
     JsonFormat,
     JsonSchemaFormat,
     NamedTool,
@@ -80,6 +82,9 @@ class SamplingFields(msgspec.Struct, kw_only=True):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     logit_bias: Annotated[dict[str, Bias], Meta(max_length=1024)] | None = None
+    user: EndUser | None = None
+    user_id: EndUser | None = None
+    safety_identifier: EndUser | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -90,6 +95,16 @@ class SamplingFields(msgspec.Struct, kw_only=True):
     def wants_usage(self) -> bool:
         """Whether a stream is to end with a usage chunk."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def end_user(self) -> str:
+        """Whom of its people the caller asks for, as a word of one length; empty where it names nobody.
+
+        In DeepSeek's field, or OpenAI's newer or older one. Unkeyed, for it is never kept and never leaves the
+        process: an account could only make its own people share a word.
+        """
+        named = self.user_id or self.safety_identifier or self.user
+        return blake2s(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() if named else ""
 
     def sampling(self, *, max_tokens: int | None, logprobs: bool | None, top_logprobs: int | None) -> Sampling:
         """The sampling part of a call. Raises a Refusal for what one field alone does not show."""

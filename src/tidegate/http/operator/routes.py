@@ -14,20 +14,36 @@ from tidegate.http.operator.sameness import words_of
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
-from tidegate.ports.engine import EngineReport, Reporting
+from tidegate.ports.engine import EngineReport, ReplicaReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.models import Served
 from tidegate.services.sameness import SamenessReport, SamenessWatcher
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """`exposition` writes the metrics in Prometheus' text format."""
+    """`exposition` writes the metrics in Prometheus' text format; `replicas` tells how each of several engines is.
+
+    Where several models are `served`, each has a line of its own.
+    """
 
     engine: Reporting
     admission: Admission
     lifecycle: Lifecycle
     exposition: Callable[[], bytes]
+    served: tuple[Served, ...] = ()
+    replicas: Callable[[], list[ReplicaReport]] = list
     sameness: SamenessWatcher | None = None
+
+
+class ModelVitals(msgspec.Struct, frozen=True, kw_only=True):
+    """How one model is."""
+
+    id: str
+    engine: EngineReport
+    running: int
+    waiting: int
+    slots: int
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +54,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     slots: int
     draining: bool
+    models: list[ModelVitals]
+    replicas: list[ReplicaReport]
     model: SamenessReport | None = None
 
 
@@ -51,15 +69,28 @@ async def operator_page(room: OperatorRoom, request: Request) -> Response:
 async def vitals(room: OperatorRoom, request: Request) -> Response:
     """Engine state with its cause, restarts, and how many run and wait."""
     del request
+    models = [
+        ModelVitals(
+            id=one.engine.card.id,
+            engine=one.engine.report(),
+            running=one.admission.scheduler.running,
+            waiting=one.admission.scheduler.waiting,
+            slots=one.admission.scheduler.plan.slots,
+        )
+        for one in room.served
+    ]
+    schedulers = [one.admission.scheduler for one in room.served] or [room.admission.scheduler]
     body = Vitals(
         engine=room.engine.report(),
-        running=room.admission.scheduler.running,
-        waiting=room.admission.scheduler.waiting,
-        slots=room.admission.scheduler.plan.slots,
+        running=sum(one.running for one in schedulers),
+        waiting=sum(one.waiting for one in schedulers),
+        slots=sum(one.plan.slots for one in schedulers),
         draining=room.lifecycle.is_draining,
+        models=models,
+        replicas=room.replicas(),
         model=room.sameness.report() if room.sameness is not None else None,
     )
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return Response(msgspec.json.encode(body, enc_hook=str), media_type="application/json")
 
 
 async def metrics(room: OperatorRoom, request: Request) -> Response:

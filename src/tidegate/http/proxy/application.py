@@ -87,7 +87,7 @@ def build_gate_applications(
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=[*SHOWN, "x-tidegate-attempts"],
+        expose_headers=SHOWN,
     )
     local = TrustedHostMiddleware(router(operator_routes), _LOCAL_NAMES, www_redirect=False)
     return GateApplications(

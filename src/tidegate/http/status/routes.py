@@ -17,7 +17,7 @@ from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import Status, verdict
-from tidegate.ports.engine import Engine
+from tidegate.ports.engine import Reporting
 from tidegate.services.lifecycle import Lifecycle
 
 
@@ -39,7 +39,7 @@ class StatusBody(msgspec.Struct, frozen=True):
 class StatusRoom(msgspec.Struct, frozen=True):
     """What the answers are made of. `clock` tells Unix seconds."""
 
-    engine: Engine
+    engine: Reporting
     lifecycle: Lifecycle
     clock: Callable[[], float]
 

@@ -106,11 +106,8 @@ class Call:
         return {"type": "http.disconnect"}
 
     async def _hear(self, message: Message) -> None:
-        if self._left.is_set():
-            # As servers say it of a connection that is gone.
-            raise OSError
-        if self._is_complete:
-            return
+        if self._left.is_set() or self._is_complete:
+            return  # As servers do, that have nobody to send it to.
         if message["type"] == "http.response.start":
             self.headers = tuple((name.lower(), value) for name, value in message.get("headers", ()))
         await self._said.put(message)

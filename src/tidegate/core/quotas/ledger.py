@@ -1,0 +1,246 @@
+"""Who has used how much: decides whether one more request may begin, and counts what it came to.
+
+States of a bill:
+
+    (reserve) -> out -> over          `settle` ends it, once; what it came to may be nothing
+
+A request is charged to one or more payers, say an account and the key it came
+with. It may begin while every one of them has something left in every window,
+what others of theirs that are out may still use set aside. So of requests that
+come to no more than they reserved, the sum that begins in a window is at most
+the limit and one reservation, however many run at once: only the last one to be
+let in can go beyond. Counting afterwards, as most gateways do, lets as many
+beyond as there are at once.
+
+A request counts in the windows in which it began, whenever it ends: then a new
+window begins with all of its budget, and a reset that was told is true.
+
+What can never happen: a bill that counts twice, or not at all while its window
+lasts; a window that is counted from 0 again because the clock stepped back. A
+clock that is more than one window behind was wrong before: then what was used
+counts in the window that it is now, for a budget must not stay shut until a
+moment that was never meant. A clock that steps forward cannot be told from time.
+
+Memory: `most` payers, and those with a bill out. The longest unseen is forgotten
+first of those whose use is saved; where none is, what was counted of it since it
+was last saved is lost.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from tidegate.core.quotas.budget import Budget, Kept, Payer, State, Used
+from tidegate.core.quotas.windows import Window, ends_at, number_of
+
+_LOOKED_AT: Final = 64
+"""So many of the longest unseen are looked at for one to forget that loses nothing."""
+
+
+class Out(msgspec.Struct, frozen=True):
+    """It may begin; `settle` it under this number."""
+
+    number: int
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    """A budget is used up; from the state's `resets_at_s` on none of those that are used up now still is."""
+
+    state: State
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What is left of a budget may all be used by requests that are out: one of them has to end first."""
+
+    state: State
+
+
+class _Count(msgspec.Struct):
+    number: int = 0
+    tokens: int = 0
+    held: int = 0
+    turn: int = 0  # Tells a bill whether this is still the window that it began in.
+
+    def roll(self, window: Window, now: float) -> None:
+        number = number_of(window, now)
+        if number > self.number:
+            self.tokens = self.held = 0
+            self.turn += 1
+            self.number = number
+        elif number < self.number - 1:
+            self.number = number
+
+
+class _Account(msgspec.Struct):
+    payer: Payer
+    own: Budget = Budget()
+    counts: dict[Window, _Count] = msgspec.field(default_factory=lambda: {window: _Count() for window in Window})
+    bills: int = 0
+    is_read: bool = False
+    is_changed: bool = False
+
+    def kept(self) -> Kept:
+        use = {window: Used(count.number, count.tokens) for window, count in self.counts.items()}
+        return Kept(payer=self.payer.name, budget=self.own, use=use)
+
+
+class _Bill(msgspec.Struct):
+    reserved: int
+    accounts: list[_Account]
+    turns: list[dict[Window, int]]
+
+
+class Ledger:
+    """See the head of this file. Times are Unix seconds. Not to be shared between threads."""
+
+    def __init__(self, defaults: Budget, most: int) -> None:
+        """Nobody has used anything. `defaults` may be exchanged, and so may `most`."""
+        self.defaults = defaults
+        self.most = most
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self._bills: dict[int, _Bill] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        """How many payers are remembered."""
+        return len(self._accounts)
+
+    @property
+    def out(self) -> int:
+        """How many bills are out."""
+        return len(self._bills)
+
+    # ------------------------------------------------------------ deciding
+
+    def reserve(self, payers: Sequence[Payer], tokens: int, now: float) -> Out | Exhausted | Held:
+        """Let a request begin that comes to at most so many tokens, or say whose budget is in the way."""
+        accounts = [self._account(payer) for payer in payers]
+        limited = [state for account in accounts for state in self._states(account, now, only_limited=True)]
+        used_up = [state for state in limited if state.used >= state.limit]
+        if used_up:
+            return Exhausted(max(used_up, key=lambda state: state.resets_at_s))
+        held = next((state for state in limited if not state.remaining), None)
+        if held is not None:
+            return Held(held)
+        for account in accounts:
+            account.bills += 1
+            for count in account.counts.values():
+                count.held += tokens
+        self._last += 1
+        turns = [{window: count.turn for window, count in account.counts.items()} for account in accounts]
+        self._bills[self._last] = _Bill(tokens, accounts, turns)
+        return Out(self._last)
+
+    def narrow(self, number: int, tokens: int) -> None:
+        """Hold no more than this for a bill: it is known better now what it can come to. Never more than before."""
+        bill = self._bills.get(number)
+        if bill is None or tokens >= bill.reserved:
+            return
+        for count in _standing(bill):
+            count.held -= bill.reserved - tokens
+        bill.reserved = tokens
+
+    def settle(self, number: int, tokens: int) -> None:
+        """End a bill as what it came to. More than once does no harm."""
+        bill = self._bills.pop(number, None)
+        if bill is None:
+            return
+        for count in _standing(bill):
+            count.held -= bill.reserved
+            count.tokens += tokens
+        for account in bill.accounts:
+            account.bills -= 1
+            account.is_changed = account.is_changed or tokens > 0
+
+    # ------------------------------------------------------------ knowing
+
+    def states(self, payers: Sequence[Payer], now: float) -> list[State]:
+        """Where payers stand in every window, by payer and then from the shortest window to the longest."""
+        return [state for payer in payers for state in self._states(self._account(payer), now)]
+
+    def knows(self, payer: str) -> bool:
+        """Whether what is kept of a payer was read."""
+        account = self._accounts.get(payer)
+        return account is not None and account.is_read
+
+    def know(self, payer: Payer, kept: Kept) -> None:
+        """Take what is kept of a payer; what was counted before that was read is added. Once is enough."""
+        account = self._account(payer)
+        if account.is_read:
+            return
+        account.is_read, account.own = True, kept.budget
+        for window, used in kept.use.items():
+            count = account.counts[window]
+            if used.number >= count.number:
+                count.number = used.number
+                count.tokens += used.tokens
+
+    def allow(self, payer: str, budget: Budget) -> None:
+        """Give a payer other limits of its own. Of one that is not remembered they will be read."""
+        account = self._accounts.get(payer)
+        if account is not None:
+            account.own = budget
+
+    # ------------------------------------------------------------ saving
+
+    def unread(self) -> list[Payer]:
+        """Who has used something, of whom it was not read yet what is kept: they cannot be saved before it is."""
+        return [account.payer for account in self._accounts.values() if account.is_changed and not account.is_read]
+
+    def changed(self) -> list[tuple[Payer, Kept]]:
+        """Whose use differs from what is kept, and what it is now."""
+        accounts = self._accounts.values()
+        return [(account.payer, account.kept()) for account in accounts if account.is_changed and account.is_read]
+
+    def saved(self, kept: Sequence[Kept]) -> None:
+        """These are kept now. Who has used more in the meantime is still to be saved."""
+        for one in kept:
+            account = self._accounts.get(one.payer)
+            if account is not None and account.kept().use == one.use:
+                account.is_changed = False
+
+    def _states(self, account: _Account, now: float, *, only_limited: bool = False) -> Iterator[State]:
+        default = self.defaults if account.payer.has_defaults else None
+        for window, count in account.counts.items():
+            count.roll(window, now)
+            limit = account.own.limit(window, default)
+            if only_limited and not limit:
+                continue
+            yield State(
+                payer=account.payer.name,
+                window=window,
+                limit=limit,
+                used=count.tokens,
+                held=count.held,
+                resets_at_s=ends_at(window, count.number),
+            )
+
+    def _account(self, payer: Payer) -> _Account:
+        account = self._accounts.get(payer.name)
+        if account is None:
+            account = self._accounts[payer.name] = _Account(payer)
+            if len(self._accounts) > self.most:
+                self._forget_one(payer.name)
+        self._accounts.move_to_end(payer.name)
+        return account
+
+    def _forget_one(self, but: str) -> None:
+        idle = (name for name, account in self._accounts.items() if not account.bills and name != but)
+        oldest = list(islice(idle, _LOOKED_AT))
+        saved = (name for name in oldest if not self._accounts[name].is_changed)
+        forgotten = next(saved, oldest[0] if oldest else None)
+        if forgotten is not None:
+            del self._accounts[forgotten]
+
+
+def _standing(bill: _Bill) -> Iterator[_Count]:
+    """The windows that a bill began in, of those that are not over."""
+    for account, turns in zip(bill.accounts, bill.turns, strict=True):
+        for window, count in account.counts.items():
+            if count.turn == turns[window]:
+                yield count
