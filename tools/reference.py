@@ -18,7 +18,8 @@ import typer.cli
 
 from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, NO_STANDING, Metrics, TokenKind
 from tidegate.cli.program import app
-from tidegate.config.settings import EngineUpstream, Settings
+from tidegate.config.engine_settings import EngineUpstream
+from tidegate.config.settings import Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared

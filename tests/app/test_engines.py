@@ -14,7 +14,7 @@ from tidegate.app.engines import open_elsewhere
 from tidegate.app.policy import live_policy
 from tidegate.app.survey import Lineup
 from tidegate.config import Settings, SettingsError, load_settings
-from tidegate.config.settings import EngineSettings
+from tidegate.config.engine_settings import EngineSettings
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import EngineChanged, Level

@@ -15,7 +15,7 @@ from tidegate.adapters.engines.kinds import Kind
 from tidegate.app.discovery import Offer, discover
 from tidegate.app.survey import Lineup, relined, survey
 from tidegate.config import Settings, SettingsError
-from tidegate.config.settings import EngineSettings, EngineUpstream
+from tidegate.config.engine_settings import EngineSettings, EngineUpstream
 
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nothing listens there."""

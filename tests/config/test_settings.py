@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tidegate.config import Settings, SettingsError, load_settings
+from tidegate.config.engine_settings import EngineUpstream
 from tidegate.config.engines import keys_of, root_of
 from tidegate.config.load import setting_keys
-from tidegate.config.settings import EngineUpstream
 
 HERE = Path(__file__).parent
 HOME = {"HOME": "/people/ana"}

@@ -46,7 +46,7 @@ def test_a_key_of_our_own_names_its_caller(headers: list[tuple[bytes, bytes]]) -
 
 
 @pytest.mark.parametrize(
-    "text", [FOREIGN, KEY[:-1], KEY + b"a", KEY.upper(), b"sk-proj-1", b"", b"\xff\xfe", a_credential(Kind.SESSION)]
+    "text", [FOREIGN, KEY[:-1], KEY + b"a", KEY.upper(), b"sk-proj-1", b"\xff\xfe", a_credential(Kind.SESSION)]
 )
 def test_what_this_instance_has_not_made_is_a_forgery(text: bytes) -> None:
     keys = OwnKeys(SERVER_KEYS)
@@ -61,7 +61,9 @@ def test_without_a_key_nobody_is_let_through_however_the_server_answers() -> Non
     keys = OwnKeys(SERVER_KEYS)
     keys.turned_keyless_away()
 
-    assert keys.find([(b"host", b"x")], Wanted.KEY) is Bearing.NOTHING
+    for headers in ([(b"host", b"x")], [(b"authorization", b"Bearer ")]):
+        assert keys.find(headers, Wanted.KEY) is Bearing.NOTHING
+        assert keys.genuine(headers) is None
 
 
 def test_no_more_keys_are_remembered_than_there_is_room_for() -> None:

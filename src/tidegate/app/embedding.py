@@ -23,6 +23,7 @@ from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.background import beside
 from tidegate.app.door import guess, open_admission, room_ahead, steady_clock
+from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
 from tidegate.app.wrapping_plan import WrappingPlan, plan_of
@@ -137,7 +138,7 @@ class _Silent:
 
 
 def _register(plan: WrappingPlan, secret: bytes) -> Register:
-    plans = plans_of(plan.settings(), secret, plan.slots)
+    plans = plans_of(plan.settings(), secret)
     return Register(plans.standing, plan.gate.most_principals)
 
 
@@ -145,13 +146,13 @@ def _wrapped(
     app: ASGIApp, plan: WrappingPlan, secret: bytes, journal: Journal, reputation: Reputation | None
 ) -> tuple[Wrapping, Telling]:
     settings = plan.settings()
-    plans = plans_of(settings, secret, plan.slots)
+    plans = plans_of(settings, secret)
     register = _register(plan, secret) if reputation is None else reputation.register
 
     def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
         register.served(principal, cost_tokens, in_flight, time.time())
 
-    admission = open_admission(plans, register, served)
+    admission = open_admission(plans, register, served, fit=lambda made: fitted(made, plan.slots))
     fingerprint = fingerprinter(secret)
     paths = Paths(plan.paths, plan.spared)
     keys = PassedKeys(secret, lambda principal: register.record(principal) is not None, time.monotonic)

@@ -46,6 +46,17 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan
 
 
+def fitted(plan: AdmissionPlan, places: int) -> AdmissionPlan:
+    """The plan for engines elsewhere that have so many places."""
+    return msgspec.structs.replace(
+        plan,
+        slots=places,
+        readers=max(2, places // _PLACES_A_READER),
+        batch_tokens=_BATCH_TOKENS,
+        cost=_ELSEWHERE,
+    )
+
+
 class Elsewhere(msgspec.Struct, frozen=True, kw_only=True):
     """The engines that run elsewhere: looked after together, one for each model. `ready` is set when one answers."""
 
@@ -59,13 +70,7 @@ class Elsewhere(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(Line(engine=engine, fit=self._fit(engine)) for engine in self.engines)
 
     def _fit(self, engine: PooledEngine) -> Callable[[AdmissionPlan], AdmissionPlan]:
-        return lambda plan: msgspec.structs.replace(
-            plan,
-            slots=self.places(engine),
-            readers=max(2, self.places(engine) // _PLACES_A_READER),
-            batch_tokens=_BATCH_TOKENS,
-            cost=_ELSEWHERE,
-        )
+        return lambda plan: fitted(plan, self.places(engine))
 
     def places(self, engine: PooledEngine) -> int:
         """How many answers of a model at once; at least one, so that callers hear what is wrong from the engine."""

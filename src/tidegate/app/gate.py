@@ -25,6 +25,7 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, guess, open_admission, open_door
+from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
 from tidegate.app.plans import plans_of
@@ -33,7 +34,9 @@ from tidegate.app.reputation import caller_reputation
 from tidegate.app.serve import Audience
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
 from tidegate.config import Settings
+from tidegate.config.engine_settings import EngineSettings
 from tidegate.config.engines import root_of, shows_own_keys
+from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
@@ -158,13 +161,14 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         secrets = load_or_create_secrets(datadir)
         fingerprint = fingerprinter(secrets.fingerprint_key)
         slots = sum(member.places for member in _members(plan))
-        plans = plans_of(settings, secrets.fingerprint_key, slots)
+        plans = plans_of(settings, secrets.fingerprint_key)
         store = await stack.enter_async_context(
             open_callers(datadir.callers_url, half_life_days=settings.standing.half_life_days)
         )
         known = caller_reputation(settings, store)
         await known.load()
-        admission = open_admission(plans, known.register, known.served)
+        fit = _fit(settings, slots)
+        admission = open_admission(plans, known.register, known.served, fit=fit)
         engines = PassingEngines(pool, upstreams)
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
         lifecycle = Lifecycle()
@@ -192,7 +196,6 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             certificate=plan.certificate,
             journal=journal,
             clock=time.time,
-            slots=slots,
         )
         proxy = Proxy(
             upstreams=engines,
@@ -279,6 +282,18 @@ def _members(plan: GateRun) -> list[Member]:
         )
         for given in plan.settings.engines
     ]
+
+
+def _fit(settings: Settings, slots: int) -> Callable[[AdmissionPlan], AdmissionPlan]:
+    """Make a plan that of the servers behind. How much they read at a time is the operator's to say, where it is."""
+    told = settings.engine.batch_tokens
+    is_told = told != EngineSettings().batch_tokens
+
+    def fit(plan: AdmissionPlan) -> AdmissionPlan:
+        found = fitted(plan, slots)
+        return msgspec.structs.replace(found, batch_tokens=told) if is_told else found
+
+    return fit
 
 
 @contextlib.asynccontextmanager

@@ -33,11 +33,8 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     patience_whole_s: float
 
 
-def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> Plans:
-    """Make all of them, or none: raises SettingsError for settings that contradict each other.
-
-    `slots`: the places of engines that are not the embedded one.
-    """
+def plans_of(settings: Settings, shard_key: bytes) -> Plans:
+    """Make all of them, or none: raises SettingsError for settings that contradict each other."""
     check(settings)
     gate, admission, standing = settings.gate, settings.admission, settings.standing
     return Plans(
@@ -69,7 +66,7 @@ def plans_of(settings: Settings, shard_key: bytes, slots: int | None = None) -> 
             idle_s=gate.idle_s,
         ),
         admission=AdmissionPlan(
-            slots=slots or settings.engine.slots,
+            slots=settings.engine.slots,
             max_waiting=settings.engine.max_waiting,
             max_per_owner=settings.engine.max_per_account,
             batch_tokens=settings.engine.batch_tokens,

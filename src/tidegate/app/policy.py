@@ -43,7 +43,6 @@ def live_policy(
     certificate: Certificate | None,
     journal: Journal,
     clock: Callable[[], float],
-    slots: int | None = None,
     relined: Callable[[Settings], Callable[[], None]] | None = None,
 ) -> Policy:
     """Make the policy in force of the settings at the start; `read` gives them as they stand now.
@@ -56,7 +55,7 @@ def live_policy(
     def reread() -> Mapping[str, object]:
         try:
             wanted = read()
-            plans_of(wanted, shard_key, slots)
+            plans_of(wanted, shard_key)
             if relined is not None:
                 relined(wanted)
         except SettingsError as error:
@@ -67,7 +66,7 @@ def live_policy(
         try:
             # All of them are checked before any counts.
             wanted = _settings(values)
-            plans = plans_of(wanted, shard_key, slots)
+            plans = plans_of(wanted, shard_key)
             reline = relined(wanted) if relined is not None else None
             if certificate is not None:
                 certificate.renew()

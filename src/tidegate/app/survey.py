@@ -17,9 +17,9 @@ from tidegate.adapters.engines.kinds import MODELS_PATH, PLACES, PROPS_PATH, Kin
 from tidegate.adapters.engines.servers import Server, ServerPlan
 from tidegate.adapters.engines.upstream import UnreachableError
 from tidegate.config import Settings, SettingsError
+from tidegate.config.engine_settings import EngineUpstream
 from tidegate.config.engines import keys_of, root_of
 from tidegate.config.exposure import is_loopback
-from tidegate.config.settings import EngineUpstream
 from tidegate.ports.upstream import UpstreamBrokeError
 
 _WITHIN_S: Final = 5.0

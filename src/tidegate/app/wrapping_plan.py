@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from tidegate.app.plans import plans_of
 from tidegate.config import Settings, SettingsError
+from tidegate.config.engine_settings import EngineSettings
 from tidegate.config.settings import (
     AdmissionSettings,
-    EngineSettings,
     GateSettings,
     ServerSettings,
     StandingSettings,
@@ -71,7 +71,7 @@ def plan_of(given: dict[str, Any]) -> WrappingPlan:
     try:
         plan = msgspec.convert(given, WrappingPlan, dec_hook=_decode)
         _check(given)
-        plans_of(plan.settings(), _ANY_KEY, plan.slots)
+        plans_of(plan.settings(), _ANY_KEY)
     except (SettingsError, ValueError) as error:
         what = str(error).replace("server.trusted_proxies", "trusted_proxies")
         at = _AT.search(what)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
+from tidegate.config.engine_settings import EngineUpstream
 from tidegate.config.load import SettingsError
-from tidegate.config.settings import EngineUpstream, Settings
+from tidegate.config.settings import Settings
 
 _API = "/v1"
 

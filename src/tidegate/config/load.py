@@ -16,7 +16,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from tidegate.config.settings import EngineUpstream, Settings
+from tidegate.config.engine_settings import EngineUpstream
+from tidegate.config.settings import Settings
 
 _PREFIX = "TIDEGATE_"
 

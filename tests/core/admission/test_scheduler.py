@@ -438,3 +438,16 @@ def test_who_waits_is_counted_by_class() -> None:
     }
     assert scheduler.judged(99) is None
     assert scheduler.outlook(99, 0.0) is None
+
+
+def test_who_gets_more_than_was_asked_for_goes_on_by_the_rules_for_all() -> None:
+    """An engine that others run may write more than the claim knew of: that is no way around giving way."""
+    scheduler = Scheduler(AdmissionPlan(slots=1, slice_tokens=8))
+    scheduler.enter(1, stranger("one", output_tokens=8), 0.0)
+    scheduler.began(1, 0.0)
+    assert scheduler.spend(1, 8, 0.1) is Topped.ENOUGH, "the end that it claimed, or hardly more"
+    assert scheduler.spend(1, 7, 0.2) is Topped.ENOUGH
+    assert scheduler.spend(1, 1, 0.3) is Topped.TOPPED_UP, "nobody else is there"
+    scheduler.enter(2, stranger("two", patience_s=60.0), 0.4)
+    told = [scheduler.spend(1, 8, 0.5 + number) for number in range(8)]
+    assert told[-1] is Topped.ENDED

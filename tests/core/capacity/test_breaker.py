@@ -79,3 +79,20 @@ def test_whatever_happens_it_is_open_for_no_longer_than_its_limit(acts: list[str
         assert 0.0 <= breaker.wait_s(now) <= PLAN.pause_limit_s
     breaker.left()
     assert breaker.may_try(now + 5 * len(acts) + PLAN.pause_limit_s)
+
+
+def test_a_probe_ends_its_pause_and_the_next_failure_opens_it_for_longer_until_a_request_succeeds() -> None:
+    breaker = broken()
+    breaker.began(11.0)
+    breaker.seemed_well()
+    assert breaker.state is BreakerState.CLOSED
+    breaker.failed(11.0)
+    assert (breaker.state, breaker.wait_s(11.0)) == (BreakerState.OPEN, 2.0)
+    breaker.began(13.0)
+    breaker.succeeded()
+    for _ in range(PLAN.failures - 1):
+        breaker.failed(13.0)
+        breaker.seemed_well()
+    assert breaker.state is BreakerState.CLOSED, "a probe forgives nothing while it is closed, and accuses of nothing"
+    breaker.failed(13.0)
+    assert breaker.wait_s(13.0) == 1.0

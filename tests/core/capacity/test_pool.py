@@ -108,18 +108,72 @@ def test_who_leaves_is_no_failure_of_the_engine() -> None:
     assert state(pool, "a") is MemberState.UNTRIED
 
 
+def ask(pool: Pool, name: str, outcome: Outcome, at: float, *, is_certain: bool = False) -> None:
+    """One request that began at `at` and ended half a second later."""
+    pool.began(name, at)
+    pool.ended(name, outcome, at + 0.5, began_at=None if is_certain else at)
+
+
 def test_what_one_request_fails_at_while_others_are_answered_is_its_own_fault() -> None:
-    pool = Pool(PLAN, [A])
+    pool = Pool(PLAN, [A, B])
     for at in range(10):
-        names(pool, 2, now=float(at))
-        pool.spoke("a", 0.1, at + 0.5)
-        pool.ended("a", Outcome.FAILED, at + 0.6, began_at=float(at))
-        pool.ended("a", Outcome.GOOD, at + 0.7, began_at=float(at))
+        ask(pool, "a", Outcome.GOOD, float(at))
+        for _ in range(4):
+            ask(pool, "a", Outcome.FAILED, float(at) + 0.5)
     assert state(pool, "a") is MemberState.UP
-    for at in range(20, 22):
-        names(pool, 1, now=float(at))
-        pool.ended("a", Outcome.FAILED, at + 0.6, began_at=float(at))
+    assert pool.report(0.0)[0].failures == 0
+
+
+def test_an_engine_that_begins_answers_and_ends_none_is_broken_whatever_its_probes_say() -> None:
+    pool, at = Pool(PLAN, [A, B]), 100.0
+    for _ in range(2):
+        pool.began("a", at)
+        pool.spoke("a", 0.1, at + 0.4)
+        pool.ended("a", Outcome.FAILED, at + 0.5, began_at=at)
     assert state(pool, "a") is MemberState.BROKEN
+    pauses = []
+    for _ in range(4):
+        opened_at = at = at + 0.5
+        while not (due := "a" in pool.probe_due(at)):
+            pool.probed("b", is_well=True, now=at)
+            at += 0.25
+        assert due
+        pool.probed("b", is_well=True, now=at)
+        pool.probed("a", is_well=True, now=at)
+        assert state(pool, "a") is MemberState.UP
+        pauses.append(at - opened_at)
+        ask(pool, "a", Outcome.FAILED, at)
+        assert state(pool, "a") is MemberState.BROKEN
+    assert pauses == sorted(pauses)
+    assert pauses[-1] >= 4 * pauses[0], "each time it is believed for less"
+
+
+def test_the_last_engine_that_stands_is_not_taken_away_by_what_requests_fail_at() -> None:
+    pool = Pool(PLAN, [A, B])
+    for at in range(9):
+        ask(pool, "a", Outcome.FAILED, float(at))
+        ask(pool, "b", Outcome.FAILED, float(at))
+    assert state(pool, "a") is MemberState.BROKEN
+    assert state(pool, "b") is MemberState.UNTRIED
+    for at in range(9, 11):
+        ask(pool, "b", Outcome.FAILED, float(at), is_certain=True)
+    assert state(pool, "b") is MemberState.BROKEN, "nobody could even connect to it"
+
+
+def test_an_engine_of_another_model_or_one_that_leaves_stands_in_for_none() -> None:
+    some, others = Member(name="a", models=frozenset({"x"})), Member(name="b", models=frozenset({"y"}))
+    both = Member(name="c", models=frozenset({"x", "y"}))
+    for members, is_broken in ([some, others], False), ([some, both], True), ([some, Member(name="any")], True):
+        pool = Pool(PLAN, members)
+        for _ in range(3):
+            ask(pool, "a", Outcome.FAILED, 10.0)
+        assert (state(pool, "a") is MemberState.BROKEN) is is_broken
+    pool = Pool(PLAN, [some, both])
+    pool.began("c", 10.0)
+    pool.replan([some])
+    for _ in range(3):
+        ask(pool, "a", Outcome.FAILED, 10.0)
+    assert state(pool, "a") is MemberState.UNTRIED
 
 
 def test_untried_silent_and_rested_engines_are_probed_once_each_and_busy_ones_are_not() -> None:

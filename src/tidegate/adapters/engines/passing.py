@@ -18,6 +18,9 @@ from typing import Final
 
 import msgspec
 
+from tidegate.adapters.engines import telemetry
+from tidegate.adapters.engines.kinds import MODELS_PATH, Kind
+from tidegate.adapters.engines.servers import TooMuchError, whole
 from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstream
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
@@ -29,17 +32,28 @@ _LOOK_EVERY_S: Final = 0.5
 _BUSY: Final = 429
 _ELSEWHERE: Final = frozenset({_BUSY, 502, 503, 504})
 _SERVER_ERROR: Final = 500
+_NOTHING_CAME: Final = 599
+_ASK_EVERY_S: Final = 5.0
+_TELLING: Final = (
+    (Kind.LLAMA_CPP, "/slots"),
+    (Kind.VLLM, "/metrics"),
+    (Kind.SGLANG, "/metrics"),
+    (Kind.LLAMA_CPP, "/metrics"),
+)
 _OK: Final = 200
 
 
 class _NotTakenError(Exception):
     """This server does not answer; another may. `outcome` is what that says of it."""
 
-    def __init__(self, why: str, outcome: Outcome, *, is_certain: bool = False) -> None:
+    def __init__(
+        self, why: str, outcome: Outcome, *, is_certain: bool = False, may_be_asked_again: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.outcome = outcome
         self.is_certain = is_certain
+        self.may_be_asked_again = may_be_asked_again
 
 
 class _Begun(msgspec.Struct):
@@ -108,24 +122,28 @@ class PassingEngines:
     async def _begun(self, ask: Ask) -> _Begun:
         """Ask one after the other until one answers. Raises UpstreamBusyError or UpstreamFailedError."""
         tried: list[str] = []
-        why = "none_left"
+        attempts, was_repeated, why = 0, False, "none_left"
         while True:
             member = self._pool.pick(ask.model, self._clock(), tried)
             if isinstance(member, Nowhere):
                 raise _nowhere(member, why)
             tried.append(member.name)
+            attempts += 1
             began_at = self._clock()
             self._pool.began(member.name, began_at)
             outcome, is_certain = Outcome.LEFT, False
             begun: _Begun | None = None
             try:
-                begun = await self._begin(member, ask, began_at, len(tried))
-                self._may_go_elsewhere(begun, ask)
+                begun = await self._begin(member, ask, began_at, attempts)
+                self._may_go_elsewhere(begun.opened.status, ask, tried)
             except _NotTakenError as error:
                 why, outcome, is_certain = error.why, error.outcome, error.is_certain
                 if begun is not None:
                     begun.opened.close()
                     begun = None
+                if error.may_be_asked_again and not was_repeated:
+                    was_repeated = True
+                    tried.pop()
             else:
                 return begun
             finally:
@@ -140,9 +158,13 @@ class PassingEngines:
         try:
             opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
         except UnreachableError as error:
-            raise _NotTakenError(error.kind, Outcome.FAILED, is_certain=not error.was_sent) from error
+            outcome = Outcome.LEFT if error.was_stale else Outcome.FAILED
+            raise _NotTakenError(
+                error.kind, outcome, is_certain=not error.was_sent, may_be_asked_again=error.was_stale
+            ) from error
         try:
-            meter = Meter(opened.media_type, hides_usage=ask.hides_usage)
+            # What was compressed against our wish is for the caller to read, and nothing here.
+            meter = Meter("" if opened.is_encoded else opened.media_type.lower(), hides_usage=ask.hides_usage)
             data = await self._first(opened, meter, ask, began_at + within_s)
         except (UpstreamBrokeError, NotAStreamError) as error:
             opened.close()
@@ -154,46 +176,77 @@ class PassingEngines:
 
     async def _first(self, opened: Opened, meter: Meter, ask: Ask, give_up_at: float) -> bytes:
         """Read until there is something of an answer that is one. Raises NotAStreamError or UpstreamBrokeError."""
-        kept = b""
+        pieces: list[bytes] = []
+        size_bytes = 0
         while not opened.is_complete:
-            data = await opened.read(max(0.0, give_up_at - self._clock()) if meter.is_stream else None)
+            data = await opened.read(self._within_s(opened, meter, give_up_at))
             if not data:
                 break
-            kept = kept + data if kept else data
+            pieces.append(data)
+            size_bytes += len(data)
             # In one piece it is all there, or nothing of it.
-            if b"\n" in kept if meter.is_stream else len(kept) > WHOLE_LIMIT_BYTES:
+            if opened.is_encoded or (b"\n" in data if meter.is_stream else size_bytes > WHOLE_LIMIT_BYTES):
                 break
-        if ask.is_answer and opened.status == _OK:
-            _check(kept, opened.media_type, is_stream=meter.is_stream)
+        kept = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if ask.is_answer and opened.status == _OK and not opened.is_encoded:
+            _check(kept, opened.media_type.lower(), is_stream=meter.is_stream)
         return kept
 
-    def _may_go_elsewhere(self, begun: _Begun, ask: Ask) -> None:
+    def _within_s(self, opened: Opened, meter: Meter, give_up_at: float) -> float:
+        """How long to wait for more of a beginning; a stream may be silent up to its first event."""
+        left_s = max(0.0, give_up_at - self._clock())
+        return left_s if meter.is_stream else min(left_s, opened.silence_s)
+
+    def _may_go_elsewhere(self, status: int, ask: Ask, tried: list[str]) -> None:
         """Have another asked, if this one cannot and there is one. Raises _NotTakenError."""
-        status = begun.opened.status
         if status not in _ELSEWHERE:
             return
-        other = self._pool.pick(ask.model, self._clock(), [begun.member])
+        other = self._pool.pick(ask.model, self._clock(), tried)
         if isinstance(other, Member):
             why = f"status_{status}"
             raise _NotTakenError(why, Outcome.LEFT if status == _BUSY else Outcome.FAILED)
 
+    # ------------------------------------------------------------ looking after them
+
     async def look_after(self) -> None:
-        """Probe servers that are untried, silent or resting, for ever."""
+        """Probe servers that are untried, silent or resting, and ask all how much they do, for ever."""
+        asked_at = -_ASK_EVERY_S
         while True:
-            due = self._pool.probe_due(self._clock())
-            await asyncio.gather(*(self._probe(name) for name in due))
+            now = self._clock()
+            works = [self._probe(name) for name in self._pool.probe_due(now)]
+            if now - asked_at >= _ASK_EVERY_S:
+                asked_at = now
+                works += [self._ask_how_much(name) for name in self._upstreams]
+            await asyncio.gather(*works)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _probe(self, name: str) -> None:
         is_well = False
         try:
-            opened = await self._upstreams[name].open("GET", "/v1/models", (), b"", _PROBE_S)
-            is_well = opened.status < _SERVER_ERROR
-            opened.close()
-        except UnreachableError:
-            is_well = False
+            is_well = (await self._fetch(name, MODELS_PATH))[0] < _SERVER_ERROR
         finally:
             self._pool.probed(name, is_well=is_well, now=self._clock())
+
+    async def _ask_how_much(self, name: str) -> None:
+        """Ask one of the places that its kind tells it at; which kind it is shows in what it answers to."""
+        for kind, path in _TELLING:
+            status, payload = await self._fetch(name, path)
+            told = telemetry.read(kind, path, payload) if status == _OK else None
+            if told is not None:
+                self._pool.told(name, told, self._clock())
+                return
+
+    async def _fetch(self, name: str, path: str) -> tuple[int, bytes]:
+        """Status and body of a short answer; 599 where there was none."""
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                opened = await self._upstreams[name].open("GET", path, (), b"", _PROBE_S)
+                try:
+                    return opened.status, await whole(opened, telemetry.MOST_BYTES)
+                finally:
+                    opened.close()
+        except (UnreachableError, UpstreamBrokeError, TooMuchError, TimeoutError):
+            return _NOTHING_CAME, b""
 
 
 def _nowhere(nowhere: Nowhere, why: str) -> UpstreamBusyError | UpstreamFailedError:
@@ -206,11 +259,12 @@ def _check(data: bytes, media_type: str, *, is_stream: bool) -> None:
     """Raise NotAStreamError for what is no answer of a model: neither events nor lines nor JSON, but some page."""
     if is_stream:
         start = data.lstrip(b"\xef\xbb\xbf\r\n \t")[:8]
-        is_answer = not start or start.startswith((b"data", b"event", b"id", b"retry", b":", b"{"))
+        is_answer = bool(data) and (not start or start.startswith((b"data", b"event", b"id", b"retry", b":", b"{")))
     elif media_type.startswith("application/json"):
         is_answer = len(data) > WHOLE_LIMIT_BYTES or _is_json(data)
     else:
-        is_answer = bool(media_type) and not media_type.startswith("text/")
+        # Sounds are answered with sounds or with plain text; a page is what stands before a server that is down.
+        is_answer = bool(media_type) and not media_type.startswith(("text/html", "application/xhtml"))
     if not is_answer:
         msg = "no answer of a model"
         raise NotAStreamError(msg)

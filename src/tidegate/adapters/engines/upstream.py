@@ -8,6 +8,8 @@ environment is used: what is asked is that server and nobody else.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable, Iterable
 from typing import Final, Self
 
 import aiohttp
@@ -30,6 +32,7 @@ _ONE_HOP: Final = frozenset(
 )
 _OUR_OWN: Final = _ONE_HOP | {b"host", b"content-length", b"expect", b"accept-encoding"}
 _OUR_OWN_AND_KEYS: Final = _OUR_OWN | {b"authorization", b"x-api-key", b"api-key", b"cookie"}
+_USUAL: Final = frozenset({b"keep-alive", b"close"})
 _SKIPPED: Final = frozenset({"user-agent", "accept", "accept-encoding", "content-type"})
 
 
@@ -45,25 +48,31 @@ class UpstreamPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreachableError(Exception):
-    """The server did not answer. `was_sent`: it may have got the request, and may have worked on it."""
+    """The server did not answer. `was_sent`: it may have got the request, and may have worked on it.
 
-    def __init__(self, kind: str, *, was_sent: bool) -> None:
+    `was_stale`: it may only have closed an idle connection that was used again in that moment.
+    """
+
+    def __init__(self, kind: str, *, was_sent: bool, was_stale: bool = False) -> None:
         """`kind` is the kind of error, for the operator."""
         super().__init__(kind)
         self.kind = kind
         self.was_sent = was_sent
+        self.was_stale = was_stale
 
 
 class Opened:
     """An answer that has begun. Read it to its end (b""), or `close` it, which frees the server."""
 
-    def __init__(self, response: aiohttp.ClientResponse, silence_s: float) -> None:
-        """Its head is there."""
+    def __init__(self, response: aiohttp.ClientResponse, silence_s: float, closed: Callable[[], None]) -> None:
+        """Its head is there. `closed` hears when it is let go of."""
+        self._closed = closed
         self.status = response.status
-        self.headers: Headers = tuple(field for field in response.raw_headers if field[0].lower() not in _ONE_HOP)
+        self.headers: Headers = _for_next_hop(response.raw_headers, _ONE_HOP)
         self.media_type = response.headers.get("content-type", "")
+        self.is_encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
         self._response = response
-        self._silence_s = silence_s
+        self.silence_s = silence_s
 
     @property
     def is_complete(self) -> bool:
@@ -73,7 +82,7 @@ class Opened:
     async def read(self, within_s: float | None = None) -> bytes:
         """The next bytes, b"" at the end. Raises UpstreamBrokeError; `within_s` is for what may take longer."""
         try:
-            async with asyncio.timeout(self._silence_s if within_s is None else within_s):
+            async with asyncio.timeout(self.silence_s if within_s is None else within_s):
                 return await self._response.content.readany()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             # aiohttp's own time limits are TimeoutErrors too.
@@ -81,6 +90,7 @@ class Opened:
 
     def close(self) -> None:
         """Let go: a connection whose answer is complete is used again, any other is closed."""
+        self._closed()
         self._response.release()
 
 
@@ -95,12 +105,13 @@ class Upstream:
         self._key = key
         self._targets: dict[str, URL] = {}
         self._http: aiohttp.ClientSession | None = None
+        self._answered_at = -_IDLE_S
 
     async def __aenter__(self) -> Self:
         """Have a pool of connections, empty yet."""
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S, enable_cleanup_closed=False),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_connect=_CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=_READ_BYTES,
@@ -130,11 +141,17 @@ class Upstream:
         try:
             async with asyncio.timeout(within_s):
                 response = await sending
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise UnreachableError(type(error).__name__, was_sent=False) from error
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            was_stale = time.monotonic() - self._answered_at < 2 * _IDLE_S
+            raise UnreachableError(type(error).__name__, was_sent=True, was_stale=was_stale) from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise UnreachableError(type(error).__name__, was_sent=True) from error
-        return Opened(response, self.plan.silence_s)
+        return Opened(response, self.plan.silence_s, self._was_closed)
+
+    def _was_closed(self) -> None:
+        self._answered_at = time.monotonic()
 
     def _target(self, target: str) -> URL:
         url = self._targets.get(target)
@@ -146,8 +163,24 @@ class Upstream:
 
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         left_out = _OUR_OWN if self._key is None else _OUR_OWN_AND_KEYS
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in left_out]
+        named = [(name.decode("latin-1"), _text(value)) for name, value in _for_next_hop(headers, left_out)]
         if self._key:
             named.append(("authorization", f"Bearer {self._key}"))
             named.append(("x-api-key", self._key))
         return named
+
+
+def _for_next_hop(headers: Iterable[tuple[bytes, bytes]], left_out: frozenset[bytes]) -> Headers:
+    """Leave out what is for one hop, by its name or by what `Connection` names (RFC 9110 section 7.6.1)."""
+    told = [value.lower() for name, value in headers if name.lower() == b"connection"]
+    if any(value not in _USUAL for value in told):
+        left_out |= {word.strip() for word in b",".join(told).split(b",")}
+    return tuple(field for field in headers if field[0].lower() not in left_out)
+
+
+def _text(value: bytes) -> str:
+    # It is written as UTF-8 again: so what came as that goes on as it came.
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

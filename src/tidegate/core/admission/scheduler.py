@@ -303,7 +303,8 @@ class Scheduler:
         if held.last_token_at is not None and now >= held.last_token_at and not self._floor.reading():
             self.concurrency.took((now - held.last_token_at) / max(1, tokens), now, is_full=is_full)
         held.last_token_at = now
-        is_last = held.used_tokens >= held.claim.output_tokens  # The engine ends it here by itself.
+        # The engine ends it here by itself; one that others run may have been told of more than we were.
+        is_last = 0 <= held.used_tokens - held.claim.output_tokens < self.plan.slice_tokens
         if held.used_tokens < held.reserved_tokens or is_last:
             return Topped.ENOUGH
         if not self._may_go_on(held):

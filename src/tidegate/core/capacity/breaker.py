@@ -2,7 +2,7 @@
 
     closed --failures in a row--> open
     open --pause over--> half open      (one trial at a time)
-    half open --success--> closed
+    half open --success--> closed       (after a probe the next failure opens it again)
     half open --failure--> open         (the pause doubles, up to a limit)
 
 Who is not to blame says nothing: a caller that leaves ends a trial without an
@@ -67,6 +67,12 @@ class Breaker:
         """It answered."""
         self.state = BreakerState.CLOSED
         self._failures, self._pause_s, self._is_trying = 0, 0.0, False
+
+    def seemed_well(self) -> None:
+        """It answered a probe. That ends a pause, but it is requests that tell: at the next failure it is longer."""
+        self._is_trying = False
+        if self.state is not BreakerState.CLOSED:
+            self.state, self._failures = BreakerState.CLOSED, self.plan.failures - 1
 
     def failed(self, now: float) -> None:
         """It did not, and that was its own fault."""

@@ -42,11 +42,13 @@ class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
     """`gap_s`: time between tokens that is still good. `probe_after_s`: silence before an engine is probed.
 
     `probes_busy`: also while requests run on it, for engines that answer probes beside their work.
+    `doubt_s`: so long after it has answered a request, what another fails at may be that one's own fault.
     """
 
     gap_s: float = 0.2
     probe_after_s: float = 5.0
     probes_busy: bool = False
+    doubt_s: float = 3.0
     breaker: BreakerPlan = BreakerPlan()
 
 
@@ -112,6 +114,7 @@ class _Held:
         self.failures = 0
         self.picked_at = order
         self.heard_at: float | None = None
+        self.answered_at: float | None = None
         self.is_probing = False
         self.is_draining = False
         self.told: Telemetry | None = None
@@ -132,6 +135,10 @@ class _Held:
 
     def serves(self, model: str) -> bool:
         return not self.member.models or not model or model in self.member.models
+
+    def stands_in_for(self, other: _Held) -> bool:
+        mine, theirs = self.member.models, other.member.models
+        return not mine or not theirs or not mine.isdisjoint(theirs)
 
     @property
     def state(self) -> MemberState:
@@ -186,16 +193,28 @@ class Pool:
     def ended(self, name: str, outcome: Outcome, now: float, *, began_at: float | None = None) -> None:
         """A request that began is over.
 
-        With `began_at` a failure counts only when nothing else was heard of the engine since: what one request
-        fails at may be its own fault, and nobody shall be able to break an engine for others by asking.
+        With `began_at` a failure is not certain to be the engine's: what one request fails at may be its own
+        fault, and nobody shall be able to break an engine for others by asking. Then it counts only where no
+        request was answered since shortly before that, and there is another engine to turn to.
         """
         held = self._held[name]
         held.outstanding -= 1
-        if began_at is not None and held.heard_at is not None and held.heard_at > began_at:
-            outcome = Outcome.LEFT if outcome is Outcome.FAILED else outcome
+        if outcome is Outcome.FAILED and began_at is not None and self._is_doubtful(held, began_at):
+            outcome = Outcome.LEFT
+        if outcome is Outcome.GOOD:
+            held.answered_at = now
         self._judge(held, outcome, now)
         if held.is_draining and not held.outstanding:
             del self._held[name]
+
+    def _is_doubtful(self, held: _Held, began_at: float) -> bool:
+        if held.answered_at is not None and held.answered_at > began_at - self.plan.doubt_s:
+            return True
+        return not any(
+            other.breaker.state is BreakerState.CLOSED and not other.is_draining and other.stands_in_for(held)
+            for other in self._held.values()
+            if other is not held
+        )
 
     def _judge(self, held: _Held, outcome: Outcome, now: float) -> None:
         match outcome:
@@ -231,7 +250,11 @@ class Pool:
         held = self._held.get(name)
         if held is not None:
             held.is_probing = False
-            self._judge(held, Outcome.GOOD if is_well else Outcome.FAILED, now)
+            if is_well:
+                held.heard_at = now
+                held.breaker.seemed_well()
+            else:
+                self._judge(held, Outcome.FAILED, now)
 
     def told(self, name: str, telemetry: Telemetry, now: float) -> None:
         """An engine told of itself; believed for half a minute."""

@@ -1,10 +1,10 @@
 """Who the callers of `tidegate gate` are: by the keys that they show.
 
-Keys that are passed on are for the server behind to judge. One that it has accepted is somebody from
-then on, known by a keyed hash of the key; the key itself is not kept. One that
-nobody has judged yet is let through in small numbers, and one that was turned
-down is refused here for a while. Where the server asks for no key at all callers
-without one are let through as strangers.
+Keys that are passed on are for the server behind to judge. One that it has
+accepted is somebody from then on, known by a keyed hash of the key; the key itself
+is not kept. One that nobody has judged yet is let through in small numbers, and one
+that was turned down is refused here for a while. Where the server asks for no key
+at all callers without one are let through as strangers.
 
 Where that server knows only the gate's key, the gate judges its callers by keys of
 its own: what it has not made itself goes no further than the parser. Whether one
@@ -28,6 +28,8 @@ CLOSED_S: Final = 60.0
 """So long nobody without a key is let through once the server behind has turned one away."""
 
 _LONGEST_KEY_BYTES: Final = 4096
+_KEYS_IN: Final = frozenset({b"authorization", b"x-api-key"})
+_CREDENTIALS: Final = _KEYS_IN | {b"api-key", b"cookie"}
 _KEYLESS: Final = Bearing.KEYLESS
 _NOTHING: Final = Bearing.NOTHING
 _FORGED: Final = Bearing.FORGED
@@ -146,9 +148,33 @@ CallerKeys = PassedKeys | OwnKeys
 def shown(headers: Headers) -> bytes | None:
     """The key that counts: the first that is shown, as a bearer token or as Anthropic's clients do."""
     for name, value in headers:
-        if name == b"authorization":
-            word, _, text = value.partition(b" ")
-            return text.strip() if word.lower() == b"bearer" else value.strip()
-        if name == b"x-api-key":
-            return value.strip()
+        if name in _KEYS_IN:
+            text = _key(name, value)
+            if text:
+                return text
     return None
+
+
+def alone(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers without whatever else but the key that counts the server behind could take for a credential.
+
+    Otherwise one key could be shown with ever other ones before it that are not looked at there, and its holder
+    would be as many callers as they like.
+    """
+    if sum(name in _CREDENTIALS for name, _ in headers) <= 1:
+        return headers
+    text = shown(headers)
+    if text is None:
+        return headers
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name not in _CREDENTIALS or (name in _KEYS_IN and _key(name, value) == text)
+    )
+
+
+def _key(name: bytes, value: bytes) -> bytes:
+    if name != b"authorization":
+        return value.strip()
+    word, _, text = value.partition(b" ")
+    return text.strip() if word.lower() == b"bearer" else value.strip()

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import httptools
+
 from tidegate.core.admission.facts import Lane
 from tidegate.http.gate.lanes import Entry, Wanted
 
@@ -22,6 +24,7 @@ _ASKED: Final = (
     "/images/generations",
 )
 _OLLAMAS_ASKED: Final = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show")
+_MAYBE_OPEN: Final = ("/api/show",)
 _READ: Final = ("/models",)
 _OLLAMAS_READ: Final = ("/api/tags", "/api/version")
 _READ_BELOW: Final = ("/v1/models/", "/models/")
@@ -42,6 +45,7 @@ class Addresses:
         """Know them all."""
         both = [prefix + path for prefix in ("/v1", "") for path in _ASKED]
         self._asked = {path.encode() for path in (*both, *_OLLAMAS_ASKED)}
+        self._telling = self._asked - {path.encode() for path in _MAYBE_OPEN}
         read = [prefix + path for prefix in ("/v1", "") for path in _READ]
         self._read = {path.encode() for path in (*read, *_OLLAMAS_READ)}
         self._read_below = tuple(path.encode() for path in _READ_BELOW)
@@ -50,6 +54,9 @@ class Addresses:
     def find(self, method: bytes, url: bytes) -> Entry:
         """The kind of work that a request asks for, by its first line."""
         path = url.partition(b"?")[0]
+        if b"#" in path or not path.startswith(b"/"):
+            # Others may read it as this address and a fragment, or a whole URL: so does the application behind.
+            path = _path_of(url)
         if path in _OWN:
             return _HEALTH
         if method == b"POST" and path in self._asked:
@@ -63,6 +70,10 @@ class Addresses:
             return _CALL
         return _INFERENCE if path.startswith(self._more) else _NOWHERE
 
+    def tells(self, path: bytes) -> bool:
+        """Whether the answer of an address tells if a key is accepted: some are open to anybody on any server."""
+        return path in self._telling
+
     def methods(self, path: bytes) -> tuple[str, ...]:
         """By which methods an address is passed on."""
         found = {name for name in ("GET", "POST") if self.find(name.encode(), path) not in {_NOWHERE, _HEALTH}}
@@ -72,6 +83,14 @@ class Addresses:
     def is_served(entry: Entry) -> bool:
         """Whether a request of this kind is passed on."""
         return entry is _INFERENCE or entry is _CALL
+
+
+def _path_of(url: bytes) -> bytes:
+    try:
+        path: bytes | None = httptools.parse_url(url).path
+    except httptools.HttpParserInvalidURLError:
+        return b""
+    return path or b""
 
 
 def is_plain(path: bytes) -> bool:

@@ -17,12 +17,14 @@ from msgspec import Raw
 from tidegate.core.reasons import Reason
 from tidegate.http.refusals import Refusal
 
-_USAGE: Final = re.compile(rb'"include_usage"\s*:\s*true')
-_IMAGE: Final = re.compile(rb'"data:[^"]{0,100};base64,[^"]*"')
+_IMAGE: Final = re.compile(rb'"(?:url|image_url|data)"\s*:\s*"(?:data:[^"\\]{0,100};base64,)?[A-Za-z0-9+/=]{4096,}"')
+_IMAGES: Final = re.compile(rb'"images"\s*:\s*\[\s*"[A-Za-z0-9+/=]{4096,}"')
 _IMAGE_BYTES: Final = 4096
 """What a picture counts for, whatever its size in bytes: about a thousand tokens."""
 
 _MOST_CHOICES: Final = 128
+_LONGEST_NUMBER: Final = 24
+_MOST_TOKENS: Final = 10**9
 _LIKELY_TOKENS: Final = 4096
 """Expected of an answer at most where the caller names no end; the scheduler expects what is usual for them."""
 
@@ -33,11 +35,15 @@ _STREAMS_WITH_OPTIONS: Final = ("/chat/completions", "/completions")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked. `prompt_bytes` counts pictures as what they cost; `output_tokens` is the most that may come."""
+    """What is asked. `prompt_bytes` counts pictures as what they cost; `output_tokens` is the most that may come.
+
+    `is_told`: its answer is a stream that may tell of a wait before it begins.
+    """
 
     body: bytes
     model: str
     is_stream: bool
+    is_told: bool
     hides_usage: bool
     prompt_bytes: int
     output_tokens: int
@@ -62,25 +68,21 @@ _all_fields = msgspec.json.Decoder(dict[str, Raw])
 
 def read(path: str, body: bytes, content_type: str) -> Asked:
     """Look at a body. Raises a Refusal for one that is no JSON object where it says that it is JSON."""
-    if content_type.partition(";")[0].strip().lower() not in {"application/json", ""}:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith(("multipart/", "audio/", "image/")):
         # A form with a sound or a picture: there is no prompt to be read in it.
-        return Asked(
-            body=body,
-            model="",
-            is_stream=False,
-            hides_usage=False,
-            prompt_bytes=min(len(body), _IMAGE_BYTES),
-            output_tokens=_LIKELY_TOKENS,
-            max_tokens=None,
-        )
+        return _unread(body, min(len(body), _IMAGE_BYTES))
     try:
+        # Whatever it says it is: there are servers that read JSON in anything.
         fields = _fields.decode(body)
     except (ValueError, RecursionError) as error:
+        if kind not in {"application/json", ""}:
+            return _unread(body, len(body))
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal(Reason.INVALID_JSON, f"The body is not a JSON object: {what}.", param="body") from None
     is_ollamas = path.startswith("/api/")
     is_stream = _value(fields.stream) is True or (is_ollamas and not bytes(fields.stream))
-    hides_usage = is_stream and path.endswith(_STREAMS_WITH_OPTIONS) and not _USAGE.search(fields.stream_options)
+    hides_usage = is_stream and path.endswith(_STREAMS_WITH_OPTIONS) and not _wants_usage(fields.stream_options)
     rewritten = _with_usage(body, fields.stream_options) if hides_usage else None
     asked_tokens = _asked_tokens(fields)
     choices = max(_number(fields.n) or 1, _number(fields.best_of) or 1)
@@ -88,11 +90,30 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
         body=body if rewritten is None else rewritten,
         model=_text(fields.model),
         is_stream=is_stream,
+        is_told=is_stream and not is_ollamas,
         hides_usage=rewritten is not None,
         prompt_bytes=_prompt_bytes(body),
         output_tokens=(asked_tokens or _LIKELY_TOKENS) * min(choices, _MOST_CHOICES),
         max_tokens=asked_tokens,
     )
+
+
+def _unread(body: bytes, prompt_bytes: int) -> Asked:
+    return Asked(
+        body=body,
+        model="",
+        is_stream=False,
+        is_told=False,
+        hides_usage=False,
+        prompt_bytes=prompt_bytes,
+        output_tokens=_LIKELY_TOKENS,
+        max_tokens=None,
+    )
+
+
+def _wants_usage(options: Raw) -> bool:
+    wished = _value(options)
+    return isinstance(wished, dict) and wished.get("include_usage") is True
 
 
 def _asked_tokens(fields: _Fields) -> int | None:
@@ -118,9 +139,10 @@ def _with_usage(body: bytes, options: Raw) -> bytes | None:
 
 
 def _prompt_bytes(body: bytes) -> int:
-    if b";base64," not in body:
+    """How long a prompt is, pictures counted as what they cost: only where they stand by name, for a text is one."""
+    if len(body) <= _IMAGE_BYTES:
         return len(body)
-    pictures = [len(found[0]) for found in _IMAGE.finditer(body)]
+    pictures = [len(found[0]) for kind in (_IMAGE, _IMAGES) for found in kind.finditer(body)]
     return len(body) - sum(pictures) + _IMAGE_BYTES * len(pictures)
 
 
@@ -129,9 +151,15 @@ def _value(raw: Raw) -> Any:
 
 
 def _number(raw: Raw) -> int | None:
-    # Digits only: a number of a thousand of them is nothing that anybody means.
-    text = bytes(raw)
-    return int(text) if text.isdigit() and len(text) <= 9 else None  # noqa: PLR2004 - a milliard tokens
+    # As servers read it, some of whom take "64" and 64.0 for it; of a thousand digits it is nothing anybody means.
+    text = bytes(raw).strip(b'"')
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if 0 < number < _MOST_TOKENS else None
 
 
 def _text(raw: Raw) -> str:

@@ -24,7 +24,7 @@ from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
-from tidegate.http.gate.callers import CallerKeys
+from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.sending import Sending, Watch
@@ -100,7 +100,7 @@ class Proxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises a Refusal."""
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = _raw(scope)
         method: str = scope["method"]
         entry = self._addresses.find(method.encode(), raw)
         exchange: Exchange = scope["state"]["exchange"]
@@ -110,7 +110,7 @@ class Proxy:
         body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
         query: bytes = scope["query_string"]
         target = (raw + b"?" + query if query else raw).decode("latin-1")
-        headers = _for_the_next_hop(scope)
+        headers = alone(_for_the_next_hop(scope))
         if entry.lane == "inference":
             exchange.route = RouteKind.CHAT
             await self._ask(scope, request, send, target, headers, body)
@@ -153,12 +153,15 @@ class Proxy:
             self._held_bytes -= len(body) if is_stranger else 0
             raise
         unheard = None if asked.is_stream else Unheard(passing, passage, ask, self._guess, self._admission.clock)
+        sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing(), unheard or contextlib.nullcontext():
                 async with Watch(request.receive, self._lifecycle) as watch:
                     await passing.begin()
-                    sending = Sending(exchange, send, watch, lambda head: self._judge(scope, principal, head))
-                    await sending.run(passing.events())
+                    await sending.run(passing.events(), watch)
+        except Refusal as refusal:
+            await passing.close()
+            await sending.end(refusal)
         finally:
             await passing.close()
             if is_stranger:
@@ -194,7 +197,7 @@ class Proxy:
         with refusing():
             ticket = admission.take(claim)
         timing = exchange.timing = Timing(standing=admission.judged(ticket))
-        quiet_s = QUIET_S if asked.is_stream else UNTOLD_S
+        quiet_s = QUIET_S if asked.is_told else UNTOLD_S
         passage = Passage(timing, ask, admission.clock)
         return Generation(self._upstreams, admission, ticket, ask, passage, quiet_s=quiet_s), passage
 
@@ -214,20 +217,22 @@ class Proxy:
             principal,
         )
 
-    def _judge(self, scope: Scope, principal: UserId | None, head: Head, *, is_proof: bool = True) -> None:
-        """Learn from the server's answer whether it knows the caller; what it shows to anybody is no proof of that."""
+    def _judge(self, scope: Scope, principal: UserId | None, head: Head) -> None:
+        """Learn from the server's answer whether it knows the caller."""
         if not self._passes_keys:
             if head.status == _UNAUTHORIZED:
                 # Said of the gate's key, to which the caller can do nothing.
                 raise Refusal(Reason.ENGINE_FAILED, "The server of the model does not know this gate any more.")
             return
         exchange: Exchange = scope["state"]["exchange"]
+        tells = self._addresses.tells(_raw(scope))
         if head.status in _ACCEPTED:
-            if principal is not None and is_proof:
+            if principal is not None and tells:
                 self._proven.accepted(principal, exchange.network)
         elif head.status == _UNAUTHORIZED:
             if principal is None:
-                self._keys.turned_keyless_away()
+                if tells:
+                    self._keys.turned_keyless_away()
                 return
             self._rejecting.dead(principal.entropy)
             client = scope.get("client")
@@ -245,15 +250,20 @@ class Proxy:
         exchange: Exchange = scope["state"]["exchange"]
         principal = self._keys.principal(ask.headers)
         self._reading += 1
+        sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing():
                 async with Watch(receive, self._lifecycle) as watch:
-                    sending = Sending(
-                        exchange, send, watch, lambda head: self._judge(scope, principal, head, is_proof=False)
-                    )
-                    await sending.run(self._upstreams.generate(ask, _NO_PLACE))
+                    await sending.run(self._upstreams.generate(ask, _NO_PLACE), watch)
+        except Refusal as refusal:
+            await sending.end(refusal)
         finally:
             self._reading -= 1
+
+
+def _raw(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw
 
 
 def _for_the_next_hop(scope: Scope) -> Headers:

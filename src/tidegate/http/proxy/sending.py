@@ -14,12 +14,12 @@ from math import ceil
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 from starlette.types import Receive, Send
 
 from tidegate.core.admission.claims import Waiting
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import ClientLeftError, Exchange
-from tidegate.http.failing import refusing
 from tidegate.http.refusals import Refusal
 from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
 from tidegate.ports.upstream import Head, Piece
@@ -32,6 +32,7 @@ _OURS: Final = frozenset({b"date", b"server", b"x-request-id", ATTEMPTS, b"alt-s
 _CROSS_ORIGIN: Final = b"access-control-"
 _EVENTS: Final = b"text/event-stream"
 _OK: Final = 200
+_objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Watch:
@@ -97,54 +98,58 @@ class Watch:
 class Sending:
     """One answer on its way. `judged` hears of its head before anything of it is sent."""
 
-    def __init__(self, exchange: Exchange, send: Send, watch: Watch, judged: Callable[[Head], None]) -> None:
+    _watch: Watch
+
+    def __init__(self, exchange: Exchange, send: Send, judged: Callable[[Head], None]) -> None:
         """Nothing was sent."""
         self._exchange = exchange
         self._send = send
-        self._watch = watch
         self._judged = judged
         self._is_begun = False
         self._is_stream = False
         self._late: list[bytes] | None = None
+        self._late_status = _OK
 
-    async def run(self, source: AsyncGenerator[Piece | Waiting, None]) -> None:
-        """Send pieces, and words for those who wait, until the end. A Refusal after the beginning ends the stream."""
+    async def run(self, source: AsyncGenerator[Piece | Waiting, None], watch: Watch) -> None:
+        """Send pieces, and words for those who wait, until the end."""
+        self._watch = watch
+        async with contextlib.aclosing(source) as pieces:
+            async for told in pieces:
+                if isinstance(told, Piece):
+                    await self._piece(told)
+                else:
+                    await self._begin(_OK, [*HEADERS])
+                    self._is_stream = True
+                    await self._body(comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}"))
+
+    async def end(self, refusal: Refusal) -> None:
+        """End a stream with it. Raises it where nothing was sent, ClientLeftError where nothing more can be said."""
+        if not self._is_begun:
+            raise refusal
+        self._exchange.reason = refusal.reason
+        if not self._is_stream:
+            raise ClientLeftError  # Half of an answer in one piece: a closed connection says that.
         try:
-            with refusing():
-                async with contextlib.aclosing(source) as pieces:
-                    async for told in pieces:
-                        if isinstance(told, Piece):
-                            await self._piece(told)
-                        else:
-                            await self._wait(told)
-        except Refusal as refusal:
-            if not self._is_begun:
-                raise
-            self._exchange.reason = refusal.reason
-            if not self._is_stream:
-                raise ClientLeftError from None  # Half of an answer in one piece: a closed connection says that.
-            await self._body(error_event(refusal), is_last=True)
-
-    async def _wait(self, told: Waiting) -> None:
-        await self._begin(_OK, [*HEADERS])
-        self._is_stream = True
-        await self._body(comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}"))
+            async with asyncio.timeout(UNREAD_LIMIT_S):  # Nobody watches any more.
+                await self._body(error_event(refusal), is_last=True)
+        except TimeoutError:
+            raise ClientLeftError from None
 
     async def _piece(self, piece: Piece) -> None:
         head = piece.head
         if head is not None:
             self._judged(head)
-            if self._is_begun and head.status != _OK:
-                self._late = []
+            is_events, fields = _read(head)
+            if self._is_begun and not (head.status == _OK and is_events):
+                self._late, self._late_status = [], head.status
             else:
-                is_events, fields = _read(head)
                 self._is_stream = self._is_stream or is_events
                 await self._begin(head.status, fields)
         if self._late is not None:
             # Its wait was told in a stream; so must be what the server says instead of an answer.
             self._late.append(piece.data)
             if piece.is_last:
-                await self._body(event(b" ".join(b"".join(self._late).split(b"\n"))), is_last=True)
+                await self._body(_as_event(b"".join(self._late), self._late_status), is_last=True)
         elif piece.data or piece.is_last:
             await self._body(piece.data, is_last=piece.is_last)
 
@@ -157,6 +162,16 @@ class Sending:
         self._watch.sending_since = self._watch.now()
         await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._watch.sending_since = None
+
+
+def _as_event(data: bytes, status: int) -> bytes:
+    """An answer in one piece as one event of a stream; what is no JSON object is told as an error in our words."""
+    try:
+        _objects.decode(data)
+    except (ValueError, RecursionError):
+        sentence = f"The server of the model answered with status {status}."
+        return error_event(Refusal(Reason.ENGINE_FAILED, sentence, retry_after_s=2.0))
+    return event(b" ".join(data.splitlines()))
 
 
 def _read(head: Head) -> tuple[bool, list[tuple[bytes, bytes]]]:
