@@ -47,7 +47,7 @@ def live_policy(
 ) -> Policy:
     """Make the policy in force of the settings at the start; `read` gives them as they stand now.
 
-    `slots`: the places of engines that are not the embedded one. `relined`
+    `relined`
     checks which engines settings name, and answers what goes on with those;
     without it they are those of the start.
     """
