@@ -196,6 +196,38 @@ async def test_a_handler_that_says_nothing_is_answered_for() -> None:
     assert (visit.status, visit.error["code"]) == (502, "engine_failed")
 
 
+async def test_a_stream_that_is_none_ends_with_an_error_in_it_and_frees_its_place() -> None:
+    async def endless(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(200, HEADERS))
+        await send(body(EVENTS[0], more=True))
+        while len(app.scopes) == 1:
+            await send(body(b"data: " + b"x" * 65536, more=True))
+        await send(body())
+
+    middle, app = wrapped(endless, slots=1)
+    visit = await asking(middle, is_stream=True).ask()
+
+    first, error = visit.events()
+    assert (visit.status, first["choices"][0]["delta"]) == (200, {"content": "a"})
+    assert error["error"]["code"] == "engine_failed"
+    assert visit.is_complete
+    assert (await asking(middle, "ben").ask()).status == 200
+    assert len(app.scopes) == 2
+
+
+async def test_messages_of_other_kinds_are_no_part_of_an_answer() -> None:
+    async def saying_more(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send({"type": "http.response.trailers", "headers": []})
+        await send(body(b"{}"))
+        await send(body(b"more"))
+
+    middle, _ = wrapped(saying_more)
+    visit = await asking(middle).ask()
+
+    assert (visit.status, visit.body) == (200, b"{}")
+
+
 @pytest.mark.parametrize(
     ("path", "root"),
     [
