@@ -27,6 +27,7 @@ from tidegate.http.doors import open_door
 from tidegate.http.frame import Frame
 from tidegate.http.routes import bind, router
 from tidegate.services.callers import Callers
+from tidegate.services.issuing import Issuing
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.reputation import Reputation
 
@@ -36,9 +37,10 @@ Act = Callable[[Reputation], None]
 class RunningGate:
     """A gate's control side in a thread of its own; `do` does something to what it knows, there."""
 
-    def __init__(self, data: Path, *, has_callers: bool) -> None:
+    def __init__(self, data: Path, *, has_callers: bool, is_issuing: bool) -> None:
         self._datadir = DataDir.open(data)
         self._has_callers = has_callers
+        self._is_issuing = is_issuing
         self._loop = asyncio.new_event_loop()
         self._told = asyncio.Event()
         self._reputation: Reputation | None = None
@@ -67,17 +69,20 @@ class RunningGate:
             self.is_open.set()
 
     async def _serve(self) -> None:
-        fingerprint = fingerprinter(load_or_create_secrets(self._datadir).fingerprint_key)
+        secrets = load_or_create_secrets(self._datadir)
+        fingerprint = fingerprinter(secrets.fingerprint_key)
         path = self._datadir.logs_path / "events.jsonl"
         with contextlib.closing(JsonLog(path, max_bytes=1 << 20, kept_files=1)) as log:
             async with open_callers(self._datadir.callers_url) as store:
                 self._reputation = caller_reputation(Settings(), store)
+                issuing = Issuing(store, secrets.server_keys, self._reputation, time.time)
                 room = Callers(
                     reputation=self._reputation,
                     recent=store.recent,
                     journal=log,
                     fingerprint=fingerprint,
                     clock=time.time,
+                    issuing=issuing if self._is_issuing else None,
                 )
                 routes = bind(caller_control.TABLE, room, open_door) if self._has_callers else []
                 answering = Answering(app=router(routes), journal=log, lifecycle=Lifecycle(), clock=time.time)
@@ -95,9 +100,12 @@ class RunningGate:
 
 
 @contextmanager
-def running_gate(data: Path, *, has_callers: bool = True) -> Iterator[RunningGate]:
-    """Hold the data directory and answer, as a gate does; without `has_callers` as what is no gate."""
-    gate = RunningGate(data, has_callers=has_callers)
+def running_gate(data: Path, *, has_callers: bool = True, is_issuing: bool = False) -> Iterator[RunningGate]:
+    """Hold the data directory and answer, as a gate does; without `has_callers` as what is no gate.
+
+    `is_issuing`: its callers show keys of its own.
+    """
+    gate = RunningGate(data, has_callers=has_callers, is_issuing=is_issuing)
     gate.thread.start()
     try:
         assert gate.is_open.wait(20)

@@ -105,6 +105,7 @@ TEXTS = {
     "server.status_url": ("https://status.example", "https://status.example"),
     "accounts.sign_up": ("closed", "closed"),
     "engines": ('[{url = "http://a:1", weight = 2}]', (EngineUpstream(url="http://a:1", weight=2.0),)),
+    "passing.keys": ("own", "own"),
     "passing.paths": ("/api/v1/, /x", ("/api/v1/", "/x")),
     "data_dir": ("/srv/x", Path("/srv/x")),
     "models.cache_dir": ("/srv/m", Path("/srv/m")),

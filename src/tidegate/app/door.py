@@ -14,7 +14,7 @@ from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
 from tidegate.core.admission.claims import Crowded, Shed
-from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.gate import Gate, Preview
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
@@ -26,8 +26,10 @@ from tidegate.http.gate.connections import Connections
 from tidegate.http.gate.guard import Finding, Guard, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
+from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission, Patience
 from tidegate.services.handover import Handover
+from tidegate.services.passing import Guess
 from tidegate.services.quotas import Quotas
 
 
@@ -103,6 +105,44 @@ def open_admission(
     )
 
 
+def guess(scheduler: Scheduler) -> Guess:
+    """Tell how far an answer should be by its time, at the rates that the engine is known to have."""
+
+    def guess(ask: Ask, passed_s: float) -> int:
+        cost = scheduler.cost
+        writing_s = passed_s - ask.tokens / cost.prefill_tok_s
+        return max(0, int(writing_s * cost.decode_tok_s / max(1, scheduler.running)))
+
+    return guess
+
+
+def steady_clock() -> Callable[[], float]:
+    """Unix time that never steps: a bucket must not be filled by setting the clock."""
+    started_at, started_ticks = time.time(), time.monotonic()
+    return lambda: started_at + time.monotonic() - started_ticks
+
+
+def room_ahead(register: Register, schedulers: tuple[Scheduler, ...]) -> Preview:
+    """Tell from a request's head whether there will be room for it, in one of the lines at least."""
+
+    def preview(
+        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
+    ) -> Shed | Crowded | None:
+        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
+        now = time.monotonic()
+        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
+            return None  # Which model is asked for, the headers do not tell.
+        refused: Shed | Crowded | None = None
+        for scheduler in schedulers:
+            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
+            refused = refused or scheduler.crowded(who, standing, now)
+            if refused is None:
+                break
+        return refused
+
+    return preview
+
+
 def open_door(
     settings: Settings,
     plans: Plans,
@@ -121,32 +161,10 @@ def open_door(
 
     `key` hides where known people live; `is_nobody_known`: there is no account yet.
     """
-    schedulers = tuple(admission.scheduler for admission, _ in lines)
-
-    started_at, started_ticks = time.time(), time.monotonic()
-
-    def steady() -> float:
-        # Unix time that never steps: a bucket must not be filled by setting the clock.
-        return started_at + time.monotonic() - started_ticks
-
-    def preview(
-        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
-    ) -> Shed | Crowded | None:
-        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
-        now = time.monotonic()
-        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
-            return None  # Which model is asked for, the headers do not tell.
-        refused: Shed | Crowded | None = None
-        for scheduler in schedulers:
-            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-            refused = refused or scheduler.crowded(who, standing, now)
-            if refused is None:
-                break
-        return refused
-
+    steady = steady_clock()
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, preview)
+    gate = Gate(plans.gate, register, room_ahead(register, tuple(admission.scheduler for admission, _ in lines)))
     handover = open_handover(
         settings,
         plans.firewall,

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
+from starlette.types import ASGIApp
 
 from tidegate.adapters.disk.datadir import DataDir
-from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
 from tidegate.adapters.engines.passing import PassingEngines
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.adapters.firewall.memory import InhabitedFile
@@ -23,7 +24,7 @@ from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import beside
 from tidegate.app.certificate import Certificate
-from tidegate.app.door import Door, open_admission, open_door
+from tidegate.app.door import Door, guess, open_admission, open_door
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
@@ -34,27 +35,27 @@ from tidegate.app.serve import Audience
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
 from tidegate.config import Settings
 from tidegate.config.engine_settings import EngineSettings
-from tidegate.config.engines import root_of
+from tidegate.config.engines import root_of, shows_own_keys
 from tidegate.core.admission.plan import AdmissionPlan
-from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.core.standing.register import STRANGERS_PART
+from tidegate.core.standing.register import STRANGERS_PART, Register
 from tidegate.http.control import callers as callers_control
 from tidegate.http.control import firewall as firewall_control
 from tidegate.http.doors import open_door as anybody
-from tidegate.http.gate.callers import PassedKeys
+from tidegate.http.gate.callers import CallerKeys, OwnKeys, PassedKeys
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.application import GateApplications, build_gate_applications
+from tidegate.http.proxy.checking import Checking
 from tidegate.http.proxy.passing import Proxy, Rejecting
 from tidegate.http.routes import bind
 from tidegate.ports.engine import EngineReport
 from tidegate.ports.journal import Journal
-from tidegate.ports.upstream import Ask
 from tidegate.services.admission import Admission
 from tidegate.services.callers import Callers
+from tidegate.services.issuing import Issuing
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.policy import PolicyError
 from tidegate.services.proven import Proven
@@ -176,16 +177,15 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
         lifecycle = Lifecycle()
         addresses = Addresses(settings.passing.paths)
-        keys = PassedKeys(
-            secrets.fingerprint_key, lambda principal: known.register.record(principal) is not None, time.monotonic
-        )
+        issuing = Issuing(store, secrets.server_keys, known, time.time) if shows_own_keys(settings) else None
+        keys = _caller_keys(issuing, secrets, known.register)
         door = open_door(
             settings,
             plans,
             credentials=keys,
             lanes=addresses,
             register=known.register,
-            lines=((admission, lambda plan: plan),),
+            lines=((admission, fit),),
             journal=journal,
             fingerprint=fingerprint,
             key=secrets.fingerprint_key,
@@ -212,13 +212,19 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
             strangers_body_bytes=settings.gate.strangers_body_bytes,
-            guess=_guess(admission.scheduler),
+            guess=guess(admission.scheduler),
+            passes_keys=issuing is None,
         )
         callers = Callers(
-            reputation=known, recent=store.recent, journal=journal, fingerprint=fingerprint, clock=time.time
+            reputation=known,
+            recent=store.recent,
+            journal=journal,
+            fingerprint=fingerprint,
+            clock=time.time,
+            issuing=issuing,
         )
         applications = build_gate_applications(
-            proxy=proxy,
+            proxy=_checked(proxy, keys, issuing, door),
             engine=behind,
             admission=admission,
             lifecycle=lifecycle,
@@ -257,6 +263,19 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
 
 
+def _caller_keys(issuing: Issuing | None, secrets: Secrets, register: Register) -> CallerKeys:
+    if issuing is not None:
+        return OwnKeys(secrets.server_keys)
+    return PassedKeys(secrets.fingerprint_key, lambda principal: register.record(principal) is not None, time.monotonic)
+
+
+def _checked(proxy: Proxy, keys: CallerKeys, issuing: Issuing | None, door: Door) -> ASGIApp:
+    if issuing is None or isinstance(keys, PassedKeys):
+        return proxy
+    issuing.dead = door.note_dead
+    return Checking(app=proxy, keys=keys, issuing=issuing)
+
+
 def _members(plan: GateRun) -> list[Member]:
     return [
         Member(
@@ -285,20 +304,15 @@ def _fit(settings: Settings, slots: int) -> Callable[[AdmissionPlan], AdmissionP
 async def _upstreams(plan: GateRun) -> AsyncIterator[dict[str, Upstream]]:
     given = plan.settings.engine
     waits = UpstreamPlan(silence_s=given.stall_s, first_s=given.first_token_s)
+    # A key of the gate's own is nobody's business behind it, also where nothing takes its place.
+    instead = "" if shows_own_keys(plan.settings) else None
     async with contextlib.AsyncExitStack() as stack:
         yield {
-            member.name: await stack.enter_async_context(Upstream(member.name, plan.keys.get(member.name), waits))
+            member.name: await stack.enter_async_context(
+                Upstream(member.name, plan.keys.get(member.name, instead), waits)
+            )
             for member in _members(plan)
         }
-
-
-def _guess(scheduler: Scheduler) -> Callable[[Ask, float], int]:
-    def guess(ask: Ask, passed_s: float) -> int:
-        cost = scheduler.cost
-        writing_s = passed_s - ask.tokens / cost.prefill_tok_s
-        return max(0, int(writing_s * cost.decode_tok_s / max(1, scheduler.running)))
-
-    return guess
 
 
 def _changed(report: EngineReport, journal: Journal, audience: Audience) -> None:

@@ -18,6 +18,7 @@ from tidegate.app.reputation import caller_reputation, reputation
 from tidegate.config import Settings
 from tidegate.services.accounts import Clerk
 from tidegate.services.callers import Callers
+from tidegate.services.issuing import Issuing
 from tidegate.services.passwords import PasswordLane
 
 
@@ -48,12 +49,14 @@ async def open_caller_desk(settings: Settings, datadir: DataDir) -> AsyncIterato
     half_life_days = settings.standing.half_life_days
     with contextlib.closing(_log(settings, datadir)) as log:
         async with open_callers(datadir.callers_url, half_life_days=half_life_days) as store:
+            known = caller_reputation(settings, store)
             yield Callers(
-                reputation=caller_reputation(settings, store),
+                reputation=known,
                 recent=store.recent,
                 journal=log,
                 fingerprint=fingerprinter(secrets.fingerprint_key),
                 clock=time.time,
+                issuing=Issuing(store, secrets.server_keys, known, time.time),
             )
 
 

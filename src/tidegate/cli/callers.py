@@ -1,4 +1,4 @@
-"""`tidegate callers`: who calls a gate before another server, and who of them is known from elsewhere."""
+"""`tidegate callers`: who calls a gate before another server, who of them is known from elsewhere, and their keys."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from tidegate.cli.desk import Answer, ask_service, carry_out
+from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, Known, known_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.callers import principal_of
-from tidegate.services.callers import MOST_LISTED, CallerAct, KnownCaller, ListCallers, VouchForCaller, principal_from
+from tidegate.core.credentials import Genuine, Kind, read
+from tidegate.services.callers import (
+    MOST_LISTED,
+    CallerAct,
+    CreateCaller,
+    CreatedCaller,
+    KnownCaller,
+    ListCallers,
+    RevokeCaller,
+    RevokedCaller,
+    VouchForCaller,
+    principal_from,
+)
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
@@ -22,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 callers_app = typer.Typer(
-    help="List the callers of a gate before another server, and vouch for them.",
+    help="List the callers of a gate before another server, vouch for them, and give them keys.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -53,12 +68,58 @@ def list_callers(
     if not callers:
         typer.echo("No callers yet.")
         return
-    table = Table("Principal", "Standing", "Served days", "First seen", "Last served", box=None, pad_edge=False)
+    has_names = any(caller.name for caller in callers)
+    headings = ("Principal", *(["Name"] if has_names else []), "Standing", "Served days", "First seen", "Last served")
+    table = Table(*headings, box=None, pad_edge=False)
     for caller in callers:
         standing = f"{caller.standing} (vouched)" if caller.is_vouched else caller.standing
         days = f"{caller.served_days:.1f}"
-        table.add_row(caller.principal, standing, days, _date(caller.first_seen_at_s), _date(caller.last_served_at_s))
+        names = [escape(caller.name or "")] if has_names else []
+        dates = (_date(caller.first_seen_at_s), _date(caller.last_served_at_s))
+        table.add_row(caller.principal, *names, standing, days, *dates)
     whole_console().print(table)
+
+
+@callers_app.command("create")
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="Who it is for, for your own memory.")] = "",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a caller with a key of the gate's own and print the key, once. It counts where the gate adds another key."""
+    known = known_of(config, data)
+    try:
+        act = msgspec.convert({"act": "create_caller", "name": name}, CreateCaller)
+    except msgspec.ValidationError:
+        refuse("--name: expected at most 200 characters", WRONG_USAGE)
+    created = _perform(known, lambda _: act, CreatedCaller, may_make=True)
+    if as_json:
+        print_json(created)
+        return
+    typer.echo(created.key)
+    end = command(known.settings, f"callers revoke {created.principal}")
+    typer.echo(f"This is shown once. Keep it like a password. To end it: {end}", err=True)
+
+
+@callers_app.command("revoke")
+def revoke(
+    principal: Principal = None,
+    *,
+    key_stdin: KeyOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End the key that a caller was given, at once, and forget the caller. What is being answered ends as it would."""
+    named = _named(principal, key_stdin=key_stdin)
+    known = known_of(config, data)
+    revoked = _perform(known, lambda datadir: RevokeCaller(principal=named(datadir)), RevokedCaller)
+    if as_json:
+        print_json(revoked)
+    else:
+        typer.echo(f"The key of {revoked.principal} counts no more.")
 
 
 @callers_app.command("vouch")
@@ -119,7 +180,9 @@ def _named(principal: str | None, *, key_stdin: bool) -> Callable[[DataDir], str
     def named(datadir: DataDir) -> str:
         from tidegate.adapters.disk.secrets import load_secrets
 
-        return principal_of(key_text, load_secrets(datadir).fingerprint_key)
+        secrets = load_secrets(datadir)
+        own = read(key_text.split()[-1], Kind.API_KEY, secrets.server_keys)
+        return own.principal if isinstance(own, Genuine) else principal_of(key_text, secrets.fingerprint_key)
 
     return named
 

@@ -13,7 +13,7 @@ from tidegate.cli.options import ConfigOption, DataOption, datadir_of
 from tidegate.cli.output import WRONG_USAGE, refuse
 from tidegate.cli.serve import certificate_of, dotted, held
 from tidegate.config import SettingsError, load_settings
-from tidegate.config.engines import keys_of
+from tidegate.config.engines import keys_of, shows_own_keys
 from tidegate.config.exposure import check
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def gate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Environment variable with the key of these servers. By default callers' own keys are passed on.",
+            help="Environment variable with the key of these servers; callers then show keys that 'tidegate callers "
+            "create' makes. By default callers' keys are passed on.",
         ),
     ] = None,
     config: ConfigOption = None,
@@ -83,6 +84,7 @@ def gate(
                 WRONG_USAGE,
             )
         check(settings)
+        shows_own_keys(settings)
         keys = keys_of(settings.engines, os.environ)
     except SettingsError as error:
         refuse(str(error), WRONG_USAGE)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from tidegate.cli.invocation import command
 from tidegate.cli.telling import say_draining, say_reloaded, say_stopped
-from tidegate.config.engines import root_of
+from tidegate.config.engines import root_of, shows_own_keys
 
 if TYPE_CHECKING:
     from tidegate.app import GateListeners
@@ -45,6 +46,8 @@ class GateGreeting:
         say(f"\n[bold]The gate is open[/bold] after {start_s:.1f} s.\n")
         say(f"  API       {public}/v1   (give this address to your programs)", markup=False)
         say(f"  Before    {', '.join(self._servers)}", markup=False)
+        if shows_own_keys(self._settings):
+            say(f"  Keys      {command(self._settings, 'callers create')}", markup=False)
         say(f"  Operator  {operator}/metrics   (this machine only)", markup=False)
         say(f"  Data      {self._settings.data_dir}\n", markup=False)
         say("Close the server itself to everybody but this gate, or they will go around it.")

@@ -62,6 +62,29 @@ def keys_of(engines: tuple[EngineUpstream, ...], environment: Mapping[str, str])
     return keys
 
 
+def shows_own_keys(settings: Settings) -> bool:
+    """Whether callers of a gate show keys of its own. Raises SettingsError where that cannot be meant."""
+    chosen = settings.passing.keys
+    with_key = [number for number, engine in enumerate(settings.engines) if engine.key_env is not None]
+    if chosen == "own" or not with_key:
+        return chosen == "own"
+    number = with_key[0]
+    if chosen == "passed":
+        msg = (
+            f"passing.keys = 'passed': but engines[{number}].key_env is set, and that server would then be open to "
+            'everybody; leave out key_env (--upstream-key-env), or set passing.keys = "own"'
+        )
+        raise SettingsError(msg)
+    if len(with_key) < len(settings.engines):
+        bare = next(number for number, engine in enumerate(settings.engines) if engine.key_env is None)
+        msg = (
+            f"engines[{bare}].key_env: is not set, but engines[{number}].key_env is, so it is not clear whose keys "
+            'callers show; set it for each server or for none, or set passing.keys = "own"'
+        )
+        raise SettingsError(msg)
+    return True
+
+
 def _check_url(number: int, url: str) -> None:
     where = f"engines[{number}].url"
     parts = _split(where, url)

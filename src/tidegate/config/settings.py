@@ -179,8 +179,16 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PassingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `tidegate gate` passes on."""
+    """What `tidegate gate` passes on, and for whom."""
 
+    keys: Annotated[
+        Literal["auto", "passed", "own"],
+        Meta(
+            description="Whose keys callers show. passed: those of the server behind, which judges them. own: those "
+            "that `tidegate callers create` makes; the server behind never sees them. auto: own where every one of the "
+            "[[engines]] has a key_env, passed where none has."
+        ),
+    ] = "auto"
     paths: Annotated[
         tuple[Annotated[str, Meta(pattern="^/[!-$&-:<-\\[\\]-~]*$", max_length=200)], ...],
         Meta(

@@ -16,7 +16,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,8 @@ from tidegate.core.quotas.ledger import Exhausted, Held
 from tidegate.core.standing.classes import Standing
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError, Quotas
+
+_ID: Final = f"{UserId.prefix}_"
 
 
 class CutShortError(Exception):
@@ -290,7 +292,9 @@ class Admission:
         in_flight = self.scheduler.inside(principal)
         self._carry_out(self.scheduler.settle(ticket, spent, self.clock()))
         cost_tokens = self.cost(max(0, spent.prompt_tokens - spent.cached_tokens), spent.output_tokens)
-        self._served(UserId(principal), cost_tokens, in_flight)
+        # Who shows no key is charged by address, and is nobody whose standing could rise.
+        if principal.startswith(_ID):
+            self._served(UserId(principal), cost_tokens, in_flight)
 
     def carry_out(self, acts: Iterable[Act]) -> None:
         """Do what the scheduler answered to somebody else, who exchanged its plan."""

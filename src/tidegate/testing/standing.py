@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tidegate.core.accounts import Role, User
+from tidegate.core.callers import IssuedKey
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.history import DAY_S, History
@@ -52,11 +53,13 @@ class MemoryStandingStore:
 
 
 class MemoryCallerStore:
-    """Records of callers without accounts, for as long as the object lives."""
+    """Records of callers without accounts and their keys, for as long as the object lives."""
 
     def __init__(self) -> None:
         """Start empty."""
+        self.calls: Counter[str] = Counter()
         self._saved: dict[UserId, Record] = {}
+        self._issued: dict[bytes, IssuedKey] = {}
 
     async def best_known(self, limit: int) -> list[Record]:
         """At most `limit` records of those who have earned something."""
@@ -73,6 +76,28 @@ class MemoryCallerStore:
     async def save(self, records: Sequence[Record]) -> None:
         """Replace what is kept, or add to it."""
         self._saved.update((record.principal, record) for record in records)
+
+    async def issue(self, key: IssuedKey) -> None:
+        """Have a key count from now on."""
+        self._issued[key.digest] = key
+
+    async def issued(self, digest: bytes) -> IssuedKey | None:
+        """The key with this digest, if it counts."""
+        self.calls["issued"] += 1
+        return self._issued.get(digest)
+
+    async def issued_to(self, principals: Sequence[UserId]) -> list[IssuedKey]:
+        """The keys of these callers that count."""
+        return [key for key in self._issued.values() if key.principal in principals]
+
+    async def revoke(self, principal: UserId) -> list[bytes]:
+        """End all keys of a caller, and forget what is known of it."""
+        digests = [key.digest for key in await self.issued_to([principal])]
+        for digest in digests:
+            del self._issued[digest]
+        if digests:
+            self._saved.pop(principal, None)
+        return digests
 
 
 def a_record(

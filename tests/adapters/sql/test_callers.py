@@ -182,3 +182,15 @@ async def test_a_file_of_a_newer_program_is_refused(url: str, tmp_path: Path) ->
 def test_room_for_nobody_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="most"):
         CallerStore(open_database(url), most=0)
+
+
+async def test_a_file_from_before_keys_were_issued_keeps_its_callers(url: str) -> None:
+    record = _vouched(_caller(days=3.0))
+    database = open_database(url)
+    await migrate(database, msgspec.structs.replace(CALLERS, revisions=CALLERS.revisions[:1]))
+    await CallerStore(database).save([record])
+    await database.close()
+
+    async with open_callers(url) as store:
+        assert await store.find([record.principal]) == [record]
+        assert await store.issued_to([record.principal]) == []

@@ -97,7 +97,7 @@ class Opened:
 
 
 class Upstream:
-    """A server at a URL. `key`, if there is one, stands in for whatever the callers show."""
+    """A server at a URL. `key` stands in for whatever the callers show; an empty one for nothing, None passes it on."""
 
     def __init__(self, url: str, key: str | None, plan: UpstreamPlan) -> None:
         """Nothing is connected before `open`. Use it as a context."""
@@ -172,7 +172,7 @@ class Upstream:
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         left_out = _OUR_OWN if self._key is None else _OUR_OWN_AND_KEYS
         named = [(name.decode("latin-1"), _text(value)) for name, value in _for_next_hop(headers, left_out)]
-        if self._key is not None:
+        if self._key:
             named.append(("authorization", f"Bearer {self._key}"))
             named.append(("x-api-key", self._key))
         return named

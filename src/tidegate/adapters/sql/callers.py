@@ -20,8 +20,9 @@ from sqlalchemy.dialects.sqlite import insert
 from tidegate.adapters.sql.database import Database, open_database
 from tidegate.adapters.sql.faults import told_in_a_sentence
 from tidegate.adapters.sql.schema import CALLERS, migrate
-from tidegate.adapters.sql.tables import callers
+from tidegate.adapters.sql.tables import callers, issued_keys
 from tidegate.core.accounts import Role
+from tidegate.core.callers import IssuedKey
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.history import DAY_S, History
 from tidegate.core.standing.record import Record, StandingPlan
@@ -105,6 +106,35 @@ class CallerStore:
                 await connection.execute(upserted, [self._row(record) for record in batch])
             await self._make_room(connection)
 
+    async def issue(self, key: IssuedKey) -> None:
+        """Have a key of the gate's own count from now on; there is room for any number."""
+        async with self._database.writing() as connection:
+            await connection.execute(insert(issued_keys), [msgspec.structs.asdict(key)])
+
+    async def issued(self, digest: bytes) -> IssuedKey | None:
+        """The key with this digest, if it counts."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(issued_keys).where(issued_keys.c.digest == digest))
+            return next((_issued(row) for row in rows), None)
+
+    async def issued_to(self, principals: Sequence[UserId]) -> list[IssuedKey]:
+        """The keys of these callers that count."""
+        found: list[IssuedKey] = []
+        async with self._database.reading() as connection:
+            for batch in _batches(principals):
+                rows = await connection.execute(select(issued_keys).where(issued_keys.c.principal.in_(batch)))
+                found.extend(_issued(row) for row in rows)
+        return found
+
+    async def revoke(self, principal: UserId) -> list[bytes]:
+        """End all keys of a caller, and forget what is known of it."""
+        ended = delete(issued_keys).where(issued_keys.c.principal == principal).returning(issued_keys.c.digest)
+        async with self._database.writing() as connection:
+            digests = [bytes(row.digest) for row in await connection.execute(ended)]
+            if digests:
+                await connection.execute(delete(callers).where(callers.c.principal == principal))
+        return digests
+
     async def _make_room(self, connection: AsyncConnection) -> None:
         excess = (await connection.scalar(select(func.count()).select_from(callers)) or 0) - self._most
         if excess > 0:
@@ -144,3 +174,9 @@ def _record(row: Row[*tuple[Any, ...]]) -> Record:
     own = {name: getattr(row, name) for name in _OWN}
     history = History(**{name: getattr(row, name) for name in _HISTORY})
     return Record(**{**own, "principal": UserId(row.principal), "role": Role(row.role)}, history=history)
+
+
+def _issued(row: Row[*tuple[Any, ...]]) -> IssuedKey:
+    return IssuedKey(
+        digest=bytes(row.digest), principal=UserId(row.principal), name=row.name, issued_at_s=row.issued_at_s
+    )

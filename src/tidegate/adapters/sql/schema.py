@@ -61,7 +61,7 @@ RECORDS: Final = Schema(
     revisions=("records_0001", "records_0002", "records_0003", "records_0004"),
 )
 USER_KEYS: Final = Schema(name="user_keys", metadata=tables.user_keys_schema, revisions=("user_keys_0001",))
-CALLERS: Final = Schema(name="callers", metadata=tables.callers_schema, revisions=("callers_0001",))
+CALLERS: Final = Schema(name="callers", metadata=tables.callers_schema, revisions=("callers_0001", "callers_0002"))
 
 
 async def migrate(database: Database, schema: Schema) -> None:

@@ -194,3 +194,13 @@ callers = Table(
     Column("fades_at_s", Double, nullable=False),
     Index("ix_callers_is_vouched_fades_at_s", "is_vouched", "fades_at_s"),
 )
+
+# Keys of a gate's own that count. Whose record was forgotten in `callers` keeps the key.
+issued_keys = Table(
+    "issued_keys",
+    callers_schema,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("principal", String(40), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("issued_at_s", Double, nullable=False),
+)

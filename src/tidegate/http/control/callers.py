@@ -12,7 +12,7 @@ from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.refusals import Refusal
 from tidegate.http.routes import Route
-from tidegate.services.callers import CallerAct, Callers, UnknownCallerError
+from tidegate.services.callers import CallerAct, Callers, NotIssuingError, UnknownCallerError
 
 _BODY_BYTES = 4096
 _ANY_ACT: Any = CallerAct  # A union is a type to msgspec, but not to a type checker.
@@ -23,7 +23,7 @@ async def perform_on_callers(room: Callers, request: Request) -> Response:
     act: CallerAct = bodies.decode(await bodies.read(request, _BODY_BYTES), _ANY_ACT)
     try:
         result = await room.perform(act)
-    except UnknownCallerError as error:
+    except (NotIssuingError, UnknownCallerError) as error:
         # No refusal: the act was well said, and a program that asks must tell this from an address that is not there.
         return _json(409, {"error": {"message": str(error)}})
     except ValueError as error:

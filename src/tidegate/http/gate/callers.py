@@ -1,10 +1,14 @@
-"""Who the callers of `tidegate gate` are: by the keys that they show to the server behind it.
+"""Who the callers of `tidegate gate` are: by the keys that they show.
 
-Those keys are that server's to judge. One that it has accepted is somebody from
-then on, known by a keyed hash of the key; the key itself is not kept. One that
-nobody has judged yet is let through in small numbers, and one that was turned
-down is refused here for a while. Where the server asks for no key at all callers
-without one are let through as strangers.
+Keys that are passed on are for the server behind to judge. One that it has
+accepted is somebody from then on, known by a keyed hash of the key; the key itself
+is not kept. One that nobody has judged yet is let through in small numbers, and one
+that was turned down is refused here for a while. Where the server asks for no key
+at all callers without one are let through as strangers.
+
+Where that server knows only the gate's key, the gate judges its callers by keys of
+its own: what it has not made itself goes no further than the parser. Whether one
+still counts is asked behind that (http/proxy/checking.py).
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Final
 
 from tidegate.core.admission.facts import Bearing
 from tidegate.core.callers import principal_of
-from tidegate.core.credentials import Genuine
+from tidegate.core.credentials import Forged, Genuine, Kind, ServerKeys, read
 from tidegate.core.identifiers import UserId
 from tidegate.http.gate.credential import MOST_REMEMBERED, Headers
 from tidegate.http.gate.guard import Untried
@@ -88,6 +92,57 @@ class PassedKeys:
     def remembered(self) -> int:
         """How many keys are remembered by their text."""
         return len(self._genuine)
+
+
+class OwnKeys:
+    """Reads keys that this instance has made."""
+
+    shown_in = frozenset({b"authorization", b"x-api-key"})
+
+    def __init__(self, server_keys: ServerKeys, *, most: int = MOST_REMEMBERED) -> None:
+        """At most so many genuine ones are remembered by their text; the first remembered is the first forgotten."""
+        self._server_keys = server_keys
+        self._most = most
+        self._genuine: dict[bytes, Genuine] = {}
+
+    def find(self, headers: Headers, wanted: Wanted) -> Genuine | Bearing:
+        """The genuine key that counts; else what there is instead."""
+        del wanted
+        text = shown(headers)
+        return _NOTHING if text is None else self._read(text) or _FORGED
+
+    def genuine(self, headers: Headers) -> Genuine | None:
+        """The key that is shown, if this instance has made it."""
+        text = shown(headers)
+        return None if text is None else self._read(text)
+
+    def principal(self, headers: Headers) -> UserId | None:
+        """Whose key is shown."""
+        found = self.genuine(headers)
+        return None if found is None else found.principal
+
+    def turned_keyless_away(self) -> None:
+        """Nobody without a key gets as far as the server behind."""
+
+    @property
+    def remembered(self) -> int:
+        """How many keys are remembered by their text."""
+        return len(self._genuine)
+
+    def _read(self, text: bytes) -> Genuine | None:
+        known = self._genuine.get(text)
+        if known is not None:
+            return known
+        found = read(text.decode("latin-1"), Kind.API_KEY, self._server_keys)
+        if isinstance(found, Forged):
+            return None
+        if len(self._genuine) >= self._most:
+            del self._genuine[next(iter(self._genuine))]
+        self._genuine[text] = found
+        return found
+
+
+CallerKeys = PassedKeys | OwnKeys
 
 
 def shown(headers: Headers) -> bytes | None:

@@ -31,16 +31,17 @@ class Gatekeeping(msgspec.Struct, frozen=True):
         path: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
         judged = self.guard.judge(method, path, headers, peer)
         if isinstance(judged, Answer):
-            await _send(judged, send)
+            await _send(judged, send, may_close=scope.get("http_version", "1.1").startswith("1"))
             return
         state = {**scope.get("state", {}), "gate": judged.decision}
         await self.app({**scope, "client": judged.client, "state": state}, receive, send)
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Answer, send: Send, *, may_close: bool) -> None:
     first, *lines = answer.head.removesuffix(b"\r\n").split(b"\r\n")
     headers = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
-    if answer.is_last:
+    # Connections of HTTP/2 and later carry other requests too, and may not name this header (RFC 9113, 8.2.2).
+    if answer.is_last and may_close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": int(first.split(b" ")[1]), "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -19,7 +19,6 @@ from tidegate.http.cross_origin import SHOWN
 from tidegate.http.doors import open_door
 from tidegate.http.frame import Frame
 from tidegate.http.operator import routes as operator
-from tidegate.http.proxy.passing import Proxy
 from tidegate.http.routes import bind, router
 from tidegate.ports.engine import Reporting
 from tidegate.ports.journal import Journal
@@ -55,7 +54,7 @@ class _Public(msgspec.Struct, frozen=True):
 
 def build_gate_applications(
     *,
-    proxy: Proxy,
+    proxy: ASGIApp,
     engine: Reporting,
     admission: Admission,
     lifecycle: Lifecycle,

@@ -24,7 +24,7 @@ from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
 from tidegate.http.exchange import Exchange
 from tidegate.http.failing import refusing
-from tidegate.http.gate.callers import PassedKeys, alone
+from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.sending import Sending, Watch
@@ -66,7 +66,7 @@ class Proxy:
         *,
         upstreams: Upstreams,
         addresses: Addresses,
-        keys: PassedKeys,
+        keys: CallerKeys,
         proven: Proven,
         admission: Admission,
         lifecycle: Lifecycle,
@@ -220,6 +220,9 @@ class Proxy:
     def _judge(self, scope: Scope, principal: UserId | None, head: Head) -> None:
         """Learn from the server's answer whether it knows the caller."""
         if not self._passes_keys:
+            if head.status == _UNAUTHORIZED:
+                # Said of the gate's key, to which the caller can do nothing.
+                raise Refusal(Reason.ENGINE_FAILED, "The server of the model does not know this gate any more.")
             return
         exchange: Exchange = scope["state"]["exchange"]
         tells = self._addresses.tells(_raw(scope))

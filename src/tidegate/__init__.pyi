@@ -1,0 +1,3 @@
+from tidegate.app.embedding import TidegateMiddleware as TidegateMiddleware
+
+__version__: str

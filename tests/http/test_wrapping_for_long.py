@@ -1,0 +1,179 @@
+"""With a data directory the gate around an application knows its callers longer than the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.http.wrapped import CHAT, Application, asking, body, judging, start, when_let, wrapped
+from tidegate import TidegateMiddleware
+from tidegate.adapters.disk import DataDir
+from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.sql import open_callers
+from tidegate.core.callers import principal_of
+from tidegate.core.identifiers import UserId
+from tidegate.core.standing.record import Record
+
+
+class Life:
+    """A server's side of an application's life."""
+
+    def __init__(self, app: Any) -> None:
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        self.task = asyncio.create_task(app(scope, self.inbox.get, self.sent.put))
+
+    async def say(self, word: str) -> Message:
+        """Tell the application, and hear what it answers."""
+        self.inbox.put_nowait({"type": f"lifespan.{word}"})
+        async with asyncio.timeout(10):
+            return await self.sent.get()
+
+
+@asynccontextmanager
+async def living(app: Any) -> AsyncIterator[None]:
+    life = Life(app)
+    assert (await life.say("startup"))["type"] == "lifespan.startup.complete"
+    yield
+    assert (await life.say("shutdown"))["type"] == "lifespan.shutdown.complete"
+    await life.task
+
+
+class Alive(Application):
+    """An application that notes what it hears of its life."""
+
+    def __init__(self, handling: Any = None) -> None:
+        super().__init__(handling)
+        self.heard: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        for word in ("startup", "shutdown"):
+            message = await receive()
+            assert message["type"] == f"lifespan.{word}"
+            self.heard.append(word)
+            await send({"type": f"lifespan.{word}.complete"})
+
+
+async def test_the_applications_life_goes_on_through_it() -> None:
+    app = Alive()
+    async with living(TidegateMiddleware(app)):
+        assert app.heard == ["startup"]
+    assert app.heard == ["startup", "shutdown"]
+
+
+async def test_whoever_was_accepted_is_known_to_the_next_process(tmp_path: Path) -> None:
+    app = Alive(judging)
+    async with living(TidegateMiddleware(app, data_dir=tmp_path)):
+        assert (await asking(TidegateMiddleware(app), "good").ask()).status == 200
+    assert await _known(tmp_path, "good") is None
+
+    middle = TidegateMiddleware(app, data_dir=str(tmp_path))
+    async with living(middle):
+        assert (await asking(middle, "good").ask()).status == 200
+        assert (await asking(middle, "bad").ask()).status == 401
+    found = await _known(tmp_path, "good")
+    assert found is not None
+    assert await _known(tmp_path, "bad") is None
+    assert _holding(tmp_path, b"good") == []
+    lines = (tmp_path / "logs" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines if '"request"' in line] == [200, 401]
+
+
+async def test_without_a_life_it_opens_with_the_first_requests(tmp_path: Path) -> None:
+    middle, app = wrapped(judging, data_dir=tmp_path)
+
+    visits = await asyncio.gather(*(asking(middle, "good").ask() for _ in range(3)))
+
+    assert [visit.status for visit in visits] == [200] * 3
+    assert len(app.scopes) == 3
+    await middle._close()
+    assert await _known(tmp_path, "good") is not None
+
+
+async def test_what_cannot_be_opened_is_told_before_anything_is_served(tmp_path: Path) -> None:
+    (tmp_path / "somebodys.txt").write_text("theirs")
+    app = Alive()
+    life = Life(TidegateMiddleware(app, data_dir=tmp_path))
+
+    answer = await life.say("startup")
+
+    assert answer["type"] == "lifespan.startup.failed"
+    assert str(tmp_path) in answer["message"]
+    with pytest.raises(Exception, match="holds other things"):
+        await life.task
+    assert app.heard == []
+
+
+async def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
+    async with living(TidegateMiddleware(Alive(), data_dir=tmp_path)):
+        answer = await (other := Life(TidegateMiddleware(Alive(), data_dir=tmp_path))).say("startup")
+        assert "in use" in answer["message"]
+        with pytest.raises(Exception, match="in use"):
+            await other.task
+
+
+async def test_a_stranger_makes_room_for_somebody_known_and_its_handler_is_called_once(tmp_path: Path) -> None:
+    """A handler may have done something already: it is ended, and its caller is told when to come back."""
+    datadir = DataDir.open(tmp_path)
+    known = principal_of("known", load_or_create_secrets(datadir).fingerprint_key)
+    async with open_callers(datadir.callers_url) as store:
+        await store.save([Record.of_caller(known, 1.0).with_word(is_vouched=True)])
+
+    async def beginning(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(app.scopes) == 1:
+            await when_let(app, scope, receive, send)
+            return
+        await send(start())
+        await send(body(b"{}"))
+
+    app = Alive(beginning)
+    middle = TidegateMiddleware(app, data_dir=tmp_path, slots=1)
+    async with living(middle):
+        stranger = asking(middle, "stranger").start()
+        await app.came(1)
+        assert (await asking(middle, "known").ask()).status == 200
+        await stranger.finish()
+
+    assert app.left == [CHAT]
+    assert app.keys == ["stranger", "known"]
+    assert (stranger.status, stranger.error["code"]) == (503, "insufficient_system_resource")
+    assert int(stranger.headers["retry-after"]) >= 1
+
+
+def _holding(path: Path, text: bytes) -> list[str]:
+    return [file.name for file in path.rglob("*") if file.is_file() and text in file.read_bytes()]
+
+
+async def _known(path: Path, key: str) -> Record | None:
+    datadir = DataDir(path)
+    principal: UserId = principal_of(key, load_or_create_secrets(datadir).fingerprint_key)
+    async with open_callers(datadir.callers_url) as store:
+        return next(iter(await store.find([principal])), None)
+
+
+def test_the_package_alone_loads_none_of_this() -> None:
+    asked = "import sys, tidegate; print(tidegate.__version__, 'starlette' in sys.modules, 'msgspec' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+
+    assert said.stdout.split()[1:] == ["False", "False"]
+
+
+def test_it_has_no_other_name() -> None:
+    import tidegate
+
+    assert "TidegateMiddleware" in dir(tidegate)
+    with pytest.raises(AttributeError, match="Middleware"):
+        _ = tidegate.Middleware  # type: ignore[attr-defined] # it is not there
