@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -13,18 +15,21 @@ from tidegate.core.admission.claims import Spent
 from tidegate.core.generation.call import FinishReason, Usage
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
-from tidegate.core.standing.record import StandingPlan
+from tidegate.core.standing.record import Record, StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.ports.engine import EngineBrokeError
+from tidegate.ports.storage import StorageUnavailableError
 from tidegate.ports.upstream import Ask, Head, Piece, UpstreamBrokeError, UpstreamFailedError
 from tidegate.services.admission import CutShortError
 from tidegate.services.generate import Generation
 from tidegate.services.lane import OverloadedError
-from tidegate.services.passing import Passage, Passing
-from tidegate.services.proven import Proven
+from tidegate.services.passing import Passage, Passing, Unheard
+from tidegate.services.proven import Proven, Recall
+from tidegate.services.reputation import Reputation
 from tidegate.services.timing import Timing
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import Hold
+from tidegate.testing.standing import MemoryCallerStore
 from tidegate.testing.upstream import FakeUpstreams, passing
 
 ASK = Ask(method="POST", target="/v1/chat/completions", tokens=100, is_stream=True)
@@ -266,3 +271,68 @@ def test_a_key_that_the_server_accepts_is_somebody_from_then_on_and_made_once() 
     found = proven.register.record(bo)
     assert found is not None
     assert (found.cohort, found.is_born_in_flood) == (bo, True)
+
+
+async def test_a_caller_whom_memory_has_forgotten_is_met_again_as_they_are_kept() -> None:
+    """Otherwise one that was pushed out of memory by a flood would lose the days that they were served."""
+    kept = Record.of_caller(UserId.of(b"kept" * 2), 5.0).with_word(is_vouched=True)
+    store = MemoryCallerStore()
+    await store.save([kept])
+    known = Reputation(store, Register(StandingPlan(), 10), lambda: 100.0)
+    works: list[Coroutine[Any, Any, None]] = []
+    proven = Proven(known.register, lambda: 100.0, lambda: False, Recall(known.find, works.append))
+    new = UserId.of(b"new." * 2)
+    for _ in range(2):
+        proven.accepted(kept.principal, None)
+        proven.accepted(new, None)
+    assert len(works) == 2, "asked once for each"
+    await asyncio.gather(*works)
+    assert proven.standing(kept.principal) is Standing.ESTABLISHED
+    assert proven.standing(new) is Standing.NEWCOMER
+    assert [record.principal for record in known.register.changed()] == [new]
+
+
+async def test_while_what_is_kept_cannot_be_read_a_caller_is_a_visitor_and_asked_for_again() -> None:
+    async def away(_: UserId) -> Record | None:
+        raise StorageUnavailableError
+
+    works: list[Coroutine[Any, Any, None]] = []
+    proven = Proven(Register(StandingPlan(), 10), lambda: 100.0, lambda: False, Recall(away, works.append))
+    who = UserId.of(b"whoever!")
+    for asked in (1, 2):
+        proven.accepted(who, None)
+        assert len(works) == asked
+        await works[-1]
+    assert proven.standing(who) is Standing.VISITOR
+
+
+class Counting:
+    """Stands for what is passed on: hears how many tokens should be there."""
+
+    def __init__(self) -> None:
+        self.counted: list[int] = []
+
+    def count(self, tokens: int) -> None:
+        self.counted.append(tokens)
+
+
+async def test_an_answer_in_one_piece_is_counted_by_time_and_anew_when_it_is_asked_for_again() -> None:
+    """Else whoever wants no stream could hold a place for as long as they like."""
+    clock, counting = HandClock(), Counting()
+    waiting = passage(clock)
+    waiting.began_at = None
+    passed: Any = counting
+    unheard = Unheard(passed, waiting, ASK, lambda _ask, passed_s: int(passed_s * 10), clock)
+    with unheard:
+        unheard.look()
+        assert counting.counted == [], "nobody was asked yet"
+        waiting.began_at = clock()
+        clock.advance(1.0)
+        unheard.look()
+        clock.advance(0.5)
+        unheard.look()
+        unheard.look()
+        waiting.began_at = clock()
+        clock.advance(0.25)
+        unheard.look()
+    assert counting.counted == [10, 5, 2]

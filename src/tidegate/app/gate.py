@@ -22,13 +22,13 @@ from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
-from tidegate.app.background import beside
+from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, guess, open_admission, open_door
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
-from tidegate.app.plans import plans_of
+from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import caller_reputation
 from tidegate.app.serve import Audience
@@ -58,10 +58,11 @@ from tidegate.services.callers import Callers
 from tidegate.services.issuing import Issuing
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.policy import PolicyError
-from tidegate.services.proven import Proven
+from tidegate.services.proven import Proven, Recall
 
 _USUAL_PLACES: Final = 64
 _FOLLOW_EVERY_S: Final = 0.5
+_TURNED_DOWN_S: Final = 60.0
 _COLLECTED_EVERY: Final = (20_000, 20, 50)
 """Next to nothing that serves a request refers to itself, so the collector finds next to nothing."""
 
@@ -161,7 +162,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         secrets = load_or_create_secrets(datadir)
         fingerprint = fingerprinter(secrets.fingerprint_key)
         slots = sum(member.places for member in _members(plan))
-        plans = plans_of(settings, secrets.fingerprint_key)
+        plans = _shortly(plans_of(settings, secrets.fingerprint_key))
         store = await stack.enter_async_context(
             open_callers(datadir.callers_url, half_life_days=settings.standing.half_life_days)
         )
@@ -175,6 +176,8 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         admission = open_admission(plans, known.register, known.served, fit=fit)
         engines = PassingEngines(pool, upstreams)
         behind = Behind(engines, lambda report: _changed(report, journal, audience))
+        background = Background()
+        stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
         addresses = Addresses(settings.passing.paths)
         issuing = Issuing(store, secrets.server_keys, known, time.time) if shows_own_keys(settings) else None
@@ -196,7 +199,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             settings,
             read=plan.read_settings,
             shard_key=secrets.fingerprint_key,
-            apply=door.apply,
+            apply=lambda plans: door.apply(_shortly(plans)),
             certificate=plan.certificate,
             journal=journal,
             clock=time.time,
@@ -205,7 +208,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             upstreams=engines,
             addresses=addresses,
             keys=keys,
-            proven=Proven(known.register, time.time, door.is_flooded),
+            proven=Proven(known.register, time.time, door.is_flooded, Recall(known.find, background.later)),
             admission=admission,
             lifecycle=lifecycle,
             rejecting=Rejecting(door.note_dead, door.note_guess),
@@ -298,6 +301,11 @@ def _fit(settings: Settings, slots: int) -> Callable[[AdmissionPlan], AdmissionP
         return msgspec.structs.replace(found, batch_tokens=told) if is_told else found
 
     return fit
+
+
+def _shortly(plans: Plans) -> Plans:
+    """Believe a server's 401 for a minute only: it may be wrong about a key for a moment, as while it restarts."""
+    return msgspec.structs.replace(plans, gate=msgspec.structs.replace(plans.gate, revoked_s=_TURNED_DOWN_S))
 
 
 @contextlib.asynccontextmanager

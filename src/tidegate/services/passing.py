@@ -109,15 +109,16 @@ class Unheard:
 
     def __enter__(self) -> None:
         """Look now and then."""
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look)
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self.look)
 
     def __exit__(self, *_: object) -> None:
         """No more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look)
+    def look(self) -> None:
+        """Count what should be there by now, and look again soon."""
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self.look)
         asked_at = self._passage.began_at
         if asked_at != self._asked_at:
             self._asked_at, self._counted = asked_at, 0  # It was set aside, and is asked anew.

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
-from tidegate.core.accounts import Role
+import msgspec
+
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record
 from tidegate.core.standing.register import Register
+from tidegate.ports.storage import StorageUnavailableError
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """Where callers are kept whom the register has forgotten: `find` reads one, `later` runs what nobody waits for."""
+
+    find: Callable[[UserId], Awaitable[Record | None]]
+    later: Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Proven:
     """Keeps callers in a register. `clock` tells Unix seconds; `is_flooded` whether strangers press at the door."""
 
-    def __init__(self, register: Register, clock: Callable[[], float], is_flooded: Callable[[], bool]) -> None:
-        """Whoever the register knows has proved themselves."""
+    def __init__(
+        self,
+        register: Register,
+        clock: Callable[[], float],
+        is_flooded: Callable[[], bool],
+        recall: Recall | None = None,
+    ) -> None:
+        """Whoever the register knows has proved themselves. Without `recall` nobody else was ever known."""
         self.register = register
         self._clock = clock
         self._is_flooded = is_flooded
+        self._recall = recall
+        self._asked: set[UserId] = set()
 
     def is_known(self, principal: UserId) -> bool:
         """Whether the server behind has ever accepted this key, as far as is remembered."""
@@ -32,15 +50,22 @@ class Proven:
 
     def accepted(self, principal: UserId, net: Fingerprint | None) -> None:
         """The server behind has accepted a key."""
-        if self.register.record(principal) is None:
-            now = self._clock()
-            self.register.change(
-                Record(
-                    principal=principal,
-                    role=Role.USER,
-                    created_at_s=now,
-                    member_since_s=now,
-                    cohort=principal if net is None else f"net:{net}",
-                    is_born_in_flood=self._is_flooded(),
-                )
-            )
+        if self.register.record(principal) is not None or principal in self._asked:
+            return
+        record = Record.of_caller(principal, self._clock(), net)
+        record = msgspec.structs.replace(record, is_born_in_flood=self._is_flooded())
+        if self._recall is None:
+            self.register.change(record)
+        else:
+            self._asked.add(principal)
+            self._recall.later(self._meet(record, self._recall))
+
+    async def _meet(self, record: Record, recall: Recall) -> None:
+        """Remember a caller as they are kept, or else as new: one that was only forgotten loses nothing by it."""
+        try:
+            if await recall.find(record.principal) is None:
+                self.register.change(record)
+        except StorageUnavailableError:
+            return  # Asked again with their next request; until then they are a visitor.
+        finally:
+            self._asked.discard(record.principal)

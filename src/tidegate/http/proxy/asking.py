@@ -31,6 +31,9 @@ _LIKELY_TOKENS: Final = 4096
 _REWRITTEN_BYTES: Final = 1 << 16
 """A larger body whose own wishes for the stream would have to be changed goes on as it is."""
 
+_WITHOUT_WORDS: Final = ("/embeddings", "/embed", "/rerank", "/moderations", "/count_tokens", "/api/show")
+"""What only reads."""
+
 _STREAMS_WITH_OPTIONS: Final = ("/chat/completions", "/completions")
 
 
@@ -93,7 +96,9 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
         is_told=is_stream and not is_ollamas,
         hides_usage=rewritten is not None,
         prompt_bytes=_prompt_bytes(body),
-        output_tokens=(asked_tokens or _LIKELY_TOKENS) * min(choices, _MOST_CHOICES),
+        output_tokens=1
+        if path.endswith(_WITHOUT_WORDS)
+        else (asked_tokens or _LIKELY_TOKENS) * min(choices, _MOST_CHOICES),
         max_tokens=asked_tokens,
     )
 
