@@ -8,6 +8,7 @@ import gzip
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from tests.adapters.engines.behind import (
@@ -30,7 +31,7 @@ from tests.adapters.engines.behind import (
     stream,
 )
 from tidegate.adapters.engines.upstream import UpstreamPlan
-from tidegate.core.capacity.pool import MemberState
+from tidegate.core.capacity.pool import MemberState, Telemetry
 from tidegate.core.generation.call import Usage
 from tidegate.ports.upstream import UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 from tidegate.testing.clock import until
@@ -290,17 +291,34 @@ async def test_a_caller_that_leaves_frees_the_server_at_once(phase: str) -> None
         await until(lambda: behind.open == 0, 0.01)
 
 
-async def test_no_more_is_asked_of_servers_than_they_have_places() -> None:
+async def test_no_more_is_asked_of_servers_than_they_have_places_and_one_more_waits_for_one() -> None:
     behind = Behind(cutting)
     behind.behave = behind.frozen
     async with listening(behind), gate(behind, plan=PATIENT) as between:
-        asking = [asyncio.create_task(between.ask()) for _ in range(between.engines.places(""))]
-        await until(lambda: between.outstanding == len(asking), 0.01)
-        with pytest.raises(UpstreamBusyError):
-            await between.ask()
+        places = between.engines.places("")
+        asking = [asyncio.create_task(between.ask()) for _ in range(places + 1)]
+        await until(lambda: len(behind.asked) == places, 0.01)
+        assert between.outstanding == places
+        asking[0].cancel()
+        await until(lambda: len(behind.asked) == places + 1, 0.01)
+        assert between.outstanding == places
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_who_finds_no_place_for_too_long_is_told_that_there_is_none() -> None:
+    behind = Behind(cutting)
+    behind.behave = behind.frozen
+    plan = msgspec.structs.replace(PATIENT, first_s=0.2)
+    async with listening(behind), gate(behind, plan=plan) as between:
+        between.pool.told(between.names[0], Telemetry(running=1, places=1), time.monotonic())
+        whole = asyncio.create_task(between.ask(is_stream=False))
+        await until(lambda: between.outstanding == 1, 0.01)
+        with pytest.raises(UpstreamBusyError):
+            await between.ask()
+        whole.cancel()
+        await asyncio.gather(whole, return_exceptions=True)
 
 
 async def test_servers_are_probed_and_those_that_come_back_are_asked_again() -> None:

@@ -12,6 +12,7 @@ where it comes in one piece, and each piece after it by `silence_s`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
@@ -79,6 +80,7 @@ class PassingEngines:
         self._clock = clock
         self._waiting: dict[str, set[asyncio.Timeout]] = {}
         self._asked: set[str] = set()
+        self._freed = asyncio.Event()
 
     def places(self, model: str) -> int:
         """How many requests for a model may run at once."""
@@ -119,14 +121,14 @@ class PassingEngines:
             raise
         finally:
             opened.close()
-            self._pool.ended(begun.member, outcome, self._clock(), began_at=begun.began_at)
+            self._ended(begun.member, outcome, begun.began_at)
 
     async def _begun(self, ask: Ask) -> _Begun:
         """Ask one after the other until one answers. Raises UpstreamBusyError or UpstreamFailedError."""
         tried: list[str] = []
         attempts, was_repeated, why = 0, False, "none_left"
         while True:
-            member = self._pool.pick(ask.model, self._clock(), tried)
+            member = await self._pick(ask, tried)
             if isinstance(member, Nowhere):
                 raise _nowhere(member, why)
             tried.append(member.name)
@@ -152,7 +154,23 @@ class PassingEngines:
                 if begun is None:
                     # What was not even connected to is away, whatever was heard of it a moment ago.
                     since = None if is_certain else began_at
-                    self._pool.ended(member.name, outcome, self._clock(), began_at=since)
+                    self._ended(member.name, outcome, since)
+
+    async def _pick(self, ask: Ask, tried: list[str]) -> Member | Nowhere:
+        """Choose a server, and wait while all that are left have as much to do as they can: who failed has no place."""
+        until = self._clock() + min((one.plan.first_s for one in self._upstreams.values()), default=0.0)
+        while True:
+            found = self._pool.pick(ask.model, now := self._clock(), tried)
+            if isinstance(found, Member) or found.why is not Missing.BUSY or now >= until:
+                return found
+            self._freed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(until - now):
+                    await self._freed.wait()
+
+    def _ended(self, name: str, outcome: Outcome, began_at: float | None) -> None:
+        self._pool.ended(name, outcome, self._clock(), began_at=began_at)
+        self._freed.set()
 
     async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:
         upstream = self._upstreams[member.name]
