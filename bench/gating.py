@@ -45,16 +45,15 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def gate_running(upstream_port: int, core: int, places: int = 0) -> Iterator[Gate]:
-    """A gate on one core, until the block ends. `places`: answers that the server behind writes at once, if told."""
+def gate_running(upstream_port: int, core: int) -> Iterator[Gate]:
+    """A gate on one core, with all settings as they come, until the block ends."""
     ports = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-gate-") as place:
-        config, data_dir = Path(place, "gate.toml"), Path(place, "data")
-        config.write_text(f'[[engines]]\nurl = "http://127.0.0.1:{upstream_port}"\nplaces = {places}\n')
+        data_dir = Path(place, "data")
         process = subprocess.Popen(
             [
                 *("taskset", "-c", str(core), sys.executable, "-m", "tidegate", "gate"),
-                *("--config", str(config), "--data", str(data_dir)),
+                *("--upstream", f"http://127.0.0.1:{upstream_port}", "--data", str(data_dir)),
                 *("--port", str(ports[0]), "--operator-port", str(ports[1])),
             ],
             stdout=subprocess.DEVNULL,
@@ -74,10 +73,10 @@ def gate_running(upstream_port: int, core: int, places: int = 0) -> Iterator[Gat
 
 @contextlib.contextmanager
 def before_bare(shape: Shape, engine_core: int, our_core: int) -> Iterator[Peer]:
-    """A gate before llama.cpp's own server, as `peers.bare` runs it, told how many answers that writes at once."""
+    """A gate before llama.cpp's own server, as `peers.bare` runs it."""
     with (
         bare(shape, engine_core, our_core) as engine,
-        gate_running(engine.port, our_core, shape.slots) as gate,
+        gate_running(engine.port, our_core) as gate,
     ):
         yield Peer(
             name="gate",

@@ -51,7 +51,8 @@ def constant(core: int) -> Iterator[int]:
     location = f"""
         default_type application/json;
         location = /v1/models {{ return 200 '{msgspec.json.encode(_MODELS).decode()}'; }}
-        location / {{ return 200 '{msgspec.json.encode(_ANSWER).decode()}'; }}"""
+        location = /v1/chat/completions {{ return 200 '{msgspec.json.encode(_ANSWER).decode()}'; }}
+        location / {{ return 404 '{{}}'; }}"""
     with nginx_running(location, core) as (port, _):
         yield port
 
@@ -122,10 +123,13 @@ class _Streaming(asyncio.Protocol):
             self._transport.write(_HEAD)
             ending = _STOP + self._usage(body.replace(b" ", b"")) + _DONE
             self._write(self._loop.time(), self._plan.tokens, ending)
-        else:
+        elif self._url.endswith(b"/models"):
             text = msgspec.json.encode(_MODELS)
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text)
             self._transport.write(head + text)
+        else:
+            # Who looks what kind of server this is must find none that it is not.
+            self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
