@@ -451,3 +451,16 @@ def test_who_gets_more_than_was_asked_for_goes_on_by_the_rules_for_all() -> None
     scheduler.enter(2, stranger("two", patience_s=60.0), 0.4)
     told = [scheduler.spend(1, 8, 0.5 + number) for number in range(8)]
     assert told[-1] is Topped.ENDED
+
+
+@pytest.mark.parametrize(("readers", "is_read_beside"), [(1, False), (2, True)])
+def test_an_engine_that_reads_several_prompts_is_given_them_in_no_order_of_ours(
+    readers: int, is_read_beside: bool
+) -> None:
+    scheduler = Scheduler(AdmissionPlan(slots=4, readers=readers))
+    long = {"standing": Standing.MEMBER, "prompt_bytes": 4000, "output_tokens": 10, "usual_in_flight": 1}
+    answers = [
+        scheduler.enter(ticket, Claim(principal=name, cohort=name, **long), 0.0)[0]  # type: ignore[arg-type] # as named
+        for ticket, name in ((1, "ana"), (2, "bo"))
+    ]
+    assert [isinstance(answer, Admitted) for answer in answers] == [True, is_read_beside]

@@ -224,7 +224,7 @@ class PassingEngines:
         if status not in _ELSEWHERE:
             return
         other = self._pool.pick(ask.model, self._clock(), tried)
-        if isinstance(other, Member):
+        if isinstance(other, Member) or other.why is Missing.BUSY:
             why = f"status_{status}"
             raise _NotTakenError(why, Outcome.LEFT if status == _BUSY else Outcome.FAILED)
 
