@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.admitting import an_admission, claim_of
@@ -322,7 +323,7 @@ async def test_an_answer_in_one_piece_is_counted_by_time_and_anew_when_it_is_ask
     waiting = passage(clock)
     waiting.began_at = None
     passed: Any = counting
-    unheard = Unheard(passed, waiting, ASK, lambda _ask, passed_s: int(passed_s * 10), clock)
+    unheard = Unheard(passed, waiting, ASK, lambda _ask, passed_s: int(passed_s * 10), clock, 17)
     with unheard:
         unheard.look()
         assert counting.counted == [], "nobody was asked yet"
@@ -335,4 +336,17 @@ async def test_an_answer_in_one_piece_is_counted_by_time_and_anew_when_it_is_ask
         waiting.began_at = clock()
         clock.advance(0.25)
         unheard.look()
-    assert counting.counted == [10, 5, 2]
+        clock.advance(100.0)
+        unheard.look()
+    assert counting.counted == [10, 5, 2, 15], "and never more than was asked for"
+
+
+def test_an_answer_in_one_piece_teaches_how_fast_answers_are_written_at_the_least() -> None:
+    """Or what is guessed of the next one would count tokens that are not there."""
+    clock = HandClock()
+    whole = passage(clock, msgspec.structs.replace(ASK, is_stream=False))
+    clock.advance(2.0)
+    whole.take(Piece(data=b"{}", head=HEAD))
+    whole.take(Piece(usage=Usage(prompt_tokens=50, completion_tokens=40), is_last=True))
+    assert whole.timing.usage is not None
+    assert (whole.timing.usage.prefill_tok_s, whole.timing.usage.decode_tok_s) == (0.0, 20.0)

@@ -66,17 +66,24 @@ class Passage:
     def _timed(self, told: Usage | None) -> Usage:
         timing = self.timing
         usage = told or Usage(prompt_tokens=self._ask.tokens, completion_tokens=timing.deltas)
-        if usage.prefill_tok_s or usage.decode_tok_s or timing.ttft_s is None:
+        if usage.prefill_tok_s or usage.decode_tok_s or self.began_at is None:
             return usage
-        fresh, writing_s = usage.prompt_tokens - usage.cached_tokens, self._last_at - self._first_at
+        if timing.ttft_s is None:
+            # In one piece: what it took in all, reading too. Better too slow a guess than too fast a one.
+            return self._with_rates(usage, 0.0, usage.completion_tokens, self._clock() - self.began_at)
+        fresh = usage.prompt_tokens - usage.cached_tokens
         has_read = fresh >= _TELLING_TOKENS and timing.ttft_s > _TELLING_S
+        prefill_tok_s = fresh / timing.ttft_s if has_read else 0.0
+        return self._with_rates(usage, prefill_tok_s, usage.completion_tokens - 1, self._last_at - self._first_at)
+
+    def _with_rates(self, usage: Usage, prefill_tok_s: float, written: int, writing_s: float) -> Usage:
         has_written = usage.completion_tokens >= _TELLING_TOKENS and writing_s > _TELLING_S
         return Usage(
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
-            prefill_tok_s=fresh / timing.ttft_s if has_read else 0.0,
-            decode_tok_s=(usage.completion_tokens - 1) / writing_s if has_written else 0.0,
+            prefill_tok_s=prefill_tok_s,
+            decode_tok_s=written / writing_s if has_written else 0.0,
         )
 
 
@@ -96,13 +103,22 @@ class Unheard:
     Otherwise whoever wants no stream could hold a place for as long as it likes. Use it as a context.
     """
 
-    def __init__(self, passing: Passing, passage: Passage, ask: Ask, guess: Guess, clock: Callable[[], float]) -> None:
-        """Nothing is counted before it is entered."""
+    def __init__(
+        self,
+        passing: Passing,
+        passage: Passage,
+        ask: Ask,
+        guess: Guess,
+        clock: Callable[[], float],
+        most_tokens: int,
+    ) -> None:
+        """Nothing is counted before it is entered, and never more than `most_tokens`: it is no more than a guess."""
         self._passing = passing
         self._passage = passage
         self._ask = ask
         self._guess = guess
         self._clock = clock
+        self._most_tokens = most_tokens
         self._asked_at: float | None = None
         self._counted = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -124,7 +140,7 @@ class Unheard:
             self._asked_at, self._counted = asked_at, 0  # It was set aside, and is asked anew.
         if asked_at is None:
             return
-        tokens = self._guess(self._ask, self._clock() - asked_at) - self._counted
+        tokens = min(self._most_tokens, self._guess(self._ask, self._clock() - asked_at)) - self._counted
         if tokens > 0:
             self._counted += tokens
             self._passing.count(tokens)

@@ -152,7 +152,11 @@ class Proxy:
         except Refusal:
             self._held_bytes -= len(body) if is_stranger else 0
             raise
-        unheard = None if asked.is_stream else Unheard(passing, passage, ask, self._guess, self._admission.clock)
+        unheard = (
+            None
+            if asked.is_stream
+            else Unheard(passing, passage, ask, self._guess, self._admission.clock, asked.output_tokens)
+        )
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing(), unheard or contextlib.nullcontext():
