@@ -33,7 +33,12 @@ def asked(body: Any, path: str = CHAT, kind: str = JSON) -> Asked:
 @given(bodies, st.sampled_from([CHAT, "/v1/completions", "/api/chat", "/v1/embeddings"]))
 def test_any_object_is_taken_and_goes_on_byte_for_byte_unless_it_is_a_stream(body: dict[str, Any], path: str) -> None:
     text = json.dumps(body).encode()
-    found = read(path, text, JSON)
+    try:
+        found = read(path, text, JSON)
+    except Refusal as refusal:
+        assert refusal.param in {"n", "best_of"}
+        assert body[refusal.param] != 1
+        return
     assert found.output_tokens >= 1
     assert found.prompt_bytes > 0
     if found.hides_usage:
@@ -70,6 +75,7 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         ({"max_tokens": 7, "max_completion_tokens": 900}, 900),
         ({"max_output_tokens": 12}, 12),
         ({"options": {"num_predict": 33}}, 33),
+        ({"max_tokens": 1, "n_predict": 3000}, 3000),
         ({"options": {"num_predict": -1}}, None),
         ({"max_tokens": "900"}, 900),
         ({"max_tokens": 900.0}, 900),
@@ -90,9 +96,53 @@ def test_the_most_that_may_come_is_what_servers_would_read(fields: dict[str, Any
 def test_of_fields_that_come_twice_the_last_counts_and_what_is_written_in_escapes_counts() -> None:
     assert asked(b'{"max_tokens": 1, "max_tokens": 5000}').output_tokens == 5000
     assert asked(b'{"max\\u005ftokens": 5000}').output_tokens == 5000
-    assert asked(b'{"max_tokens": 10, "n": 3, "best_of": 5}').output_tokens == 50
-    assert asked(b'{"max_tokens": 10, "n": "3"}').output_tokens == 30
-    assert asked(b'{"max_tokens": 10, "n": 100000}').output_tokens == 1280
+
+
+SEVERAL: list[tuple[str, dict[str, Any]]] = [
+    ("n", {"n": 3}),
+    ("n", {"n": "3"}),
+    ("n", {"n": [4]}),
+    ("best_of", {"n": 1, "best_of": 5}),
+    ("prompt", {"prompt": ["one", "two"]}),
+    ("prompt", {"prompt": [[1, 2], [3]]}),
+    ("prompt", {"prompt": ["one"] * 100_000}),
+]
+
+
+@pytest.mark.parametrize(("field", "body"), SEVERAL, ids=lambda given: str(given)[:24])
+def test_what_would_take_several_places_of_the_server_is_refused_by_name(field: str, body: dict[str, Any]) -> None:
+    """One was given: a stranger's forty prompts would stand before everybody inside of the server."""
+    with pytest.raises(Refusal) as caught:
+        asked(body, "/v1/completions")
+    assert (caught.value.reason, caught.value.param) == (Reason.UNSUPPORTED_VALUE, field)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"n": 1}, {"n": 1.0}, {"n": None}, {"best_of": 1}, {"prompt": ["one"]}, {"prompt": [1, 2, 3]}, {"prompt": "[1"}],
+    ids=str,
+)
+def test_what_asks_for_one_answer_is_passed_on_however_it_is_written(body: dict[str, Any]) -> None:
+    assert json.loads(asked(body, "/v1/completions").body) == body
+
+
+def test_several_texts_to_be_embedded_are_read_one_after_the_other() -> None:
+    found = asked({"input": ["one", "two"]}, "/v1/embeddings")
+    assert found.output_tokens == 1
+
+
+@pytest.mark.parametrize("kind", ["image/x", "audio/wav", "text/plain", "application/x-www-form-urlencoded"])
+def test_json_is_read_whatever_it_says_it_is(kind: str) -> None:
+    """llama.cpp reads it, too."""
+    found = asked({"stream": True, "max_tokens": 7, "messages": ["x" * 9000]}, CHAT, kind)
+    assert (found.is_stream, found.max_tokens) == (True, 7)
+    assert found.prompt_bytes > 9000
+
+
+def test_what_is_too_long_to_be_a_few_words_is_not_decoded() -> None:
+    padded = {"num_predict": 9, "x": "y" * 5000}
+    assert asked({"options": padded, "stream": True, "stream_options": padded}).hides_usage is False
+    assert asked({"options": padded}).max_tokens is None
 
 
 def test_a_streams_figures_are_asked_for_and_hidden_only_where_the_caller_did_not_ask() -> None:

@@ -25,7 +25,7 @@ from tidegate.adapters.engines.servers import TooMuchError, whole
 from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstream
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
-from tidegate.core.generation.metering import WHOLE_LIMIT_BYTES, Meter, NotAStreamError
+from tidegate.core.generation.metering import EVENT_LIMIT_BYTES, WHOLE_LIMIT_BYTES, Meter, NotAStreamError
 from tidegate.ports.upstream import Ask, Head, Piece, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 
 _PROBE_S: Final = 5.0
@@ -209,6 +209,9 @@ class PassingEngines:
             # In one piece it is all there, or nothing of it.
             if opened.is_encoded or (b"\n" in data if meter.is_stream else size_bytes > WHOLE_LIMIT_BYTES):
                 break
+            if meter.is_stream and size_bytes > EVENT_LIMIT_BYTES:
+                msg = "an event without an end"
+                raise NotAStreamError(msg)
         kept = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if ask.is_answer and opened.status == _OK and not opened.is_encoded:
             _check(kept, opened.media_type.lower(), is_stream=meter.is_stream)

@@ -28,8 +28,14 @@ CLOSED_S: Final = 60.0
 """So long nobody without a key is let through once the server behind has turned one away."""
 
 _LONGEST_KEY_BYTES: Final = 4096
-_KEYS_IN: Final = frozenset({b"authorization", b"x-api-key"})
-_CREDENTIALS: Final = _KEYS_IN | {b"api-key", b"cookie"}
+_KEYS_IN: Final = frozenset(
+    {
+        *(b"authorization", b"x-api-key", b"api-key", b"x-litellm-api-key", b"x-litellm-key", b"x-goog-api-key"),
+        b"ocp-apim-subscription-key",
+    }
+)
+"""Where servers of models look for keys. Which of several counts differs, so only one is ever passed on."""
+_CREDENTIALS: Final = _KEYS_IN | {b"cookie"}
 _KEYLESS: Final = Bearing.KEYLESS
 _NOTHING: Final = Bearing.NOTHING
 _FORGED: Final = Bearing.FORGED

@@ -24,7 +24,9 @@ _ASKED: Final = (
     "/images/generations",
 )
 _OLLAMAS_ASKED: Final = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show")
-_MAYBE_OPEN: Final = ("/api/show",)
+_JUDGED: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings")
+"""Where every server that wants keys wants one; some leave what is not below /v1 open."""
+_OLLAMAS_JUDGED: Final = ("/api/chat", "/api/generate")
 _READ: Final = ("/models",)
 _OLLAMAS_READ: Final = ("/api/tags", "/api/version")
 _READ_BELOW: Final = ("/v1/models/", "/models/")
@@ -45,7 +47,7 @@ class Addresses:
         """Know them all."""
         both = [prefix + path for prefix in ("/v1", "") for path in _ASKED]
         self._asked = {path.encode() for path in (*both, *_OLLAMAS_ASKED)}
-        self._telling = self._asked - {path.encode() for path in _MAYBE_OPEN}
+        self._telling = {path.encode() for path in (*_JUDGED, *_OLLAMAS_JUDGED)}
         read = [prefix + path for prefix in ("/v1", "") for path in _READ]
         self._read = {path.encode() for path in (*read, *_OLLAMAS_READ)}
         self._read_below = tuple(path.encode() for path in _READ_BELOW)

@@ -1,9 +1,9 @@
 """What of a request's body the gate must know, and the body as it goes on.
 
-Only a few fields are looked at, and none of them is judged: what the server
-behind does not take, it says itself. A body is passed on byte for byte; where a
-stream is asked for, the request for its figures is added, and then what comes
-twice in it comes once.
+Only a few fields are looked at, and none of them is judged but those that ask for
+several answers at once: what the server behind does not take, it says itself. A
+body is passed on byte for byte; where a stream is asked for, the request for its
+figures is added in front, or to what else is wished of the stream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IMAGES: Final = re.compile(rb'"images"\s*:\s*\[\s*"[A-Za-z0-9+/=]{4096,}"')
 _IMAGE_BYTES: Final = 4096
 """What a picture counts for, whatever its size in bytes: about a thousand tokens."""
 
-_MOST_CHOICES: Final = 128
+_A_FEW_WORDS_BYTES: Final = 4096
 _LONGEST_NUMBER: Final = 24
 _MOST_TOKENS: Final = 10**9
 _LIKELY_TOKENS: Final = 4096
@@ -63,16 +63,19 @@ class _Fields(msgspec.Struct):
     n: Raw = Raw()
     best_of: Raw = Raw()
     options: Raw = Raw()
+    n_predict: Raw = Raw()
+    prompt: Raw = Raw()
 
 
 _fields = msgspec.json.Decoder(_Fields)
 _all_fields = msgspec.json.Decoder(dict[str, Raw])
+_several = msgspec.json.Decoder(list[Raw])
 
 
 def read(path: str, body: bytes, content_type: str) -> Asked:
     """Look at a body. Raises a Refusal for one that is no JSON object where it says that it is JSON."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind.startswith(("multipart/", "audio/", "image/")):
+    if kind.startswith("multipart/"):
         # A form with a sound or a picture: there is no prompt to be read in it.
         return _unread(body, min(len(body), _IMAGE_BYTES))
     try:
@@ -80,15 +83,15 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
         fields = _fields.decode(body)
     except (ValueError, RecursionError) as error:
         if kind not in {"application/json", ""}:
-            return _unread(body, len(body))
+            return _unread(body, _IMAGE_BYTES if kind.startswith(("audio/", "image/")) else len(body))
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal(Reason.INVALID_JSON, f"The body is not a JSON object: {what}.", param="body") from None
+    _refuse_several(fields, path)
     is_ollamas = path.startswith("/api/")
     is_stream = _value(fields.stream) is True or (is_ollamas and not bytes(fields.stream))
     hides_usage = is_stream and path.endswith(_STREAMS_WITH_OPTIONS) and not _wants_usage(fields.stream_options)
     rewritten = _with_usage(body, fields.stream_options) if hides_usage else None
     asked_tokens = _asked_tokens(fields)
-    choices = max(_number(fields.n) or 1, _number(fields.best_of) or 1)
     return Asked(
         body=body if rewritten is None else rewritten,
         model=_text(fields.model),
@@ -96,11 +99,23 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
         is_told=is_stream and not is_ollamas,
         hides_usage=rewritten is not None,
         prompt_bytes=_prompt_bytes(body),
-        output_tokens=1
-        if path.endswith(_WITHOUT_WORDS)
-        else (asked_tokens or _LIKELY_TOKENS) * min(choices, _MOST_CHOICES),
+        output_tokens=1 if path.endswith(_WITHOUT_WORDS) else asked_tokens or _LIKELY_TOKENS,
         max_tokens=asked_tokens,
     )
+
+
+def _refuse_several(fields: _Fields, path: str) -> None:
+    """Refuse what asks for several answers at once: each takes a place of the server's, and only one was given."""
+    for name, raw in (("n", fields.n), ("best_of", fields.best_of)):
+        told = bytes(raw)
+        if told and told != b"null" and _number(raw) != 1:
+            msg = f"{name}: only one answer at a time is passed on. Please ask as often as you want answers."
+            raise Refusal(Reason.UNSUPPORTED_VALUE, msg, param=name)
+    if path.endswith("/completions") and bytes(fields.prompt).startswith(b"["):
+        prompts = _several.decode(fields.prompt)
+        if len(prompts) > 1 and not bytes(prompts[0])[:1].isdigit():
+            msg = "prompt: only one prompt at a time is passed on. Please ask once for each."
+            raise Refusal(Reason.UNSUPPORTED_VALUE, msg, param="prompt")
 
 
 def _unread(body: bytes, prompt_bytes: int) -> Asked:
@@ -118,11 +133,16 @@ def _unread(body: bytes, prompt_bytes: int) -> Asked:
 
 def _wants_usage(options: Raw) -> bool:
     wished = _value(options)
-    return isinstance(wished, dict) and wished.get("include_usage") is True
+    is_too_long = len(bytes(options)) > _A_FEW_WORDS_BYTES
+    return is_too_long or (isinstance(wished, dict) and wished.get("include_usage") is True)
+
+
+def _limits_of(fields: _Fields) -> tuple[Raw, ...]:
+    return fields.max_tokens, fields.max_completion_tokens, fields.max_output_tokens, fields.n_predict
 
 
 def _asked_tokens(fields: _Fields) -> int | None:
-    named = [_number(one) for one in (fields.max_tokens, fields.max_completion_tokens, fields.max_output_tokens)]
+    named = [_number(one) for one in _limits_of(fields)]
     options = _value(fields.options)
     if isinstance(options, dict):
         number = options.get("num_predict")
@@ -152,7 +172,8 @@ def _prompt_bytes(body: bytes) -> int:
 
 
 def _value(raw: Raw) -> Any:
-    return msgspec.json.decode(raw) if bytes(raw) else None
+    # What is longer is none of the few words that are meant here, and decoding it would hold everybody up.
+    return msgspec.json.decode(raw) if 0 < len(bytes(raw)) <= _A_FEW_WORDS_BYTES else None
 
 
 def _number(raw: Raw) -> int | None:

@@ -44,6 +44,8 @@ _SAYING_WHO: Final = frozenset(
     {
         *(b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"),
         *(b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"via"),
+        *(b"x-remote-user", b"remote-user", b"x-forwarded-user", b"x-forwarded-email", b"x-auth-request-user"),
+        *(b"x-http-method-override", b"x-original-url", b"x-rewrite-url"),
     }
 )
 _NO_PLACE: Final = Place(0, is_warm=False)
@@ -133,9 +135,9 @@ class Proxy:
         self, scope: Scope, request: Request, send: Send, target: str, headers: Headers, body: bytes
     ) -> None:
         exchange: Exchange = scope["state"]["exchange"]
+        principal = self._keys.principal(headers)
         asked = asking.read(scope["path"], body, request.headers.get("content-type", ""))
         exchange.is_stream, exchange.max_tokens = asked.is_stream, asked.max_tokens
-        principal = self._keys.principal(headers)
         ask = Ask(
             method=scope["method"],
             target=target,
@@ -272,7 +274,8 @@ def _raw(scope: Scope) -> bytes:
 
 def _for_the_next_hop(scope: Scope) -> Headers:
     """The caller's headers, and whose they are: what they say of that themselves counts for nothing behind the gate."""
-    fields = [field for field in scope["headers"] if field[0] not in _SAYING_WHO]
+    # An underscore is read as a hyphen by some servers.
+    fields = [field for field in scope["headers"] if field[0] not in _SAYING_WHO and b"_" not in field[0]]
     client = scope.get("client")
     if client is not None:
         fields.append((b"x-forwarded-for", client[0].encode("ascii")))
