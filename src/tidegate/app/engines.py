@@ -31,7 +31,7 @@ _BATCH_TOKENS = 512
 _PLACES_A_READER = 4
 """Such engines read several prompts at once, and one of several that does not answer must not hold up all."""
 
-_STATES = {
+STATES = {
     MemberState.UP: EngineState.READY,
     MemberState.UNTRIED: EngineState.LOADING,
     MemberState.BROKEN: EngineState.FAILED,
@@ -97,7 +97,7 @@ def open_elsewhere(
             EngineChanged(
                 t=time.time(),
                 level=Level.ERROR if report.state is MemberState.BROKEN else Level.INFO,
-                state=_STATES[report.state],
+                state=STATES[report.state],
                 healthy=is_up,
                 restarts=report.failures,
                 replica=report.replica,

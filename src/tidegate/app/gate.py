@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.types import ASGIApp
@@ -25,21 +26,23 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, guess, open_admission, open_door
-from tidegate.app.engines import fitted
+from tidegate.app.engines import STATES, fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
 from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import caller_reputation
-from tidegate.app.serve import Audience
+from tidegate.app.serve import ServeAudience
 from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
 from tidegate.config import Settings
 from tidegate.config.engine_settings import EngineSettings
 from tidegate.config.engines import root_of, shows_own_keys
 from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.capacity.breaker import BreakerPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
+from tidegate.core.identifiers import Replica
 from tidegate.core.standing.register import STRANGERS_PART, Register
 from tidegate.http.control import callers as callers_control
 from tidegate.http.control import firewall as firewall_control
@@ -51,7 +54,7 @@ from tidegate.http.proxy.application import GateApplications, build_gate_applica
 from tidegate.http.proxy.checking import Checking
 from tidegate.http.proxy.passing import Proxy, Rejecting
 from tidegate.http.routes import bind
-from tidegate.ports.engine import EngineReport
+from tidegate.ports.engine import EngineReport, ReplicaReport
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission
 from tidegate.services.callers import Callers
@@ -63,6 +66,9 @@ from tidegate.services.proven import Proven, Recall
 _USUAL_PLACES: Final = 64
 _FOLLOW_EVERY_S: Final = 0.5
 _TURNED_DOWN_S: Final = 60.0
+_PAUSE_LIMIT_S: Final = 3.0
+"""A server that comes back should be found before those who were told to come back are back."""
+
 _COLLECTED_EVERY: Final = (20_000, 20, 50)
 """Next to nothing that serves a request refers to itself, so the collector finds next to nothing."""
 
@@ -106,15 +112,42 @@ class GateListeners(msgspec.Struct, frozen=True):
 
 
 class Behind:
-    """The servers behind as one engine, for those who ask how it is. `on_change` hears of each new state."""
+    """The servers behind as one engine, for those who ask how it is.
 
-    def __init__(self, engines: PassingEngines, on_change: Callable[[EngineReport], None]) -> None:
+    `on_change` hears of each new state of all together, `on_replica` of each server's.
+    """
+
+    def __init__(
+        self,
+        engines: PassingEngines,
+        on_change: Callable[[EngineReport], None],
+        on_replica: Callable[[ReplicaReport], None],
+    ) -> None:
         """Nobody has answered yet."""
         self._engines = engines
         self._on_change = on_change
+        self._on_replica = on_replica
         self._told = EngineState.LOADING
+        self._told_of: dict[str, MemberState] = {}
         self._breaks = 0
         self.ready = asyncio.Event()
+
+    def replicas(self) -> list[ReplicaReport]:
+        """How each server is."""
+        return [
+            ReplicaReport(
+                replica=Replica(urlsplit(one.name).netloc),
+                models=(),
+                state=one.state,
+                running=one.outstanding,
+                places=one.limit,
+                failures=one.failures,
+                gap_s=round(one.mean_gap_s, 4),
+                why=self._engines.causes.get(one.name, ""),
+                unreadable=0,
+            )
+            for one in self._engines.report()
+        ]
 
     def report(self) -> EngineReport:
         """Ready when one of them has answered and is not broken."""
@@ -124,22 +157,28 @@ class Behind:
         else:
             state = EngineState.LOADING if MemberState.UNTRIED in states else EngineState.FAILED
         why = {EngineState.READY: "ready", EngineState.LOADING: "not asked yet"}.get(state, "no server answers")
-        return EngineReport(state=state, why=why, restarts=self._breaks, retry_after_s=2.0)
+        return EngineReport(state=state, why=why, restarts=0, retry_after_s=2.0)
+
+    def causes(self) -> list[str]:
+        """Why each server that does not answer is thought not to."""
+        return [f"{name}: {why}" for name, why in self._engines.causes.items() if why]
 
     def look(self) -> None:
-        """Tell of a change."""
+        """Tell of what has changed."""
+        for one in self.replicas():
+            if self._told_of.get(one.replica, MemberState.UNTRIED) is not one.state:
+                self._told_of[one.replica] = one.state
+                self._on_replica(one)
         report = self.report()
         if report.state is self._told:
             return
         self._told = report.state
         if report.state is EngineState.READY:
             self.ready.set()
-        elif report.state is EngineState.FAILED:
-            self._breaks += 1
         self._on_change(report)
 
 
-async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) -> None:
+async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudience) -> None:
     """Pass requests on until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
     log = JsonLog(
@@ -157,7 +196,12 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         stack.callback(log.close)
         upstreams = await stack.enter_async_context(_upstreams(plan))
         pool = Pool(
-            PoolPlan(gap_s=settings.admission.gap_s, probe_after_s=settings.engine.probe_after_s), _members(plan)
+            PoolPlan(
+                gap_s=settings.admission.gap_s,
+                probe_after_s=settings.engine.probe_after_s,
+                breaker=BreakerPlan(pause_limit_s=_PAUSE_LIMIT_S),
+            ),
+            _members(plan),
         )
         secrets = load_or_create_secrets(datadir)
         fingerprint = fingerprinter(secrets.fingerprint_key)
@@ -175,7 +219,11 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
         fit = _fit(settings, slots)
         admission = open_admission(plans, known.register, known.served, fit=fit)
         engines = PassingEngines(pool, upstreams)
-        behind = Behind(engines, lambda report: _changed(report, journal, audience))
+        behind = Behind(
+            engines,
+            lambda report: _changed(report, behind.causes(), audience),
+            lambda one: _replica_changed(one, journal, audience),
+        )
         background = Background()
         stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
@@ -235,6 +283,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: Audience) 
             fingerprint=fingerprint,
             exposition=metrics.exposition,
             policy=policy,
+            replicas=behind.replicas,
             control=[
                 *bind(callers_control.TABLE, callers, anybody),
                 *bind(firewall_control.TABLE, door.handover, anybody),
@@ -323,20 +372,26 @@ async def _upstreams(plan: GateRun) -> AsyncIterator[dict[str, Upstream]]:
         }
 
 
-def _changed(report: EngineReport, journal: Journal, audience: Audience) -> None:
-    is_failed = report.state is EngineState.FAILED
+def _changed(report: EngineReport, causes: list[str], audience: ServeAudience) -> None:
+    if report.state is EngineState.FAILED:
+        audience.trouble(0, causes)
+
+
+def _replica_changed(one: ReplicaReport, journal: Journal, audience: ServeAudience) -> None:
     journal.record(
         EngineChanged(
             t=time.time(),
-            level=Level.ERROR if is_failed else Level.INFO,
-            state=report.state,
-            healthy=report.state is EngineState.READY,
-            restarts=report.restarts,
+            level=Level.ERROR if one.state is MemberState.BROKEN else Level.INFO,
+            state=STATES[one.state],
+            healthy=one.state is MemberState.UP,
+            restarts=one.failures,
             load_s=None,
+            replica=one.replica,
+            running=one.running,
         )
     )
-    if is_failed:
-        audience.trouble(report.restarts, [])
+    if one.state is MemberState.BROKEN:
+        audience.lost(one.replica, one.why)
 
 
 async def _follow(engines: PassingEngines, behind: Behind, admission: Admission) -> None:
@@ -349,7 +404,7 @@ async def _follow(engines: PassingEngines, behind: Behind, admission: Admission)
         await asyncio.sleep(_FOLLOW_EVERY_S)
 
 
-async def _greet(behind: Behind, journal: Journal, audience: Audience) -> None:
+async def _greet(behind: Behind, journal: Journal, audience: ServeAudience) -> None:
     began_at = time.monotonic()
     await behind.ready.wait()
     start_s = time.monotonic() - began_at
@@ -364,7 +419,7 @@ async def _serve_until_told(
     door: Door,
     lifecycle: Lifecycle,
     journal: Journal,
-    audience: Audience,
+    audience: ServeAudience,
     told: Told,
 ) -> None:
     tls = plan.certificate.context if plan.certificate else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from tidegate.cli.invocation import command
 from tidegate.cli.telling import say_draining, say_reloaded, say_stopped
@@ -47,18 +48,28 @@ class GateGreeting:
         say(f"  API       {public}/v1   (give this address to your programs)", markup=False)
         say(f"  Before    {', '.join(self._servers)}", markup=False)
         if shows_own_keys(self._settings):
-            say(f"  Keys      {command(self._settings, 'callers create')}", markup=False)
+            say(f"  Keys      {command(self._settings, 'callers create')}   (no other key counts)", markup=False)
+        else:
+            say("  Keys      passed on; the server behind judges them", markup=False)
         say(f"  Operator  {operator}/metrics   (this machine only)", markup=False)
         say(f"  Data      {self._settings.data_dir}\n", markup=False)
         say("Close the server itself to everybody but this gate, or they will go around it.")
         say("Stop with Ctrl-C.")
 
+    def lost(self, replica: str, why: str) -> None:
+        """Say that a server does not answer any more."""
+        self._waiting.stop()
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        err.print(
+            f"[bold red]The server at {escape(replica)} does not answer[/bold red] ({_plain(why)}). Trying again."
+        )
+
     def trouble(self, restarts: int, last_words: list[str]) -> None:
-        """Say that no server answers."""
+        """Say that no server answers, and what callers are told meanwhile."""
         del restarts, last_words
         self._waiting.stop()
         err = Console(stderr=True, highlight=False, soft_wrap=True)
-        err.print("[bold red]No server answers[/bold red]: " + ", ".join(self._servers) + ". Trying again.")
+        err.print("[bold red]No server answers[/bold red]: callers are refused with 503 until one does.")
 
     def reloaded(self, change: Change | None, mistake: str | None) -> None:
         """Say what a signal to read the settings again has led to."""
@@ -72,3 +83,19 @@ class GateGreeting:
     def stopped(self, cut: int) -> None:
         """Say that it is over, and what it cost."""
         say_stopped(self._console, cut)
+
+
+def _plain(why: str) -> str:
+    """What programmers call an error, in words."""
+    return escape(_WORDS.get(why, why or "no answer"))
+
+
+_WORDS = {
+    "ClientConnectorError": "nothing listens there",
+    "ClientConnectorDNSError": "no such host",
+    "ConnectionTimeoutError": "no connection",
+    "TimeoutError": "silent",
+    "ClientConnectorCertificateError": "its certificate is not trusted",
+    "ServerDisconnectedError": "it closes connections",
+    "status 404 at /v1/models": "nothing at /v1/models: is it a server of models?",
+}

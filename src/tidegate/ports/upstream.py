@@ -76,8 +76,9 @@ class Upstreams(Protocol):
     def generate(self, ask: Ask, place: Place) -> AsyncGenerator[Piece, None]:
         """Pass a request on to one of them, and its answer back.
 
-        Raises UpstreamBusyError or UpstreamFailedError before the first piece
-        with a head, UpstreamBrokeError after it. `aclose` frees the server.
+        Raises UpstreamBusyError, UpstreamFailedError or, where none is known to
+        answer, EngineUnavailableError before the first piece with a head,
+        UpstreamBrokeError after it. `aclose` frees the server.
         """
 
     def places(self, model: str) -> int:

@@ -33,6 +33,7 @@ from tests.adapters.engines.behind import (
 from tidegate.adapters.engines.upstream import UpstreamPlan
 from tidegate.core.capacity.pool import MemberState, Telemetry
 from tidegate.core.generation.call import Usage
+from tidegate.ports.engine import EngineUnavailableError
 from tidegate.ports.upstream import UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 from tidegate.testing.clock import until
 
@@ -351,11 +352,48 @@ async def test_a_server_that_says_it_is_broken_when_probed_is() -> None:
         looking = asyncio.create_task(between.engines.look_after())
         try:
             await until(lambda: between.state() is MemberState.BROKEN, 0.01)
-            with pytest.raises(UpstreamFailedError):
+            with pytest.raises(EngineUnavailableError, match="no server answers"):
                 await between.ask()
+            assert between.engines.causes == {between.names[0]: "status 500 at /v1/models"}
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "why"),
+    [
+        ("401 No", None, ""),
+        ("401 No", "own", "refuses the gate's key"),
+        ("404 No", None, "status 404 at /v1/models"),
+        ("405 No", None, ""),
+    ],
+)
+async def test_what_lists_no_models_is_no_server_of_models_unless_it_only_wants_a_callers_key(
+    status: str, key: str | None, why: str
+) -> None:
+    behind = Behind(saying(GOOD))
+    behind.probe = saying(answer(b"{}", status=status))
+    async with listening(behind), gate(behind, key=key) as between:
+        looking = asyncio.create_task(between.engines.look_after())
+        await until(lambda: between.engines.causes == {between.names[0]: why}, 0.01)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_the_mark_at_a_streams_end_is_the_last_piece_whatever_comes_behind_it() -> None:
+    """Callers leave there: what is told later would look as if they had left in the middle."""
+    held = asyncio.Event()
+
+    async def lingering(line: Line) -> None:
+        await line.write(EVENTS + chunk(WORD) + chunk(b"data: [DONE]\n\n"))
+        await held.wait()
+
+    behind = Behind(lingering)
+    async with listening(behind), gate(behind, plan=PATIENT) as between:
+        whole = await asyncio.wait_for(between.ask(), 5)
+        assert whole.data.endswith(b"data: [DONE]\n\n")
+        held.set()
 
 
 async def test_who_waits_for_a_whole_answer_of_a_server_that_answers_no_probe_is_answered_by_another() -> None:

@@ -26,13 +26,17 @@ from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstrea
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
 from tidegate.core.generation.metering import EVENT_LIMIT_BYTES, WHOLE_LIMIT_BYTES, Meter, NotAStreamError
+from tidegate.ports.engine import EngineUnavailableError
 from tidegate.ports.upstream import Ask, Head, Piece, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 
 _PROBE_S: Final = 5.0
+_REST_S: Final = 0.1
 _LOOK_EVERY_S: Final = 0.5
 _BUSY: Final = 429
 _ELSEWHERE: Final = frozenset({_BUSY, 502, 503, 504})
 _SERVER_ERROR: Final = 500
+_NOT_FOUND: Final = 404
+_TURNED_DOWN: Final = frozenset({401, 403})
 _NOTHING_CAME: Final = 599
 _ASK_EVERY_S: Final = 5.0
 _TELLING: Final = (
@@ -69,7 +73,7 @@ class _Begun(msgspec.Struct):
 
 
 class PassingEngines:
-    """Upstreams."""
+    """Upstreams. `causes` are why a server failed its last probe, empty where it did not."""
 
     def __init__(
         self, pool: Pool, upstreams: Mapping[str, Upstream], clock: Callable[[], float] = time.monotonic
@@ -78,6 +82,7 @@ class PassingEngines:
         self._pool = pool
         self._upstreams = upstreams
         self._clock = clock
+        self.causes: dict[str, str] = {}
         self._waiting: dict[str, set[asyncio.Timeout]] = {}
         self._asked: set[str] = set()
         self._freed = asyncio.Event()
@@ -100,19 +105,33 @@ class PassingEngines:
         )
         meter, data, spoke_at = begun.meter, begun.data, self._clock()
         try:
-            while data:
+            while True:
                 metered = meter.feed(data)
                 if metered.pieces:
                     now = self._clock()
                     self._pool.spoke(begun.member, (now - spoke_at) / metered.pieces, now)
                     spoke_at = now
+                is_over = opened.is_complete
+                if meter.is_done and not is_over:
+                    # Callers leave at this mark, and would seem to have left in the middle.
+                    data = await _rest(opened)
+                    is_over = not data
+                if is_over:
+                    break
                 if metered.data or metered.usage:
                     yield Piece(data=metered.data, tokens=metered.pieces, head=head, usage=metered.usage)
                     head = None
-                data = b"" if opened.is_complete else await opened.read()
+                if not meter.is_done:
+                    data = await opened.read()
             rest = meter.close()
             outcome = Outcome.FAILED if opened.status >= _SERVER_ERROR else Outcome.GOOD
-            yield Piece(data=rest.data, tokens=rest.pieces, head=head, usage=rest.usage, is_last=True)
+            yield Piece(
+                data=metered.data + rest.data,
+                tokens=metered.pieces + rest.pieces,
+                head=head,
+                usage=rest.usage or metered.usage,
+                is_last=True,
+            )
         except NotAStreamError as error:
             outcome = Outcome.FAILED
             raise UpstreamBrokeError(str(error)) from error
@@ -130,7 +149,7 @@ class PassingEngines:
         while True:
             member = await self._pick(ask, tried)
             if isinstance(member, Nowhere):
-                raise _nowhere(member, why)
+                raise _nowhere(member, why, attempts)
             tried.append(member.name)
             attempts += 1
             began_at = self._clock()
@@ -257,11 +276,13 @@ class PassingEngines:
                 waiting.clear()
 
     async def _probe(self, name: str) -> None:
-        is_well = False
+        why = "silent"
         try:
-            is_well = (await self._fetch(name, MODELS_PATH))[0] < _SERVER_ERROR
+            status, kind = await self._fetch(name, MODELS_PATH)
+            why = "" if _is_well(status, has_own_key=self._upstreams[name].has_own_key) else _why(status, kind)
         finally:
-            self._pool.probed(name, is_well=is_well, now=self._clock())
+            self.causes[name] = why
+            self._pool.probed(name, is_well=not why, now=self._clock())
 
     async def _ask_how_much(self, name: str) -> None:
         """Ask one of the places that its kind tells it at; which kind it is shows in what it answers to."""
@@ -278,7 +299,7 @@ class PassingEngines:
             self._asked.discard(name)
 
     async def _fetch(self, name: str, path: str) -> tuple[int, bytes]:
-        """Status and body of a short answer; 599 where there was none."""
+        """Status and body of a short answer; 599 and the kind of error where there was none."""
         try:
             async with asyncio.timeout(_PROBE_S):
                 opened = await self._upstreams[name].open("GET", path, (), b"", _PROBE_S)
@@ -286,8 +307,18 @@ class PassingEngines:
                     return opened.status, await whole(opened, telemetry.MOST_BYTES)
                 finally:
                     opened.close()
-        except (UnreachableError, UpstreamBrokeError, TooMuchError, TimeoutError):
-            return _NOTHING_CAME, b""
+        except UnreachableError as error:
+            return _NOTHING_CAME, error.kind.encode()
+        except (UpstreamBrokeError, TooMuchError, TimeoutError) as error:
+            return _NOTHING_CAME, type(error).__name__.encode()
+
+
+async def _rest(opened: Opened) -> bytes:
+    """What comes behind the mark at the end of a stream; mostly nothing, and it is not waited for."""
+    try:
+        return await opened.read(_REST_S)
+    except UpstreamBrokeError:
+        return b""
 
 
 def _not_taken(error: BaseException) -> _NotTakenError | None:
@@ -306,9 +337,26 @@ def _not_taken(error: BaseException) -> _NotTakenError | None:
             return None
 
 
-def _nowhere(nowhere: Nowhere, why: str) -> UpstreamBusyError | UpstreamFailedError:
+def _is_well(status: int, *, has_own_key: bool) -> bool:
+    """Whether a server lists models, or would if it were asked by somebody whose key it knows."""
+    if status in _TURNED_DOWN:
+        return not has_own_key
+    return status < _SERVER_ERROR and status != _NOT_FOUND
+
+
+def _why(status: int, kind: bytes) -> str:
+    if status == _NOTHING_CAME:
+        return kind.decode("ascii", "replace")
+    if status in _TURNED_DOWN:
+        return "refuses the gate's key"
+    return f"status {status} at {MODELS_PATH}"
+
+
+def _nowhere(nowhere: Nowhere, why: str, attempts: int) -> EngineUnavailableError:
     if nowhere.why is Missing.BUSY:
         return UpstreamBusyError("busy", nowhere.retry_after_s)
+    if not attempts:
+        return EngineUnavailableError("no server answers", nowhere.retry_after_s)
     return UpstreamFailedError(why, nowhere.retry_after_s)
 
 

@@ -110,6 +110,11 @@ class Upstream:
         self._answered_at = float("-inf")
         self._closed_at: float | None = None
 
+    @property
+    def has_own_key(self) -> bool:
+        """Whether it is shown a key of the gate's own."""
+        return bool(self._key)
+
     async def __aenter__(self) -> Self:
         """Have a pool of connections, empty yet."""
         self._http = aiohttp.ClientSession(

@@ -83,7 +83,7 @@ _bodies = msgspec.json.Decoder(_Body)
 
 
 class Meter:
-    """Takes one answer apart into what is passed on and what is counted."""
+    """Takes one answer apart into what is passed on and what is counted. `is_done`: nothing more should come."""
 
     def __init__(self, media_type: str, *, hides_usage: bool = False) -> None:
         """`hides_usage`: the caller did not ask for the event that holds nothing else."""
@@ -92,6 +92,7 @@ class Meter:
         self._ends = (b"\n\n", b"\r\n\r\n") if kind == "text/event-stream" else (b"\n",)
         self._is_json = kind == "application/json"
         self._hides_usage = hides_usage
+        self.is_done = False
         self._carry = b""
         self._whole: list[bytes] = []
         self._whole_bytes = 0
@@ -136,7 +137,8 @@ class Meter:
                 return Metered(events, pieces)
             bodies = [body for line in events.splitlines() if (body := _read(line)) is not None]
             return Metered(events, pieces, next((found for one in bodies if (found := self._figures(one))), None))
-        pieces = events.count(b"\ndata:") + events.startswith(b"data:") - (b"data: [DONE]" in events[-24:])
+        self.is_done = b"data: [DONE]" in events[-24:]
+        pieces = events.count(b"\ndata:") + events.startswith(b"data:") - self.is_done
         if b'"usage"' not in events:
             return Metered(events, pieces)
         return self._without_usage(events, pieces)

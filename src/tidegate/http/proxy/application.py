@@ -20,7 +20,7 @@ from tidegate.http.doors import open_door
 from tidegate.http.frame import Frame
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
-from tidegate.ports.engine import Reporting
+from tidegate.ports.engine import ReplicaReport, Reporting
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
@@ -62,6 +62,7 @@ def build_gate_applications(
     fingerprint: Callable[[str], Fingerprint],
     exposition: Callable[[], bytes],
     policy: Policy,
+    replicas: Callable[[], list[ReplicaReport]] = list,
     control: list[Route],
     clock: Callable[[], float],
     ticks: Callable[[], float],
@@ -69,7 +70,7 @@ def build_gate_applications(
     """Put them together. `control` are routes of the control socket beside the policy's."""
     own = bind(health.TABLE, health.HealthRoom(engine, lifecycle), open_door)
     operator_room = operator.OperatorRoom(
-        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition
+        engine=engine, admission=admission, lifecycle=lifecycle, exposition=exposition, replicas=replicas
     )
     operator_routes = [*own, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = [*bind(policy_control.TABLE, policy, open_door), *control]
