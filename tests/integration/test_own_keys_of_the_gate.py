@@ -36,6 +36,7 @@ class Upstream:
 
     def __init__(self, wanted: str | None) -> None:
         upstream = self
+        self.wanted = wanted
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -49,7 +50,7 @@ class Upstream:
 
             def _answer(self, body: dict[str, Any]) -> None:
                 upstream.heads.append(str(self.headers))
-                is_good = wanted is None or self.headers["authorization"] == f"Bearer {wanted}"
+                is_good = upstream.wanted in {None, (self.headers["authorization"] or "").removeprefix("Bearer ")}
                 data = json.dumps(body if is_good else {"error": {"message": "who are you?"}}).encode()
                 self.send_response(200 if is_good else 401)
                 self.send_header("content-type", "application/json")
@@ -88,7 +89,9 @@ def an_upstream(wanted: str | None = UPSTREAM_KEY) -> Iterator[Upstream]:
 class Gate:
     """One `tidegate gate`."""
 
-    def __init__(self, folder: Path, url: str, config: str, *arguments: str, env: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, url: str, config: str, *arguments: str, env: dict[str, str], trouble: str = ""
+    ) -> None:
         self.data, self.models = folder / "data", folder / "models"
         self.out_path, self.err_path = folder / "out", folder / "err"
         (folder / "gate.toml").write_text(config)
@@ -106,9 +109,12 @@ class Gate:
 
         def is_open() -> bool:
             assert self.process.poll() is None, self.err_path.read_text()
-            return "Stop with Ctrl-C" in self.out_path.read_text()
+            said = self.err_path.read_text() if trouble else self.out_path.read_text()
+            return (trouble or "Stop with Ctrl-C") in said
 
-        until(is_open, START_S, "the greeting")
+        until(is_open, START_S, trouble or "the greeting")
+        if trouble:
+            return
         found = re.search(r"^  API +(http://[0-9.:]+)/v1", self.out_path.read_text(), re.MULTILINE)
         assert found
         self.url = found[1]
@@ -135,8 +141,8 @@ class Gate:
 
 
 @contextmanager
-def a_gate(folder: Path, url: str, *arguments: str, config: str = "", **env: str) -> Iterator[Gate]:
-    gate = Gate(folder, url, config, *arguments, env=env)
+def a_gate(folder: Path, url: str, *arguments: str, config: str = "", trouble: str = "", **env: str) -> Iterator[Gate]:
+    gate = Gate(folder, url, config, *arguments, env=env, trouble=trouble)
     try:
         yield gate
     finally:
@@ -221,11 +227,21 @@ def test_before_a_server_without_a_key_our_keys_stay_here_too(tmp_path: Path) ->
 
 @pytest.mark.integration
 def test_a_server_that_does_not_take_the_gates_key_is_not_the_callers_fault(tmp_path: Path) -> None:
+    with an_upstream() as upstream, a_gate(tmp_path, upstream.url, *WITH_KEY, UPSTREAM_KEY=UPSTREAM_KEY) as gate:
+        key = gate.verb("callers", "create")["key"]
+        assert gate.chat(key).status == 200
+        upstream.wanted = "sk-another-one"
+        for refused in [gate.chat(key) for _ in range(2)]:
+            assert (refused.status, refused.error["code"]) in {(502, "engine_failed"), (503, "engine_unavailable")}
+            assert "who are you" not in refused.body.decode()
+
+
+@pytest.mark.integration
+def test_a_wrong_key_for_the_server_is_said_at_the_start_and_not_found_out_by_callers(tmp_path: Path) -> None:
     with (
         an_upstream() as upstream,
-        a_gate(tmp_path, upstream.url, *WITH_KEY, UPSTREAM_KEY="sk-a-wrong-one") as gate,
+        a_gate(
+            tmp_path, upstream.url, *WITH_KEY, UPSTREAM_KEY="sk-a-wrong-one", trouble="refuses the gate's key"
+        ) as gate,
     ):
-        key = gate.verb("callers", "create")["key"]
-        for refused in [gate.chat(key) for _ in range(2)]:
-            assert (refused.status, refused.error["code"]) == (502, "engine_failed")
-            assert "who are you" not in refused.body.decode()
+        assert "The gate is open" not in gate.out_path.read_text()
