@@ -55,6 +55,7 @@ def test_no_map_ever_holds_more_than_the_plan_says(
             most = (most_now, most_now)
             gate.apply(GatePlan(most_sources=most_now, most_principals=most_now))
         gate.note_dead(address, AT)
+        gate.note_guess(address, AT)
         gate.decide(Facts(address=address, lane=lane), AT)
         principal = UserId.of(who.to_bytes(8, "big"))
         held = Facts(address=address, lane=lane, bearing=Bearing.GENUINE, principal=principal, digest=bytes(32))
@@ -93,6 +94,8 @@ def test_ten_million_sources_take_no_more_memory_than_the_first_two_million() ->
         lane, bearing, is_for_holders = kinds[crc32(address) & 3]
         facts = Facts(address=address, lane=lane, bearing=bearing, requires_credential=is_for_holders)
         passed += type(gate.decide(facts, now)) is Passed
+        if number & 7 == 0:
+            gate.note_guess(address, now)
         if number % 50_000 == 0:
             assert gate.decide(KNOWN, now) == Passed(Standing.NEWCOMER)
         if number == SOURCES // 5:
