@@ -40,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[GateInstance] = []
 
     def begin(*upstreams: str, **options: object) -> GateInstance:
-        started.append(GateInstance(tmp_path, *upstreams, **{"config": QUICK, **options}))  # type: ignore[arg-type]
+        started.append(GateInstance(tmp_path, *upstreams, **{"config": QUICK, **options}))  # type: ignore[arg-type] # as named
         return started[-1]
 
     yield begin

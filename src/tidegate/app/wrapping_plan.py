@@ -90,4 +90,4 @@ def _check(given: dict[str, Any]) -> None:
 def _decode(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str | Path):
         return Path(value).expanduser()
-    raise NotImplementedError
+    raise NotImplementedError  # So msgspec wants to be told of a type that is not known here.

@@ -155,7 +155,7 @@ def _set(values: dict[str, Any], key: tuple[str, ...], value: object, *, source:
 def _decode(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, (str, Path)):
         return Path(value)
-    raise NotImplementedError
+    raise NotImplementedError  # So msgspec wants to be told of a type that is not known here.
 
 
 def _explain(message: str, values: dict[str, Any]) -> str:
