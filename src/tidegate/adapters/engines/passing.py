@@ -83,7 +83,7 @@ class PassingEngines:
         self._upstreams = upstreams
         self._clock = clock
         self.causes: dict[str, str] = {}
-        self._waiting: dict[str, set[asyncio.Timeout]] = {}
+        self._waiting: dict[str, set[Opened]] = {name: set() for name in upstreams}
         self._asked: set[str] = set()
         self._freed = asyncio.Event()
 
@@ -194,25 +194,22 @@ class PassingEngines:
     async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:
         upstream = self._upstreams[member.name]
         within_s = upstream.plan.first_s if ask.is_stream else upstream.plan.whole_s
-        opened: Opened | None = None
-        waiting = self._waiting.setdefault(member.name, set())
-        until_dead = asyncio.timeout(None)
+        waiting = self._waiting[member.name]
+        opened = upstream.ask(ask.method, ask.target, ask.headers, ask.body)
+        waiting.add(opened)
         try:
-            async with until_dead:
-                waiting.add(until_dead)
-                opened = await upstream.open(ask.method, ask.target, ask.headers, ask.body, within_s)
-                # What was compressed against our wish is for the caller to read, and nothing here.
-                meter = Meter("" if opened.is_encoded else opened.media_type.lower(), hides_usage=ask.hides_usage)
-                data = await self._first(opened, meter, ask, began_at + within_s)
+            await opened.head(within_s)
+            # What was compressed against our wish is for the caller to read, and nothing here.
+            meter = Meter("" if opened.is_encoded else opened.media_type.lower(), hides_usage=ask.hides_usage)
+            data = await self._first(opened, meter, ask, began_at + within_s)
         except BaseException as error:
-            if opened is not None:
-                opened.close()
+            opened.close()
             not_taken = _not_taken(error)
             if not_taken is None:
                 raise
             raise not_taken from error
         finally:
-            waiting.discard(until_dead)
+            waiting.discard(opened)
         return _Begun(member.name, began_at, attempts, opened, meter, data)
 
     async def _first(self, opened: Opened, meter: Meter, ask: Ask, give_up_at: float) -> bytes:
@@ -271,8 +268,8 @@ class PassingEngines:
         """Have those ask elsewhere who wait for a first word from a server that answers nobody."""
         for name, waiting in self._waiting.items():
             if self._pool.is_dead(name):
-                for until_dead in waiting:
-                    until_dead.reschedule(asyncio.get_running_loop().time())
+                for opened in waiting:
+                    opened.give_up()
                 waiting.clear()
 
     async def _probe(self, name: str) -> None:

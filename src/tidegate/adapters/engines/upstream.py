@@ -3,38 +3,36 @@
 Headers of one hop (RFC 9110 section 7.6.1) stay on their side. Nothing is
 decompressed, no redirect is followed, no cookie is kept, and no proxy of the
 environment is used: what is asked is that server and nobody else.
+
+A client of our own, because it is on the way of every request of `tidegate gate`:
+decision 0023 has what it costs, and what a general one does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
+import functools
+import ssl
+from collections import deque
 from typing import Final, Self
+from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
-from yarl import URL
 
-from tidegate.ports.upstream import Headers, UpstreamBrokeError
+from tidegate.adapters.engines.connections import ONE_HOP, Connection, Opened, UnreachableError, named_by
+from tidegate.ports.upstream import Headers
 
-_MOST_TARGETS: Final = 256
 _CONNECT_S: Final = 5.0
 _IDLE_S: Final = 2.0
 """Shorter than the patience of any server in use (uvicorn's and llama.cpp's is 5 s): it must not close first."""
 
-_CLOSING_S: Final = 0.25
-_READ_BYTES: Final = 1 << 18
-_ONE_HOP: Final = frozenset(
-    {
-        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
-        *(b"proxy-authenticate", b"proxy-authorization", b"http2-settings"),
-    }
-)
-_OUR_OWN: Final = _ONE_HOP | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_OUR_OWN: Final = ONE_HOP | {b"host", b"content-length", b"expect", b"accept-encoding"}
 _OUR_OWN_AND_KEYS: Final = _OUR_OWN | {b"authorization", b"x-api-key", b"api-key", b"cookie"}
 _USUAL: Final = frozenset({b"keep-alive", b"close"})
-_SKIPPED: Final = frozenset({"user-agent", "accept", "accept-encoding", "content-type"})
+_WITHOUT_LENGTH: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+__all__ = ["Opened", "UnreachableError", "Upstream", "UpstreamPlan"]
 
 
 class UpstreamPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,67 +46,25 @@ class UpstreamPlan(msgspec.Struct, frozen=True, kw_only=True):
     whole_s: float = 600.0
 
 
-class UnreachableError(Exception):
-    """The server did not answer. `was_sent`: it may have got the request, and may have worked on it.
-
-    `was_stale`: it may only have closed an idle connection that was used again in that moment.
-    """
-
-    def __init__(self, kind: str, *, was_sent: bool, was_stale: bool = False) -> None:
-        """`kind` is the kind of error, for the operator."""
-        super().__init__(kind)
-        self.kind = kind
-        self.was_sent = was_sent
-        self.was_stale = was_stale
-
-
-class Opened:
-    """An answer that has begun. Read it to its end (b""), or `close` it, which frees the server."""
-
-    def __init__(self, response: aiohttp.ClientResponse, silence_s: float, kept: Callable[[], None]) -> None:
-        """Its head is there. `kept` hears when its connection may be used again."""
-        self._kept = kept
-        self.status = response.status
-        self.headers: Headers = _for_next_hop(response.raw_headers, _ONE_HOP)
-        self.media_type = response.headers.get("content-type", "")
-        self.is_encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
-        self._response = response
-        self.silence_s = silence_s
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all of it was read."""
-        return self._response.content.at_eof()
-
-    async def read(self, within_s: float | None = None) -> bytes:
-        """The next bytes, b"" at the end. Raises UpstreamBrokeError; `within_s` is for what may take longer."""
-        try:
-            async with asyncio.timeout(self.silence_s if within_s is None else within_s):
-                return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # aiohttp's own time limits are TimeoutErrors too.
-            raise UpstreamBrokeError(type(error).__name__) from error
-
-    def close(self) -> None:
-        """Let go: a connection whose answer is complete is used again, any other is closed."""
-        if self.is_complete:
-            self._kept()
-        self._response.release()
-
-
 class Upstream:
     """A server at a URL. `key` stands in for whatever the callers show; an empty one for nothing, None passes it on."""
 
     def __init__(self, url: str, key: str | None, plan: UpstreamPlan) -> None:
-        """Nothing is connected before `open`. Use it as a context."""
+        """Nothing is connected before the first request. Use it as a context, which closes all connections."""
         self.url = url
         self.plan = plan
-        self._base = url.rstrip("/").removesuffix("/v1")
+        parts = urlsplit(url)
+        self._host, self._is_tls = parts.hostname or "", parts.scheme == "https"
+        self._port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 80)
+        self._prefix = parts.path.rstrip("/").removesuffix("/v1").rstrip("/").encode()
+        self._named = _named(self._host, parts.port)
         self._key = key
-        self._targets: dict[str, URL] = {}
-        self._http: aiohttp.ClientSession | None = None
-        self._answered_at = float("-inf")
-        self._closed_at: float | None = None
+        self._left_out = _OUR_OWN if key is None else _OUR_OWN_AND_KEYS
+        shown = key.encode() if key else b""
+        self._shown = b"authorization: Bearer %b\r\nx-api-key: %b\r\n" % (shown, shown) if key else b""
+        self._idle: deque[Connection] = deque()
+        self._connections: set[Connection] = set()
+        self._reaping: asyncio.TimerHandle | None = None
 
     @property
     def has_own_key(self) -> bool:
@@ -116,84 +72,120 @@ class Upstream:
         return bool(self._key)
 
     async def __aenter__(self) -> Self:
-        """Have a pool of connections, empty yet."""
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S, enable_cleanup_closed=False),
-            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_connect=_CONNECT_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=_READ_BYTES,
-            skip_auto_headers=_SKIPPED,
-            trust_env=False,
-        )
+        """Have no connection yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
-        if self._http is not None:
-            await self._http.close()
+        if self._reaping is not None:
+            self._reaping.cancel()
+        for connection in self._connections:
+            connection.transport.abort()
+
+    def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Opened:
+        """Send one request. Wait for the head of its answer, and close it in any case.
+
+        Raises ValueError for what would be more than one request.
+        """
+        request = self._request(method, target, headers, body)
+        opened = Opened(self.plan.silence_s, is_bodiless=method == "HEAD")
+        connection = self._free()
+        if connection is None:
+            opened.connecting = asyncio.get_running_loop().create_task(self._connect(opened, request))
+        else:
+            connection.ask(opened, request)
+        return opened
 
     async def open(self, method: str, target: str, headers: Headers, body: bytes, within_s: float) -> Opened:
         """Send one request and wait for the head of its answer. Raises UnreachableError.
 
         Cancelling it closes the connection, by which servers notice that nobody waits.
         """
-        assert self._http is not None, "it was entered"
-        sending = self._http.request(
-            method,
-            self._target(target),
-            data=body or None,
-            headers=self._headers(headers),
-            allow_redirects=False,
-        )
+        opened = self.ask(method, target, headers, body)
         try:
-            async with asyncio.timeout(within_s):
-                response = await sending
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            raise UnreachableError(type(error).__name__, was_sent=False) from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise UnreachableError(type(error).__name__, was_sent=True, was_stale=self._was_stale()) from error
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise UnreachableError(type(error).__name__, was_sent=True) from error
-        return Opened(response, self.plan.silence_s, self._was_kept)
+            await opened.head(within_s)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
-    def _was_kept(self) -> None:
-        self._answered_at, self._closed_at = time.monotonic(), None
+    # ------------------------------------------------------------ connections
 
-    def _was_stale(self) -> bool:
-        """Whether it was idle connections that were closed: all at about the same time, soon after an answer."""
-        now = time.monotonic()
-        self._closed_at = now if self._closed_at is None else self._closed_at
-        return now - self._answered_at < 2 * _IDLE_S and now - self._closed_at < _CLOSING_S
+    def _free(self) -> Connection | None:
+        """The connection that was used last, of those that may be used again."""
+        idle, since = self._idle, asyncio.get_running_loop().time() - _IDLE_S
+        while idle:
+            connection = idle.pop()
+            if connection.idle_since >= since and not connection.transport.is_closing():
+                return connection
+            connection.transport.abort()
+        return None
 
-    def _target(self, target: str) -> URL:
-        url = self._targets.get(target)
-        if url is None:
-            url = URL(self._base + target, encoded=True)
-            if len(self._targets) < _MOST_TARGETS:
-                self._targets[target] = url
-        return url
+    async def _connect(self, opened: Opened, request: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._kept, self._connections.discard),
+                    self._host,
+                    self._port,
+                    ssl=_tls() if self._is_tls else None,
+                    server_hostname=self._host if self._is_tls else None,
+                )
+        except (OSError, ValueError) as error:
+            # A name that cannot be one is a ValueError; all else that goes wrong here is an OSError.
+            opened.fail(UnreachableError(type(error).__name__, was_sent=False))
+            return
+        self._connections.add(connection)
+        if opened.is_closed:
+            connection.transport.abort()
+        else:
+            connection.ask(opened, request)
 
-    def _headers(self, headers: Headers) -> list[tuple[str, str]]:
-        left_out = _OUR_OWN if self._key is None else _OUR_OWN_AND_KEYS
-        named = [(name.decode("latin-1"), _text(value)) for name, value in _for_next_hop(headers, left_out)]
-        if self._key:
-            named.append(("authorization", f"Bearer {self._key}"))
-            named.append(("x-api-key", self._key))
-        return named
+    def _kept(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle.append(connection)
+        if self._reaping is None:
+            self._reaping = loop.call_later(_IDLE_S, self._reap)
+
+    def _reap(self) -> None:
+        """Close what nobody has used for a while, and look again later if there is more."""
+        loop = asyncio.get_running_loop()
+        idle, since = self._idle, loop.time() - _IDLE_S
+        while idle and (idle[0].idle_since < since or idle[0].transport.is_closing()):
+            idle.popleft().transport.abort()
+        self._reaping = loop.call_later(_IDLE_S / 4, self._reap) if idle else None
+
+    # ------------------------------------------------------------ requests
+
+    def _request(self, method: str, target: str, headers: Headers, body: bytes) -> bytes:
+        left_out = self._left_out
+        fields = [field for field in headers if field[0].lower() not in left_out]
+        for name, value in headers:
+            if name.lower() == b"connection" and value.lower() not in _USUAL:
+                named = named_by(value)
+                fields = [field for field in fields if field[0].lower() not in named]
+        lines = [
+            b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%b"
+            % (method.encode("ascii"), self._prefix, target.encode("latin-1"), self._named, self._shown),
+            *[b"%b: %b\r\n" % field for field in fields],
+        ]
+        if body or method not in _WITHOUT_LENGTH:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        head = b"".join(lines)
+        if not (head.count(b"\n") == head.count(b"\r") == len(lines) + 1 + 2 * bool(self._shown)):
+            msg = "a line break within a line of a request"
+            raise ValueError(msg)
+        return b"%b\r\n%b" % (head, body)
 
 
-def _for_next_hop(headers: Iterable[tuple[bytes, bytes]], left_out: frozenset[bytes]) -> Headers:
-    """Leave out what is for one hop, by its name or by what `Connection` names (RFC 9110 section 7.6.1)."""
-    told = [value.lower() for name, value in headers if name.lower() == b"connection"]
-    if any(value not in _USUAL for value in told):
-        left_out |= {word.strip() for word in b",".join(told).split(b",")}
-    return tuple(field for field in headers if field[0].lower() not in left_out)
+def _named(host: str, port: int | None) -> bytes:
+    """What stands in `Host` (RFC 9110 section 7.2)."""
+    named = f"[{host}]".encode("ascii") if ":" in host else host.encode("idna")
+    return named if port is None else b"%b:%d" % (named, port)
 
 
-def _text(value: bytes) -> str:
-    # It is written as UTF-8 again: so what came as that goes on as it came.
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
