@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import ClientLeftError, Exchange
@@ -24,27 +24,47 @@ _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 async def read(request: Request, limit_bytes: int) -> bytes:
     """Read the whole body; raises a Refusal as soon as it is known to be larger than `limit_bytes`."""
-    exchange: Exchange = request.state.exchange
-    if _declared_bytes(request) > limit_bytes:
-        if "expect" not in request.headers:  # One that asks first has not begun to write.
-            await _discard(request.stream(), exchange)
+    return await read_from(request.scope, request.receive, limit_bytes)
+
+
+async def read_from(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """`read` without a request object: what is passed on has no other use for one."""
+    exchange: Exchange = scope["state"]["exchange"]
+    declared_bytes, expects = 0, False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            declared_bytes = _number(value)
+        elif name == b"expect":
+            expects = True
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise Refusal(
+                Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding"
+            )
+    if declared_bytes > limit_bytes:
+        if not expects:  # One that asks first has not begun to write.
+            await _discard(receive, exchange)
         raise too_large(limit_bytes)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(Reason.UNSUPPORTED_VALUE, "Compressed request bodies are not accepted.", param="content-encoding")
     pieces: list[bytes] = []
-    stream = request.stream()
-    try:
-        async for piece in stream:
-            exchange.bytes_in += len(piece)
-            if exchange.bytes_in > limit_bytes:
-                pieces.clear()
-                await _discard(stream, exchange)
-                raise too_large(limit_bytes)
-            pieces.append(piece)
-    except ClientDisconnect:
-        raise ClientLeftError from None
+    more = True
+    while more:
+        piece, more = await _next(receive)
+        exchange.bytes_in += len(piece)
+        if exchange.bytes_in > limit_bytes:
+            pieces.clear()
+            exchange.is_body_read = not more
+            if more:
+                await _discard(receive, exchange)
+            raise too_large(limit_bytes)
+        pieces.append(piece)
     exchange.is_body_read = True
-    return b"".join(pieces)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientLeftError
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def seen_bytes(request: Request) -> int:
@@ -54,24 +74,27 @@ def seen_bytes(request: Request) -> int:
 
 
 def _declared_bytes(request: Request) -> int:
-    declared = request.headers.get("content-length", "")
-    return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0
+    return _number(request.headers.get("content-length", "").encode("latin-1"))
 
 
-async def _discard(stream: AsyncIterator[bytes], exchange: Exchange) -> None:
+def _number(declared: bytes) -> int:
+    return int(declared[:20]) if declared.isdigit() else 0
+
+
+async def _discard(receive: Receive, exchange: Exchange) -> None:
     """Let the caller finish writing, within bounds: one that is cut off in the middle never reads why."""
     enough_bytes = exchange.bytes_in + _DISCARDED_BYTES
     try:
         async with asyncio.timeout(_DISCARDING_S):
-            async for piece in stream:
+            more = True
+            while more:
+                piece, more = await _next(receive)
                 exchange.bytes_in += len(piece)
                 if exchange.bytes_in > enough_bytes:
                     return
             exchange.is_body_read = True
     except TimeoutError:
         return
-    except ClientDisconnect:
-        raise ClientLeftError from None
 
 
 def decode(body: bytes, kind: type[T], at: str = "") -> T:

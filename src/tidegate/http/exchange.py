@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,6 +14,21 @@ from tidegate.services.timing import Timing
 
 GIVEN_UP: Final = "given_up"
 """Where in a request's state a server says why it has ended a body; the application sees a caller who left."""
+
+
+CALLER: Final = "caller"
+"""Where in a request's state the connection is that it came on."""
+
+
+class Caller(Protocol):
+    """The connection that a request came on, as whoever answers it sees it. `when_left` is told once.
+
+    `is_write_paused`: more lies here to be sent than the caller takes.
+    """
+
+    has_left: bool
+    is_write_paused: bool
+    when_left: Callable[[], None] | None
 
 
 class Exchange(msgspec.Struct, kw_only=True):

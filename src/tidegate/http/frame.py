@@ -52,8 +52,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                told = {"x-request-id": exchange.id, **(exchange.told() if exchange.told else {})}
-                own = [(name.encode(), value.encode()) for name, value in told.items()]
+                own = [(b"x-request-id", exchange.id.encode())]
+                if exchange.told is not None:
+                    own += [(name.encode(), value.encode()) for name, value in exchange.told().items()]
                 message["headers"] = [*message["headers"], *own]
             elif message["type"] == "http.response.body":
                 exchange.bytes_out += len(message.get("body", b""))
@@ -83,27 +84,31 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         if given_up is not None:
             # It was the server that left, in words of its own.
             left, exchange.reason, exchange.status = False, given_up, WIRE[given_up].status
-        finished = RequestFinished(
-            t=self.clock(),
-            level=Level.ERROR if exchange.reason in OUR_FAULTS else Level.INFO,
-            id=exchange.id,
-            route=exchange.route,
-            status=499 if left else exchange.status,
-            total_s=total_s,
-            bytes_in=exchange.bytes_in,
-            bytes_out=exchange.bytes_out,
-            reason=exchange.reason,
-            src=exchange.source,
-            net=exchange.network,
-            acct=exchange.account,
-            sess=exchange.session,
-            key=exchange.key,
-            stream=exchange.is_stream,
-            max_tok=exchange.max_tokens,
-            abandoned=left or None,
-            retry=_retry_count(scope),
+        timing = exchange.timing
+        figures = {} if timing is None else timing.figures()
+        self.journal.record(
+            RequestFinished(
+                t=self.clock(),
+                level=Level.ERROR if exchange.reason in OUR_FAULTS else Level.INFO,
+                id=exchange.id,
+                route=exchange.route,
+                status=499 if left else exchange.status,
+                total_s=total_s,
+                bytes_in=exchange.bytes_in,
+                bytes_out=exchange.bytes_out,
+                reason=exchange.reason,
+                src=exchange.source,
+                net=exchange.network,
+                acct=exchange.account,
+                sess=exchange.session,
+                key=exchange.key,
+                stream=exchange.is_stream,
+                max_tok=exchange.max_tokens,
+                abandoned=left or None,
+                retry=_retry_count(scope),
+                **figures,
+            )
         )
-        self.journal.record(exchange.timing.written_into(finished) if exchange.timing else finished)
 
 
 @functools.lru_cache(_MOST_REMEMBERED)

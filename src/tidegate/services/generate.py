@@ -93,7 +93,8 @@ class Generation(Generic[C, E]):
         self._is_begun = False
         self._read_tokens = 0
         self._events: AsyncGenerator[E, None] | None = None
-        self._pulling: asyncio.Timeout | None = None
+        self._pulling: asyncio.Task[object] | None = None
+        self._is_stopped = False
         self._cut: Cut | None = None
         self._freeing: asyncio.Task[None] | None = None
         self._first: E | Waiting | None = None
@@ -178,14 +179,16 @@ class Generation(Generic[C, E]):
         """The engine's next event, None at the end. Raises what became of it instead."""
         event: E | None = None
         while self._cut is None:
+            task = asyncio.current_task()
             assert self._events is not None, "the engine was asked"
+            assert task is not None, "somebody runs this"
+            self._pulling, cancelling = task, task.cancelling()
             try:
-                # The only way to stop an engine's stream that somebody waits on is to stop that somebody.
-                async with asyncio.timeout(None) as self._pulling:
-                    event = await anext(self._events, None)
+                event = await anext(self._events, None)
                 break
-            except TimeoutError:
-                if self._cut is None:
+            except asyncio.CancelledError:
+                # Stopped by the cut, and by nobody else.
+                if not self._is_stopped or task.cancelling() - 1 > cancelling:
                     raise
             except ContextExceededError:
                 instead = next(self._shorter, None)
@@ -195,6 +198,9 @@ class Generation(Generic[C, E]):
                 self._events = self._engine.generate(instead, self._place)
             finally:
                 self._pulling = None
+                if self._is_stopped:
+                    self._is_stopped = False
+                    task.uncancel()
         if self._cut is not None:
             # What came in this very moment was not counted: it is not told, either.
             event = None
@@ -228,7 +234,9 @@ class Generation(Generic[C, E]):
             return
         self._cut = cut
         if self._pulling is not None:
-            self._pulling.reschedule(0.0)
+            # The only way to stop an engine's stream that somebody waits on is to stop that somebody.
+            self._is_stopped = True
+            self._pulling.cancel()
         else:
             self._freeing = self._admission.free(self._free(cut))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 
 class Lifecycle:
@@ -21,6 +22,7 @@ class Lifecycle:
         self.idle = asyncio.Event()
         self.idle.set()
         self.expired = asyncio.Event()
+        self._request = _Running(self)
 
     @property
     def is_draining(self) -> bool:
@@ -44,14 +46,13 @@ class Lifecycle:
         for told in list(self._told_of_the_end):
             told()
 
-    @contextlib.contextmanager
-    def ending(self, told: Callable[[], None]) -> Iterator[None]:
-        """Have `told` called if the drain limit passes meanwhile."""
+    def when_ending(self, told: Callable[[], None]) -> None:
+        """Have `told` called if the drain limit passes, until it is taken back."""
         self._told_of_the_end.add(told)
-        try:
-            yield
-        finally:
-            self._told_of_the_end.discard(told)
+
+    def take_back(self, told: Callable[[], None]) -> None:
+        """Nobody need be told any more."""
+        self._told_of_the_end.discard(told)
 
     @property
     def answering(self) -> int:
@@ -67,14 +68,25 @@ class Lifecycle:
         finally:
             self._listening -= 1
 
-    @contextlib.contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> AbstractContextManager[None]:
         """Count one request, or one reply that nobody waits for, as running."""
-        self.running += 1
-        self.idle.clear()
-        try:
-            yield
-        finally:
-            self.running -= 1
-            if not self.running:
-                self.idle.set()
+        return self._request
+
+
+class _Running:
+    """One more request, for as long as one is in it; the same for all of them."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+
+    def __enter__(self) -> None:
+        lifecycle = self._lifecycle
+        lifecycle.running += 1
+        if lifecycle.running == 1:
+            lifecycle.idle.clear()
+
+    def __exit__(self, *_: object) -> None:
+        lifecycle = self._lifecycle
+        lifecycle.running -= 1
+        if not lifecycle.running:
+            lifecycle.idle.set()

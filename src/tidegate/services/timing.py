@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from tidegate.core.events import RequestFinished
@@ -36,21 +38,24 @@ class Timing(msgspec.Struct, kw_only=True):
             return None
         return (self.service_s - self.ttft_s) / (self.deltas - 1)
 
+    def figures(self) -> dict[str, Any]:
+        """What a RequestFinished tells of it, by the names that it has there."""
+        usage = self.usage
+        return {
+            "standing": self.standing,
+            "cost": self.cost,
+            "in_tok": usage.prompt_tokens if usage else None,
+            "cached_tok": usage.cached_tokens if usage else None,
+            "out_tok": usage.completion_tokens if usage else self.deltas or None,
+            "queue_s": self.queue_s,
+            "ttft_s": self.ttft_s,
+            "service_s": self.service_s,
+            "gap_s": self.gap_s,
+            "finish": self.finish,
+            "replica": self.replica,
+            "attempts": self.attempts if self.attempts > 1 else None,
+        }
+
     def written_into(self, finished: RequestFinished) -> RequestFinished:
         """The log's line for the request that this was the answer to."""
-        usage = self.usage
-        return msgspec.structs.replace(
-            finished,
-            standing=self.standing,
-            cost=self.cost,
-            in_tok=usage.prompt_tokens if usage else None,
-            cached_tok=usage.cached_tokens if usage else None,
-            out_tok=usage.completion_tokens if usage else self.deltas or None,
-            queue_s=self.queue_s,
-            ttft_s=self.ttft_s,
-            service_s=self.service_s,
-            gap_s=self.gap_s,
-            finish=self.finish,
-            replica=self.replica,
-            attempts=self.attempts if self.attempts > 1 else None,
-        )
+        return msgspec.structs.replace(finished, **self.figures())

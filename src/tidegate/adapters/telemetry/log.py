@@ -6,6 +6,7 @@ only where they spoke and what kind of error they had is kept.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import logging.handlers
@@ -13,11 +14,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import msgspec
 
 from tidegate.core.events import AnyEvent, Level, LibrarySpoke, Site
+
+
+_WRITTEN_AT_ONCE_CHARS: Final = 1 << 16
 
 
 class _Quiet(logging.Handler):
@@ -69,7 +73,11 @@ class _Entry(logging.LogRecord):
 
 
 class JsonLog:
-    """A Journal that writes lines to a rotated file and, if wanted, to a stream."""
+    """A Journal that writes lines to a rotated file and, if wanted, to a stream.
+
+    What is recorded while an event loop is at work is written when it has done what it is at: many requests that
+    end in the same moment are one write.
+    """
 
     def __init__(self, path: Path, *, max_bytes: int, kept_files: int, echo: TextIO | None = None) -> None:
         """Open the file for appending; raises OSError when that is not possible."""
@@ -80,15 +88,32 @@ class JsonLog:
         path.chmod(0o600)
         if echo is not None:
             self._handlers.append(_Echo(echo))
+        self._lines: list[str] = []
+        self._chars = 0
 
     def record(self, event: AnyEvent) -> None:
-        """Write one line."""
-        entry = _Entry(self._encoder.encode(event).decode())
-        for handler in self._handlers:
-            handler.handle(entry)
+        """Write one line, at once or in a moment."""
+        line = self._encoder.encode(event).decode()
+        self._lines.append(line)
+        self._chars += len(line)
+        if self._chars >= _WRITTEN_AT_ONCE_CHARS:
+            self._write()
+        elif len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self._write)
+            except RuntimeError:
+                self._write()  # No loop here: a thread, or the program begins or ends.
+
+    def _write(self) -> None:
+        lines, self._lines, self._chars = self._lines, [], 0
+        if lines:
+            entry = _Entry("\n".join(lines))
+            for handler in self._handlers:
+                handler.handle(entry)
 
     def close(self) -> None:
         """Write out and close."""
+        self._write()
         for handler in self._handlers:
             handler.close()
 

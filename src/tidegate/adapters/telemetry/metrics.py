@@ -164,6 +164,10 @@ class Metrics:
             registry=registry,
         )
         self._engines: dict[Replica | None, EngineChanged] = {}
+        # Looking a series up by its labels takes longer than counting in it. As many as there are labels, no more.
+        self._counted: dict[tuple[object, ...], Counter] = {}
+        self._tokens_of = {kind: self._tokens.labels(kind) for kind in TokenKind}
+        self._waits: dict[str, tuple[Histogram, Histogram]] = {}
         self._different = Gauge(
             "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
         )
@@ -232,22 +236,35 @@ class Metrics:
         self._restarts.set(sum(one.restarts for one in self._engines.values()))
 
     def _count(self, event: RequestFinished) -> None:
-        self._requests.labels(event.route, event.status, event.reason or NO_REASON).inc()
+        named = (event.route, event.status, event.reason)
+        counted = self._counted.get(named)
+        if counted is None:
+            counted = self._counted[named] = self._requests.labels(event.route, event.status, event.reason or NO_REASON)
+        counted.inc()
         for kind, tokens in (
             (TokenKind.PROMPT, event.in_tok),
             (TokenKind.CACHED, event.cached_tok),
             (TokenKind.COMPLETION, event.out_tok),
         ):
             if tokens:
-                self._tokens.labels(kind).inc(tokens)
+                self._tokens_of[kind].inc(tokens)
         if event.abandoned:
             self._abandoned.inc()
-        standing = event.standing or NO_STANDING
-        for histogram, value in ((self._queue, event.queue_s), (self._ttft, event.ttft_s)):
-            if value is not None:
-                histogram.labels(standing).observe(value)
+        queue_s, ttft_s = event.queue_s, event.ttft_s
+        if queue_s is not None or ttft_s is not None:
+            queue, ttft = self._waits_of(event.standing or NO_STANDING)
+            if queue_s is not None:
+                queue.observe(queue_s)
+            if ttft_s is not None:
+                ttft.observe(ttft_s)
         if event.gap_s is not None:
             self._gap.observe(event.gap_s)
+
+    def _waits_of(self, standing: str) -> tuple[Histogram, Histogram]:
+        waits = self._waits.get(standing)
+        if waits is None:
+            waits = self._waits[standing] = (self._queue.labels(standing), self._ttft.labels(standing))
+        return waits
 
     def looked(self, look: Look) -> None:
         """Count one look at whether it is still the same model; the log has a line only of what changes."""

@@ -33,6 +33,7 @@ import httptools
 from tidegate.core.admission.addresses import keys_of
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS
+from tidegate.http.exchange import CALLER
 from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, DRAINING, HEAD, Connections
 from tidegate.http.gate.guard import DRAINED_BYTES, Entered, Guard, Peer
 from tidegate.http.gate.heads import Heads, Plain, new_parser
@@ -116,7 +117,7 @@ class GateProtocol(TimedProtocol):
         if not isinstance(judged, Answer):
             self._entered = judged
             return False
-        if self._is_write_paused:
+        if self.is_write_paused:
             # It asks and does not read: its refusals shall not pile up here.
             self.transport.abort()
             return True
@@ -320,7 +321,7 @@ class GateProtocol(TimedProtocol):
             self._write(refusal, CLOSE)
             self._end()
             return
-        if self._is_write_paused:
+        if self.is_write_paused:
             # It asks and does not read: its refusals shall not pile up here.
             self.transport.abort()
             return
@@ -344,6 +345,7 @@ class GateProtocol(TimedProtocol):
             self.is_known = entered.decision.standing not in STRANGERS
             self.scope["client"] = entered.client
             self.scope["state"]["gate"] = entered.decision
+        self.scope["state"][CALLER] = self
         self.is_fresh = self.is_extra = False
         self._turn(BODY)
         super().on_headers_complete()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from uvicorn.config import Config
@@ -89,10 +90,12 @@ class TimedProtocol(HttpToolsProtocol):
     is_extra: bool = False
     shelf: Shelf | None = None
     counted_as: bytes | None = None
+    has_left: bool = False
+    is_write_paused: bool = False
+    when_left: Callable[[], None] | None = None
     _is_entered: bool = False
     _is_moved: bool = False
     _is_refused: bool = False
-    _is_write_paused: bool = False
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **settings: Any) -> None:
         """As the server makes it.
@@ -125,6 +128,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let everybody know who waits for this connection."""
+        self.has_left = True
+        if self.when_left is not None:
+            self.when_left()
         if self.scheme is None:  # No application has heard of it.
             self.connections.discard(self)
             self.parser = None  # type: ignore[assignment] # as uvicorn has it: they hold each other
@@ -242,13 +248,13 @@ class TimedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         """More lies here to be sent than the caller takes."""
-        self._is_write_paused = True
+        self.is_write_paused = True
         if self.scheme is not None:
             super().pause_writing()
 
     def resume_writing(self) -> None:
         """The caller has taken most of it."""
-        self._is_write_paused = False
+        self.is_write_paused = False
         if self.scheme is not None:
             super().resume_writing()
 
@@ -265,7 +271,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.scheme = "https" if asked("sslcontext") else "http"
         self.flow = FlowControl(self.transport)
         self._ending = _Ending(self)
-        if self._is_write_paused:
+        if self.is_write_paused:
             self.flow.pause_writing()
 
     def _turn(self, phase: Phase) -> None:

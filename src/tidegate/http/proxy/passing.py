@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from tidegate.core.admission.claims import Claim, Place
@@ -22,7 +21,7 @@ from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
-from tidegate.http.exchange import Exchange
+from tidegate.http.exchange import CALLER, Exchange
 from tidegate.http.failing import refusing
 from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
@@ -48,6 +47,7 @@ _SAYING_WHO: Final = frozenset(
         *(b"x-http-method-override", b"x-original-url", b"x-rewrite-url"),
     }
 )
+_NOTHING: Final = contextlib.nullcontext()
 _NO_PLACE: Final = Place(0, is_warm=False)
 MOST_READ_AT_ONCE: Final = 256
 """Requests that ask nothing of the engine, passed on at the same time."""
@@ -108,17 +108,16 @@ class Proxy:
         exchange: Exchange = scope["state"]["exchange"]
         if not Addresses.is_served(entry):
             self._nothing_here(raw)
-        request = Request(scope, receive)
-        body = b"" if method in {"GET", "HEAD"} else await bodies.read(request, self._max_body_bytes)
+        body = b"" if method in {"GET", "HEAD"} else await bodies.read_from(scope, receive, self._max_body_bytes)
         query: bytes = scope["query_string"]
         target = (raw + b"?" + query if query else raw).decode("latin-1")
         headers = alone(_for_the_next_hop(scope))
         if entry.lane == "inference":
             exchange.route = RouteKind.CHAT
-            await self._ask(scope, request, send, target, headers, body)
+            await self._ask(scope, send, target, headers, body)
         else:
             ask = Ask(method=method, target=target, headers=headers, body=body, is_answer=False)
-            await self._read(scope, receive, send, ask)
+            await self._read(scope, send, ask)
 
     def _nothing_here(self, raw: bytes) -> None:
         methods = self._addresses.methods(raw)
@@ -131,12 +130,10 @@ class Proxy:
 
     # ------------------------------------------------------------ what asks the engine
 
-    async def _ask(
-        self, scope: Scope, request: Request, send: Send, target: str, headers: Headers, body: bytes
-    ) -> None:
+    async def _ask(self, scope: Scope, send: Send, target: str, headers: Headers, body: bytes) -> None:
         exchange: Exchange = scope["state"]["exchange"]
         principal = self._keys.principal(headers)
-        asked = asking.read(scope["path"], body, request.headers.get("content-type", ""))
+        asked = asking.read(scope["path"], body, _content_type(headers))
         exchange.is_stream, exchange.max_tokens = asked.is_stream, asked.max_tokens
         ask = Ask(
             method=scope["method"],
@@ -161,10 +158,8 @@ class Proxy:
         )
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
-            with refusing(), unheard or contextlib.nullcontext():
-                async with Watch(request.receive, self._lifecycle) as watch:
-                    await passing.begin()
-                    await sending.run(passing.events(), watch)
+            with refusing(), unheard or _NOTHING, Watch(scope["state"][CALLER], self._lifecycle) as watch:
+                await sending.run(passing.events(), watch)
         except Refusal as refusal:
             await passing.close()
             await sending.end(refusal)
@@ -247,7 +242,7 @@ class Proxy:
 
     # ------------------------------------------------------------ what only reads
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send, ask: Ask) -> None:
+    async def _read(self, scope: Scope, send: Send, ask: Ask) -> None:
         """Pass something on that asks nothing of the engine, a bounded number at a time."""
         if self._reading >= MOST_READ_AT_ONCE:
             raise Refusal(
@@ -258,13 +253,19 @@ class Proxy:
         self._reading += 1
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
-            with refusing():
-                async with Watch(receive, self._lifecycle) as watch:
-                    await sending.run(self._upstreams.generate(ask, _NO_PLACE), watch)
+            with refusing(), Watch(scope["state"][CALLER], self._lifecycle) as watch:
+                await sending.run(self._upstreams.generate(ask, _NO_PLACE), watch)
         except Refusal as refusal:
             await sending.end(refusal)
         finally:
             self._reading -= 1
+
+
+def _content_type(headers: Headers) -> str:
+    for name, value in headers:
+        if name == b"content-type":
+            return value.decode("latin-1")
+    return ""
 
 
 def _raw(scope: Scope) -> bytes:

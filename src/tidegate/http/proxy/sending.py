@@ -1,8 +1,8 @@
 """Sends an answer on as it comes, for as long as somebody reads it.
 
-One listener for each request hears that its caller has left; that nobody takes
-what is sent, and that the service stops, are heard without any. Whatever it is
-ends the task that sends, wherever that waits, and what it holds is freed.
+That its caller has left, that nobody takes what is sent, and that the service stops
+are heard without a task that listens. Whatever it is ends the task that sends,
+wherever that waits, and what it holds is freed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Send
 
 from tidegate.core.admission.claims import Waiting
 from tidegate.core.reasons import Reason
-from tidegate.http.exchange import ClientLeftError, Exchange
+from tidegate.http.exchange import Caller, ClientLeftError, Exchange
 from tidegate.http.refusals import Refusal
 from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
 from tidegate.ports.upstream import Head, Piece
@@ -41,49 +41,40 @@ class Watch:
     Raises ClientLeftError or a Refusal in its stead. The request's body must have been read.
     """
 
-    def __init__(self, receive: Receive, lifecycle: Lifecycle) -> None:
+    def __init__(self, caller: Caller, lifecycle: Lifecycle) -> None:
         """Nothing is watched before it is entered."""
-        self.sending_since: float | None = None
-        self._receive = receive
-        self._ending = lifecycle.ending(self._expired)
+        self._caller = caller
+        self._lifecycle = lifecycle
         self._why: Exception | None = None
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         """Begin to watch."""
         task = asyncio.current_task()
         assert task is not None, "somebody runs this"
         self._task, self._cancelling = task, task.cancelling()
-        self._loop = asyncio.get_running_loop()
-        self._listening = self._loop.create_task(self._listen())
-        self._timer = self._loop.call_later(UNREAD_LIMIT_S / 4, self._look)
-        self._ending.__enter__()
+        self._lifecycle.when_ending(self._expired)
+        self._caller.when_left = self._left
+        if self._caller.has_left:
+            self._left()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End watching."""
-        self._ending.__exit__(None, None, None)
-        self._timer.cancel()
-        self._listening.cancel()
-        if self._why is not None and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
+        self._caller.when_left = None
+        self._lifecycle.take_back(self._expired)
+        if self._why is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self._why from error
 
-    def now(self) -> float:
-        """Seconds of the clock by which it is watched."""
-        return self._loop.time()
+    def patience(self) -> asyncio.TimerHandle | None:
+        """End it soon, where more lies here than the caller takes; cancel that once something was taken."""
+        if not self._caller.is_write_paused:
+            return None
+        return asyncio.get_running_loop().call_later(UNREAD_LIMIT_S, self._left)
 
-    async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def _left(self) -> None:
         self._end(ClientLeftError())
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        if self.sending_since is not None and now - self.sending_since >= UNREAD_LIMIT_S:
-            self._end(ClientLeftError())
-        else:
-            self._timer = self._loop.call_later(UNREAD_LIMIT_S / 4, self._look)
 
     def _expired(self) -> None:
         sentence = "The service is being stopped or restarted, and ended this answer."
@@ -159,9 +150,12 @@ class Sending:
             await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
     async def _body(self, data: bytes, *, is_last: bool = False) -> None:
-        self._watch.sending_since = self._watch.now()
-        await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
-        self._watch.sending_since = None
+        late = self._watch.patience()
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        finally:
+            if late is not None:
+                late.cancel()
 
 
 def _as_event(data: bytes, status: int) -> bytes:
