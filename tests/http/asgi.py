@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Send
 
-from tidegate.http.exchange import CALLER
-
 _PATIENCE_S = 10.0
-
-
-class Line:
-    """A connection as the application sees it."""
-
-    has_left = False
-    is_write_paused = False
-    when_left: Callable[[], None] | None = None
 
 
 class Visit:
@@ -52,9 +42,7 @@ class Visit:
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()],
             "client": client,
             "server": ("127.0.0.1", 8080),
-            "state": {CALLER: (line := Line())},
         }
-        self.line = line
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         for index, piece in enumerate(pieces):
             self._inbox.put_nowait(
@@ -92,10 +80,7 @@ class Visit:
 
     def leave(self) -> None:
         """Close the connection from the caller's side."""
-        self.line.has_left = True
         self._inbox.put_nowait({"type": "http.disconnect"})
-        if self.line.when_left is not None:
-            self.line.when_left()
 
     async def finish(self) -> Visit:
         """Wait for the application to be done with it."""

@@ -57,6 +57,7 @@ async def test_no_word_of_a_caller_an_engine_or_an_exception_reaches_the_log(
 
     for event in service.journal.events:
         log.record(event)
+    log.close()
 
     written = (tmp_path / "events.jsonl").read_text("utf-8")
     assert len(written.splitlines()) == len(service.journal.events) + 1

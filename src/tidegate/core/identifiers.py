@@ -34,7 +34,10 @@ class Identifier(str):
     @classmethod
     def of(cls, entropy: bytes) -> Self:
         """Make one from 8 to 16 random bytes."""
-        return cls(f"{cls.prefix}_{entropy.hex()}")
+        if not 8 <= len(entropy) <= 16:  # noqa: PLR2004 - as the class says
+            msg = f"not a {cls.__name__}: expected 8 to 16 bytes"
+            raise ValueError(msg)
+        return super().__new__(cls, f"{cls.prefix}_{entropy.hex()}")  # It has the shape.
 
     @property
     def entropy(self) -> bytes:

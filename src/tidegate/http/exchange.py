@@ -21,14 +21,18 @@ CALLER: Final = "caller"
 
 
 class Caller(Protocol):
-    """The connection that a request came on, as whoever answers it sees it. `when_left` is told once.
+    """The connection that a request came on, as whoever answers it sees it.
 
-    `is_write_paused`: more lies here to be sent than the caller takes.
+    `is_write_paused`: more lies here to be sent than the caller takes, or nobody can tell.
     """
 
-    has_left: bool
     is_write_paused: bool
-    when_left: Callable[[], None] | None
+
+    def listen(self, left: Callable[[], None]) -> None:
+        """Have `left` called once the caller has gone, at once where that has happened."""
+
+    def hush(self) -> None:
+        """Nobody listens any more."""
 
 
 class Exchange(msgspec.Struct, kw_only=True):

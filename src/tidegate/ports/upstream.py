@@ -13,7 +13,7 @@ from tidegate.core.generation.call import Usage
 from tidegate.ports.engine import EngineBrokeError, EngineUnavailableError
 
 Headers = tuple[tuple[bytes, bytes], ...]
-"""Names and values as they were written."""
+"""Names in lower case, and values as they were written."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

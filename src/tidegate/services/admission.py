@@ -155,7 +155,8 @@ class Admission:
                 self._seat(inside, entered.place)
         else:
             self._settle(bill, 0)
-        self._carry_out(acts)
+        if acts:
+            self._carry_out(acts)
         match entered:
             case Shed(retry_after_s=retry_after_s):
                 raise OverloadedError(retry_after_s)
@@ -312,7 +313,7 @@ class Admission:
                     left.extend(self._unseat(inside, act))
 
     def _seat(self, inside: _Inside, place: Place) -> None:
-        inside.place = msgspec.structs.replace(place, owner=inside.claim.principal)
+        inside.place = Place(place.number, place.is_warm, inside.claim.principal)
         inside.news.set()
 
     def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:

@@ -121,9 +121,9 @@ async def test_an_answers_headers_come_back_as_they_are_but_for_those_of_one_hop
             assert opened.headers == (
                 (b"content-type", b"application/json"),
                 (b"content-length", b"%d" % len(WHOLE)),
-                (b"Set-Cookie", b"a=1"),
-                (b"Set-Cookie", b"b=2"),
-                (b"X-Ours", b"yes"),
+                (b"set-cookie", b"a=1"),
+                (b"set-cookie", b"b=2"),
+                (b"x-ours", b"yes"),
             )
             await read_all(opened)
             opened.close()

@@ -93,7 +93,7 @@ class Opened:
             if self._error is not None:
                 raise self._unreachable(self._error)
             if not await self._hears(within_s):
-                raise UnreachableError("TimeoutError", was_sent=self.connection is not None)
+                raise UnreachableError(TimeoutError.__name__, was_sent=self.connection is not None)
 
     async def read(self, within_s: float | None = None) -> bytes:
         """The next bytes, b"" at the end. Raises UpstreamBrokeError; `within_s` is for what may take longer."""
@@ -104,7 +104,7 @@ class Opened:
             if self.is_over:
                 return b""
             if not await self._hears(self.silence_s if within_s is None else within_s):
-                raise UpstreamBrokeError("TimeoutError")
+                raise UpstreamBrokeError(TimeoutError.__name__)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if self._held_bytes > _HELD_BYTES and self.connection is not None:
@@ -241,15 +241,18 @@ class Connection(asyncio.Protocol):
             return
         self.has_spoken = True
         try:
-            if self._is_in_head:
-                self._head_bytes += len(data)
             self._parser.feed_data(data)
-            if self._is_in_head and self._head_bytes > HEAD_LIMIT_BYTES:
-                raise NonsenseError
-        except (httptools.HttpParserError, NonsenseError) as error:
-            opened.fail(NonsenseError(type(error).__name__))
-            self.transport.abort()
+        except httptools.HttpParserError:
+            self._break(opened)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT_BYTES:
+                self._break(opened)
         opened.wake()
+
+    def _break(self, opened: Opened) -> None:
+        opened.fail(NonsenseError())
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is no more."""
@@ -276,7 +279,7 @@ class Connection(asyncio.Protocol):
         if self._is_in_head:
             if len(self._fields) >= FIELD_LIMIT:
                 raise NonsenseError
-            self._fields.append((name, value))
+            self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is complete; what only informs of one to come (RFC 9110 section 15.2) is left out."""
@@ -285,27 +288,19 @@ class Connection(asyncio.Protocol):
         if opened is None or status in _INFORMING:
             return
         self._is_in_head = False
-        kept, media_type, is_encoded, is_bounded = [], "", False, status in _WITHOUT_BODY or opened.is_bodiless
-        left_out: frozenset[bytes] = ONE_HOP
-        for name, value in self._fields:
-            lowered = name.lower()
-            if lowered in ONE_HOP:
-                if lowered == b"transfer-encoding":
-                    is_bounded = is_bounded or value.lower().endswith(b"chunked")
-                elif lowered == b"connection" and value.lower() not in _USUAL:
-                    left_out |= named_by(value)
-                continue
-            kept.append((name, value))
-            if lowered == b"content-type":
-                media_type = value.decode("latin-1")
-            elif lowered == b"content-length":
-                is_bounded = True
-            elif lowered == b"content-encoding":
-                is_encoded = value.strip().lower() not in {b"", b"identity"}
-        if left_out is not ONE_HOP:
-            kept = [field for field in kept if field[0].lower() not in left_out]
+        kept = [field for field in self._fields if field[0] not in ONE_HOP]
+        told = dict(self._fields)
+        connection = told.get(b"connection", b"keep-alive").lower()
+        if connection not in _USUAL:
+            named = named_by(connection)
+            kept = [field for field in kept if field[0] not in named]
+        is_chunked = told.get(b"transfer-encoding", b"").lower().endswith(b"chunked")
+        is_bounded = is_chunked or b"content-length" in told or status in _WITHOUT_BODY or opened.is_bodiless
         self._is_open_ended = not is_bounded
-        opened.status, opened.headers, opened.media_type, opened.is_encoded = status, tuple(kept), media_type, is_encoded
+        opened.headers = tuple(kept)
+        opened.media_type = told.get(b"content-type", b"").decode("latin-1")
+        opened.is_encoded = told.get(b"content-encoding", b"identity").strip().lower() not in {b"", b"identity"}
+        opened.status = status
         if opened.is_bodiless:
             opened.is_over = True  # And the connection is closed: the parser waits for what will not come.
 

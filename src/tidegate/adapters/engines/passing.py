@@ -177,15 +177,19 @@ class PassingEngines:
 
     async def _pick(self, ask: Ask, tried: list[str]) -> Member | Nowhere:
         """Choose a server, and wait while all that are left have as much to do as they can: who failed has no place."""
-        until = self._clock() + min((one.plan.first_s for one in self._upstreams.values()), default=0.0)
-        while True:
-            found = self._pool.pick(ask.model, now := self._clock(), tried)
-            if isinstance(found, Member) or found.why is not Missing.BUSY or now >= until:
-                return found
+        now = self._clock()
+        found = self._pool.pick(ask.model, now, tried)
+        if isinstance(found, Member):
+            return found
+        until = now + min((one.plan.first_s for one in self._upstreams.values()), default=0.0)
+        while isinstance(found, Nowhere) and found.why is Missing.BUSY and now < until:
             self._freed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(until - now):
                     await self._freed.wait()
+            now = self._clock()
+            found = self._pool.pick(ask.model, now, tried)
+        return found
 
     def _ended(self, name: str, outcome: Outcome, began_at: float | None) -> None:
         self._pool.ended(name, outcome, self._clock(), began_at=began_at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tidegate.core.admission.claims import Place
 from tidegate.core.admission.places import Places
 from tidegate.core.admission.tickets import Ticket
@@ -47,6 +49,10 @@ class Floor:
         """Those whose prompts are being read."""
         return [ticket for ticket in self._unbegun.values() if not ticket.is_cut]
 
+    def unbegun(self) -> Collection[Ticket]:
+        """Those of whose answers nothing is there, those too from whom their place is being taken."""
+        return self._unbegun.values()
+
     def began(self, ticket: Ticket) -> None:
         """The answer of one that runs has begun: its prompt is read."""
         ticket.is_begun = True
@@ -80,8 +86,11 @@ class Floor:
     def _place_for(self, ticket: Ticket) -> int:
         above = None
         if RANK[ticket.standing] <= RANK[Standing.ESTABLISHED]:
-            known = (one.place for one in self.reading() if one.place is not None and not one.is_stranger)
-            above = max(known, default=-1)
+            above = -1
+            for one in self._unbegun.values():
+                place = one.place
+                if place is not None and place > above and not one.is_cut and not one.is_stranger:
+                    above = place
         return self._places.choose(ticket.claim.principal, above=above)
 
     def vacate(self, ticket: Ticket) -> None:

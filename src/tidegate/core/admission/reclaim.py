@@ -52,12 +52,14 @@ def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel
 
     Not those in higher places: the engine reads the lower place first by itself.
     """
+    long_tokens = plan.prefill_s * cost.prefill_tok_s
+    long = [one for one in floor.unbegun() if one.prompt_tokens - one.read_tokens > long_tokens]
     return [
         reading
-        for reading in floor.reading()
+        for reading in long
         if reading is not heir
+        and not reading.is_cut
         and (reading.place or 0) < (heir.place or 0)
-        and is_worth_setting_aside(reading, cost, plan)
         and _yields(reading, heir, counters, cost, plan)
     ]
 

@@ -16,6 +16,9 @@ from typing import Final
 from tidegate.core.standing.classes import RANK, Standing
 
 _USE_WINDOW_S: Final = 30.0
+_FADES_EVERY_S: Final = 0.05
+"""What is consumed within so short a time counts as if it were at one moment."""
+
 _LEAST_SHARE: Final = 0.001
 """Of a class that an operator gives nothing: it lives on what is left, but it is not starved for ever."""
 
@@ -78,7 +81,7 @@ class ClassShares:
     def _fade(self, now: float) -> None:
         """Let what was consumed count less as time goes by; a clock that stepped back changes nothing."""
         passed_s = max(0.0, now - self._use_at)
-        if passed_s:
+        if passed_s >= _FADES_EVERY_S:
             kept = exp(-passed_s / _USE_WINDOW_S)
             self._use = {standing: use * kept for standing, use in self._use.items()}
-        self._use_at = max(self._use_at, now)
+            self._use_at = now

@@ -167,7 +167,11 @@ def alone(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes]
     Otherwise one key could be shown with ever other ones before it that are not looked at there, and its holder
     would be as many callers as they like.
     """
-    if sum(name in _CREDENTIALS for name, _ in headers) <= 1:
+    shown_times = 0
+    for name, _ in headers:
+        if name in _CREDENTIALS:
+            shown_times += 1
+    if shown_times <= 1:
         return headers
     text = shown(headers)
     if text is None:

@@ -339,8 +339,11 @@ class GateProtocol(TimedProtocol):
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
-        for name, value in headers:
-            super().on_header(name, value)
+        self.headers.extend(headers)  # As uvicorn would, but for the names, which are in lower case already.
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
+        self._ending.begin()
         if entered is not None:
             self.is_known = entered.decision.standing not in STRANGERS
             self.scope["client"] = entered.client

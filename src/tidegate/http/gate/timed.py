@@ -59,16 +59,43 @@ _LINES: Final = _Lines()
 
 
 class _Ending:
-    """A connection as the application's answer writes to it. Closing it is the protocol's to do."""
+    """A connection as the application's answer writes to it. Closing it is the protocol's to do.
 
-    __slots__ = ("_protocol", "is_closing", "write")
+    The head of an answer is written together with what comes right behind it: one call of the system instead of two.
+    """
+
+    __slots__ = ("_head", "_is_head_next", "_protocol", "_write", "is_closing")
 
     def __init__(self, protocol: TimedProtocol) -> None:
         self._protocol = protocol
-        self.write = protocol.transport.write
+        self._write = protocol.transport.write
+        self._head = b""
+        self._is_head_next = False
         self.is_closing = protocol.transport.is_closing
 
+    def begin(self) -> None:
+        """Expect the next answer."""
+        self._is_head_next = True
+
+    def write(self, data: bytes) -> None:
+        if self._is_head_next:
+            self._is_head_next = False
+            self._head = data
+            asyncio.get_running_loop().call_soon(self.flush)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._write(head + data)
+        else:
+            self._write(data)
+
+    def flush(self) -> None:
+        """Nothing came right behind it."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._write(head)
+
     def close(self) -> None:
+        self.flush()
         self._protocol.part()
 
 
@@ -92,7 +119,7 @@ class TimedProtocol(HttpToolsProtocol):
     counted_as: bytes | None = None
     has_left: bool = False
     is_write_paused: bool = False
-    when_left: Callable[[], None] | None = None
+    _left: Callable[[], None] | None = None
     _is_entered: bool = False
     _is_moved: bool = False
     _is_refused: bool = False
@@ -129,8 +156,8 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let everybody know who waits for this connection."""
         self.has_left = True
-        if self.when_left is not None:
-            self.when_left()
+        if self._left is not None:
+            self._left()
         if self.scheme is None:  # No application has heard of it.
             self.connections.discard(self)
             self.parser = None  # type: ignore[assignment] # as uvicorn has it: they hold each other
@@ -139,6 +166,16 @@ class TimedProtocol(HttpToolsProtocol):
         if self._is_entered and self.table is not None:
             self._is_entered = False
             self.table.leave(self)
+
+    def listen(self, left: Callable[[], None]) -> None:
+        """Have `left` called once the caller has gone, at once where that has happened."""
+        self._left = left
+        if self.has_left:
+            left()
+
+    def hush(self) -> None:
+        """Nobody listens any more."""
+        self._left = None
 
     def on_response_complete(self) -> None:
         """Rest until the next request; the table keeps the time, if there is one."""

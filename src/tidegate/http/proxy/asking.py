@@ -53,18 +53,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None
 
 
+_ABSENT: Final = Raw()
+
+
 class _Fields(msgspec.Struct):
-    model: Raw = Raw()
-    stream: Raw = Raw()
-    stream_options: Raw = Raw()
-    max_tokens: Raw = Raw()
-    max_completion_tokens: Raw = Raw()
-    max_output_tokens: Raw = Raw()
-    n: Raw = Raw()
-    best_of: Raw = Raw()
-    options: Raw = Raw()
-    n_predict: Raw = Raw()
-    prompt: Raw = Raw()
+    model: Raw = _ABSENT
+    stream: Raw = _ABSENT
+    stream_options: Raw = _ABSENT
+    max_tokens: Raw = _ABSENT
+    max_completion_tokens: Raw = _ABSENT
+    max_output_tokens: Raw = _ABSENT
+    n: Raw = _ABSENT
+    best_of: Raw = _ABSENT
+    options: Raw = _ABSENT
+    n_predict: Raw = _ABSENT
+    prompt: Raw = _ABSENT
 
 
 _fields = msgspec.json.Decoder(_Fields)
@@ -88,7 +91,7 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
         raise Refusal(Reason.INVALID_JSON, f"The body is not a JSON object: {what}.", param="body") from None
     _refuse_several(fields, path)
     is_ollamas = path.startswith("/api/")
-    is_stream = _value(fields.stream) is True or (is_ollamas and not bytes(fields.stream))
+    is_stream = _value(fields.stream) is True or (is_ollamas and fields.stream is _ABSENT)
     hides_usage = is_stream and path.endswith(_STREAMS_WITH_OPTIONS) and not _wants_usage(fields.stream_options)
     rewritten = _with_usage(body, fields.stream_options) if hides_usage else None
     asked_tokens = _asked_tokens(fields)
@@ -107,8 +110,7 @@ def read(path: str, body: bytes, content_type: str) -> Asked:
 def _refuse_several(fields: _Fields, path: str) -> None:
     """Refuse what asks for several answers at once: each takes a place of the server's, and only one was given."""
     for name, raw in (("n", fields.n), ("best_of", fields.best_of)):
-        told = bytes(raw)
-        if told and told != b"null" and _number(raw) != 1:
+        if raw is not _ABSENT and bytes(raw) != b"null" and _number(raw) != 1:
             msg = f"{name}: only one answer at a time is passed on. Please ask as often as you want answers."
             raise Refusal(Reason.UNSUPPORTED_VALUE, msg, param=name)
     if path.endswith("/completions") and bytes(fields.prompt).startswith(b"["):
@@ -142,13 +144,13 @@ def _limits_of(fields: _Fields) -> tuple[Raw, ...]:
 
 
 def _asked_tokens(fields: _Fields) -> int | None:
-    named = [_number(one) for one in _limits_of(fields)]
+    told = [number for one in _limits_of(fields) if one is not _ABSENT and (number := _number(one))]
     options = _value(fields.options)
     if isinstance(options, dict):
         number = options.get("num_predict")
-        named.append(number if type(number) is int and number > 0 else None)
-    told = [number for number in named if number]
-    return max(told) if told else None
+        if type(number) is int and number > 0:
+            told.append(number)
+    return max(told, default=None)
 
 
 def _with_usage(body: bytes, options: Raw) -> bytes | None:
@@ -172,6 +174,8 @@ def _prompt_bytes(body: bytes) -> int:
 
 
 def _value(raw: Raw) -> Any:
+    if raw is _ABSENT:
+        return None
     # What is longer is none of the few words that are meant here, and decoding it would hold everybody up.
     return msgspec.json.decode(raw) if 0 < len(bytes(raw)) <= _A_FEW_WORDS_BYTES else None
 

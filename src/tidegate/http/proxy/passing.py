@@ -21,12 +21,12 @@ from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
-from tidegate.http.exchange import CALLER, Exchange
+from tidegate.http.exchange import CALLER, Caller, Exchange
 from tidegate.http.failing import refusing
 from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
-from tidegate.http.proxy.sending import Sending, Watch
+from tidegate.http.proxy.sending import Heard, Sending, Watch
 from tidegate.http.refusals import Refusal
 from tidegate.ports.upstream import Ask, Head, Headers, Upstreams
 from tidegate.services.admission import Admission
@@ -114,10 +114,10 @@ class Proxy:
         headers = alone(_for_the_next_hop(scope))
         if entry.lane == "inference":
             exchange.route = RouteKind.CHAT
-            await self._ask(scope, send, target, headers, body)
+            await self._ask(scope, _caller(scope, receive), send, target, headers, body)
         else:
             ask = Ask(method=method, target=target, headers=headers, body=body, is_answer=False)
-            await self._read(scope, send, ask)
+            await self._read(scope, _caller(scope, receive), send, ask)
 
     def _nothing_here(self, raw: bytes) -> None:
         methods = self._addresses.methods(raw)
@@ -130,7 +130,7 @@ class Proxy:
 
     # ------------------------------------------------------------ what asks the engine
 
-    async def _ask(self, scope: Scope, send: Send, target: str, headers: Headers, body: bytes) -> None:
+    async def _ask(self, scope: Scope, caller: Caller, send: Send, target: str, headers: Headers, body: bytes) -> None:
         exchange: Exchange = scope["state"]["exchange"]
         principal = self._keys.principal(headers)
         asked = asking.read(scope["path"], body, _content_type(headers))
@@ -158,7 +158,7 @@ class Proxy:
         )
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
-            with refusing(), unheard or _NOTHING, Watch(scope["state"][CALLER], self._lifecycle) as watch:
+            with refusing(), unheard or _NOTHING, Watch(caller, self._lifecycle) as watch:
                 await sending.run(passing.events(), watch)
         except Refusal as refusal:
             await passing.close()
@@ -242,7 +242,7 @@ class Proxy:
 
     # ------------------------------------------------------------ what only reads
 
-    async def _read(self, scope: Scope, send: Send, ask: Ask) -> None:
+    async def _read(self, scope: Scope, caller: Caller, send: Send, ask: Ask) -> None:
         """Pass something on that asks nothing of the engine, a bounded number at a time."""
         if self._reading >= MOST_READ_AT_ONCE:
             raise Refusal(
@@ -253,12 +253,18 @@ class Proxy:
         self._reading += 1
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
-            with refusing(), Watch(scope["state"][CALLER], self._lifecycle) as watch:
+            with refusing(), Watch(caller, self._lifecycle) as watch:
                 await sending.run(self._upstreams.generate(ask, _NO_PLACE), watch)
         except Refusal as refusal:
             await sending.end(refusal)
         finally:
             self._reading -= 1
+
+
+def _caller(scope: Scope, receive: Receive) -> Caller:
+    """Whoever asks: told by our own server's connection, and else by `receive`."""
+    found: Caller | None = scope["state"].get(CALLER)
+    return Heard(receive) if found is None else found
 
 
 def _content_type(headers: Headers) -> str:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-from starlette.types import Send
+from starlette.types import Receive, Send
 
 from tidegate.core.admission.claims import Waiting
 from tidegate.core.reasons import Reason
@@ -33,6 +33,31 @@ _CROSS_ORIGIN: Final = b"access-control-"
 _EVENTS: Final = b"text/event-stream"
 _OK: Final = 200
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Heard:
+    """The caller on a connection of any ASGI server, which tells whether they are there when it is asked."""
+
+    is_write_paused = True
+
+    def __init__(self, receive: Receive) -> None:
+        """The request's body must have been read."""
+        self._receive = receive
+        self._listening: asyncio.Task[None] | None = None
+
+    def listen(self, left: Callable[[], None]) -> None:
+        """Have `left` called once the caller has gone."""
+        self._listening = asyncio.get_running_loop().create_task(self._listen(left))
+
+    def hush(self) -> None:
+        """Nobody listens any more."""
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def _listen(self, left: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        left()
 
 
 class Watch:
@@ -53,16 +78,14 @@ class Watch:
         assert task is not None, "somebody runs this"
         self._task, self._cancelling = task, task.cancelling()
         self._lifecycle.when_ending(self._expired)
-        self._caller.when_left = self._left
-        if self._caller.has_left:
-            self._left()
+        self._caller.listen(self._left)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End watching."""
-        self._caller.when_left = None
+        self._caller.hush()
         self._lifecycle.take_back(self._expired)
         if self._why is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self._why from error
