@@ -277,7 +277,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field. What stands behind a body belongs to no head."""
         if self._is_in_head:
-            if len(self._fields) >= FIELD_LIMIT:
+            if len(self._fields) >= FIELD_LIMIT or len(value) + len(name) > HEAD_LIMIT_BYTES // 4:
                 raise NonsenseError
             self._fields.append((name.lower(), value))
 

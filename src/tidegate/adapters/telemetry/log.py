@@ -20,7 +20,6 @@ import msgspec
 
 from tidegate.core.events import AnyEvent, Level, LibrarySpoke, Site
 
-
 _WRITTEN_AT_ONCE_CHARS: Final = 1 << 16
 
 
