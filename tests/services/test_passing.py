@@ -323,22 +323,46 @@ async def test_an_answer_in_one_piece_is_counted_by_time_and_anew_when_it_is_ask
     waiting = passage(clock)
     waiting.began_at = None
     passed: Any = counting
-    unheard = Unheard(passed, waiting, ASK, lambda _ask, passed_s: int(passed_s * 10), clock, 17)
-    with unheard:
-        unheard.look()
-        assert counting.counted == [], "nobody was asked yet"
-        waiting.began_at = clock()
-        clock.advance(1.0)
-        unheard.look()
-        clock.advance(0.5)
-        unheard.look()
-        unheard.look()
-        waiting.began_at = clock()
-        clock.advance(0.25)
-        unheard.look()
-        clock.advance(100.0)
-        unheard.look()
+    unheard = Unheard(lambda _ask, passed_s: int(passed_s * 10), clock)
+    unheard.add(waiting, passed, 17)
+    unheard.look()
+    assert counting.counted == [], "nobody was asked yet"
+    waiting.began_at = clock()
+    clock.advance(1.0)
+    unheard.look()
+    clock.advance(0.5)
+    unheard.look()
+    unheard.look()
+    waiting.began_at = clock()
+    clock.advance(0.25)
+    unheard.look()
+    clock.advance(100.0)
+    unheard.look()
     assert counting.counted == [10, 5, 2, 15], "and never more than was asked for"
+    waiting.began_at = clock()
+    unheard.discard(waiting)
+    clock.advance(100.0)
+    unheard.look()
+    assert len(counting.counted) == 4, "and nothing of one that is over"
+
+
+async def test_answers_in_one_piece_are_looked_at_now_and_then_while_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tidegate.services.passing._TICK_S", 0.01)
+    clock, counting = HandClock(), Counting()
+    waiting = passage(clock)
+    passed: Any = counting
+    unheard = Unheard(lambda _ask, passed_s: int(passed_s * 10), clock)
+    for _ in range(2):
+        counting.counted.clear()
+        waiting.began_at = clock()
+        unheard.add(waiting, passed, 100)
+        clock.advance(1.0)
+        await until(lambda: counting.counted == [10], 0.01)
+        unheard.discard(waiting)
+        await asyncio.sleep(0.05)
+        assert counting.counted == [10]
 
 
 def test_an_answer_in_one_piece_teaches_how_fast_answers_are_written_at_the_least() -> None:

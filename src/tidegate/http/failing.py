@@ -14,15 +14,23 @@ def _named(error: Exception) -> str | None:
     return error.field if isinstance(error, CallRejectedError) else None
 
 
+def refusal_of(error: Exception, blame: Callable[[Exception], str | None] = _named) -> Refusal | None:
+    """The refusal that a known failure is, or already was; `blame` says which field of the request it was about."""
+    if isinstance(error, Refusal):
+        return error
+    failure = failure_of(error)
+    if failure is None:
+        return None
+    return Refusal(failure.reason, failure.sentence, param=blame(error), retry_after_s=failure.retry_after_s)
+
+
 @contextlib.contextmanager
 def refusing(blame: Callable[[Exception], str | None] = _named) -> Iterator[None]:
     """Turn known failures into a Refusal; `blame` says which field of the request one was about."""
     try:
         yield
     except Exception as error:
-        failure = failure_of(error)
-        if failure is None:
+        refusal = refusal_of(error, blame)
+        if refusal is None or refusal is error:
             raise
-        raise Refusal(
-            failure.reason, failure.sentence, param=blame(error), retry_after_s=failure.retry_after_s
-        ) from error
+        raise refusal from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 import msgspec
@@ -58,6 +58,19 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     is_last: bool = False
 
 
+class Pieces(Protocol):
+    """An answer, piece by piece. `aclose` it in any case: that frees the server."""
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        """Its pieces."""
+
+    def __anext__(self) -> Awaitable[Piece]:
+        """The next of them."""
+
+    def aclose(self) -> Awaitable[None]:
+        """Nobody wants more of it."""
+
+
 class UpstreamBusyError(EngineUnavailableError):
     """Every server has as much to do as it can."""
 
@@ -73,7 +86,7 @@ class UpstreamBrokeError(EngineBrokeError):
 class Upstreams(Protocol):
     """Several servers as one."""
 
-    def generate(self, ask: Ask, place: Place) -> AsyncGenerator[Piece, None]:
+    def generate(self, ask: Ask, place: Place) -> Pieces:
         """Pass a request on to one of them, and its answer back.
 
         Raises UpstreamBusyError, UpstreamFailedError or, where none is known to

@@ -16,8 +16,8 @@ on its wait is a promise, and it is told where it stands (line.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Iterable
+from typing import Generic, Protocol, Self, TypeVar
 
 from tidegate.core.admission.claims import Cut, Place, Spent, Topped, Waiting
 from tidegate.core.generation.call import Call, ChatCall, Event
@@ -36,10 +36,20 @@ C_contra = TypeVar("C_contra", contravariant=True)
 E_co = TypeVar("E_co", covariant=True)
 
 
+class Flowing(Protocol[E_co]):
+    """An answer, event by event: an asynchronous generator, or what is as good as one."""
+
+    def __anext__(self) -> Awaitable[E_co]:
+        """The next of them."""
+
+    def aclose(self) -> Awaitable[None]:
+        """Nobody wants more of it."""
+
+
 class Generating(Protocol[C_contra, E_co]):
     """Whatever takes requests of one kind, and answers them in events of one kind: see the port `Engine`."""
 
-    def generate(self, call: C_contra, place: Place) -> AsyncGenerator[E_co, None]:
+    def generate(self, call: C_contra, place: Place) -> Flowing[E_co]:
         """Answer one in one of its places."""
 
 
@@ -92,13 +102,14 @@ class Generation(Generic[C, E]):
         self._asked_at = admission.clock()
         self._is_begun = False
         self._read_tokens = 0
-        self._events: AsyncGenerator[E, None] | None = None
+        self._events: Flowing[E] | None = None
         self._pulling: asyncio.Task[object] | None = None
         self._is_stopped = False
         self._cut: Cut | None = None
         self._freeing: asyncio.Task[None] | None = None
         self._first: E | Waiting | None = None
-        self._source = self._run()
+        self._untold: list[E] = []
+        self._is_asked = False
         self._is_closed = False
         self._is_left = False
 
@@ -110,7 +121,7 @@ class Generation(Generic[C, E]):
         everything back.
         """
         try:
-            self._first = await anext(self._source, None)
+            self._first = await self._news()
         except BaseException:
             await self.close()
             raise
@@ -120,20 +131,32 @@ class Generation(Generic[C, E]):
             raise EngineBrokeError(msg)
 
     async def events(self) -> AsyncGenerator[E | Waiting, None]:
-        """The answer, thinking taken apart, and before it where the caller stands.
-
-        Raises EngineBrokeError when it ends without being finished, and what `begin` raises.
-        """
+        """All of it as a generator, which frees everything itself when it ends."""
         try:
-            if self._first is not None:
-                yield self._first
-            async for told in self._source:
+            async for told in self:
                 yield told
-            if self.timing.finish is None:
-                msg = "the stream ended in the middle"
-                raise EngineBrokeError(msg)
         finally:
             await self.close()
+
+    def __aiter__(self) -> Self:
+        """The answer, thinking taken apart, and before it where the caller stands; `close` it in any case."""
+        return self
+
+    async def __anext__(self) -> E | Waiting:
+        """The next of it. Raises EngineBrokeError when it ends without being finished, and what `begin` raises."""
+        told, self._first = self._first, None
+        if told is None:
+            told = await self._news()
+        if told is not None:
+            return told
+        if self.timing.finish is None:
+            msg = "the stream ended in the middle"
+            raise EngineBrokeError(msg)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self.close()
 
     async def close(self) -> None:
         """Free the engine and the place. More than once does no harm."""
@@ -141,7 +164,6 @@ class Generation(Generic[C, E]):
             return
         self._is_closed = True
         try:
-            await self._source.aclose()
             if self._freeing is not None:
                 await asyncio.shield(self._freeing)
             elif self._events is not None:
@@ -153,26 +175,31 @@ class Generation(Generic[C, E]):
 
     # ------------------------------------------------------------ the way of a call
 
-    async def _run(self) -> AsyncGenerator[E | Waiting, None]:
-        while True:
-            while isinstance(waited := await self._line.news(), Waiting):
-                yield waited
-            self._ask(waited)
+    async def _news(self) -> E | Waiting | None:
+        """What there is to tell next; None at the end."""
+        while not self._untold:
+            if not self._is_asked:
+                waited = await self._line.news()
+                if isinstance(waited, Waiting):
+                    return waited
+                self._ask(waited)
             try:
-                while (event := await self._next()) is not None:
-                    self._reckon(event)
-                    for told in self._telling.take(event):
-                        yield told
+                event = await self._next()
             except _SetAsideError:
-                self._telling.began_at = None
-            else:
-                return
+                self._telling.began_at, self._is_asked = None, False
+                continue
+            if event is None:
+                return None
+            self._reckon(event)
+            self._untold = self._telling.take(event)
+        return self._untold.pop(0)
 
     def _ask(self, place: Place) -> None:
         now = self._telling.began_at = self._clock()
         self.timing.queue_s = now - self._asked_at
         self._events = self._engine.generate(self._call, place)
         self._place = place
+        self._is_asked = True
         self._admission.occupy(self._ticket, self._on_cut)
 
     async def _next(self) -> E | None:
@@ -184,7 +211,9 @@ class Generation(Generic[C, E]):
             assert task is not None, "somebody runs this"
             self._pulling, cancelling = task, task.cancelling()
             try:
-                event = await anext(self._events, None)
+                event = await self._events.__anext__()
+                break
+            except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
                 # Stopped by the cut, and by nobody else.

@@ -32,7 +32,7 @@ class Passage:
         self.timing = timing
         self.began_at: float | None = None
         self.status = 0
-        self._ask = ask
+        self.ask = ask
         self._clock = clock
         self._first_at = 0.0
         self._last_at = 0.0
@@ -65,7 +65,7 @@ class Passage:
 
     def _timed(self, told: Usage | None) -> Usage:
         timing = self.timing
-        usage = told or Usage(prompt_tokens=self._ask.tokens, completion_tokens=timing.deltas)
+        usage = told or Usage(prompt_tokens=self.ask.tokens, completion_tokens=timing.deltas)
         if usage.prefill_tok_s or usage.decode_tok_s or self.began_at is None:
             return usage
         if timing.ttft_s is None:
@@ -98,49 +98,47 @@ _TICK_S: Final = 0.5
 
 
 class Unheard:
-    """Counts for an answer in one piece, of which nothing is heard before its end, what by then should be there.
+    """Counts for answers in one piece, of which nothing is heard before their ends, what by then should be there.
 
-    Otherwise whoever wants no stream could hold a place for as long as it likes. Use it as a context.
+    Otherwise whoever wants no stream could hold a place for as long as it likes.
     """
 
-    def __init__(
-        self,
-        passing: Passing,
-        passage: Passage,
-        ask: Ask,
-        guess: Guess,
-        clock: Callable[[], float],
-        most_tokens: int,
-    ) -> None:
-        """Nothing is counted before it is entered, and never more than `most_tokens`: it is no more than a guess."""
-        self._passing = passing
-        self._passage = passage
-        self._ask = ask
+    def __init__(self, guess: Guess, clock: Callable[[], float]) -> None:
+        """Nobody waits for one. `clock` tells monotonic seconds."""
         self._guess = guess
         self._clock = clock
-        self._most_tokens = most_tokens
-        self._asked_at: float | None = None
-        self._counted = 0
+        self._waiting: dict[Passage, tuple[Passing, int]] = {}
+        self._counted: dict[Passage, tuple[float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
-        """Look now and then."""
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self.look)
+    def add(self, passage: Passage, passing: Passing, most_tokens: int) -> None:
+        """Count for one from now on, and never more than `most_tokens`: it is no more than a guess."""
+        self._waiting[passage] = (passing, most_tokens)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look_again)
 
-    def __exit__(self, *_: object) -> None:
-        """No more."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def discard(self, passage: Passage) -> None:
+        """It is over."""
+        self._waiting.pop(passage, None)
+        self._counted.pop(passage, None)
 
     def look(self) -> None:
-        """Count what should be there by now, and look again soon."""
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self.look)
-        asked_at = self._passage.began_at
-        if asked_at != self._asked_at:
-            self._asked_at, self._counted = asked_at, 0  # It was set aside, and is asked anew.
+        """Count what should be there by now."""
+        for passage, (passing, most_tokens) in list(self._waiting.items()):
+            self._count(passage, passing, most_tokens)
+
+    def _look_again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._look_again) if self._waiting else None
+        self.look()
+
+    def _count(self, passage: Passage, passing: Passing, most_tokens: int) -> None:
+        asked_at = passage.began_at
         if asked_at is None:
             return
-        tokens = min(self._most_tokens, self._guess(self._ask, self._clock() - asked_at)) - self._counted
-        if tokens > 0:
-            self._counted += tokens
-            self._passing.count(tokens)
+        before_at, before = self._counted.get(passage, (asked_at, 0))
+        if asked_at != before_at:
+            before = 0  # It was set aside, and is asked anew.
+        tokens = min(most_tokens, self._guess(passage.ask, self._clock() - asked_at))
+        if tokens > before:
+            self._counted[passage] = asked_at, tokens
+            passing.count(tokens - before)

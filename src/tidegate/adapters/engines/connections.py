@@ -55,6 +55,50 @@ class NonsenseError(ValueError):
     """What came is no HTTP, or not the answer to what was asked."""
 
 
+class Alarm:
+    """Rings when what is waited for is late. One timer for many waits: mostly it has only to be set later when due."""
+
+    def __init__(self) -> None:
+        """Nothing is waited for."""
+        self._loop = asyncio.get_running_loop()
+        self._ring: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.late_at = self._timed_at = 0.0
+
+    def set(self, late_at: float, ring: Callable[[], None]) -> None:
+        """Call `ring` at that time of the loop, unless it is hushed or set anew before."""
+        self.late_at, self._ring = late_at, ring
+        if self._timer is None or late_at < self._timed_at:
+            self._start(late_at)
+
+    def hush(self) -> None:
+        """Nothing is waited for any more."""
+        self._ring = None
+
+    def stop(self) -> None:
+        """Nothing will be waited for."""
+        self._ring = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timed_at = at
+        self._timer = self._loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, ring = None, self._ring
+        if ring is None:
+            return
+        if self._loop.time() < self.late_at:
+            self._start(self.late_at)
+        else:
+            self._ring = None
+            ring()
+
+
 class Opened:
     """An answer, from the moment in which it is asked for. Wait for its `head`, `read` it to its end, `close` it.
 
@@ -78,8 +122,7 @@ class Opened:
         self._held_bytes = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._late_at = self._timed_at = 0.0
+        self._alarm: Alarm | None = None
         self._is_late = False
 
     @property
@@ -121,14 +164,24 @@ class Opened:
         if self.is_closed:
             return
         self.is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
         if self.connecting is not None:
             self.connecting.cancel()
-        if self.connection is not None:
+        if self.connection is None:
+            if self._alarm is not None:
+                self._alarm.stop()
+        else:
             self.connection.let_go(is_complete=self.is_complete)
 
     # ------------------------------------------------------------ what its connection says
+
+    def asked_on(self, connection: Connection) -> None:
+        """It is asked for there."""
+        before, self._alarm = self._alarm, connection.alarm
+        self.connection = connection
+        if before is not None:
+            before.stop()
+            if self._waiter is not None:
+                connection.alarm.set(before.late_at, self._expire)
 
     def add(self, data: bytes) -> None:
         """A piece has come."""
@@ -151,33 +204,21 @@ class Opened:
 
     async def _hears(self, within_s: float) -> bool:
         """Wait for whatever comes next; whether it came in time."""
-        # One timer for all that is waited for: most of the time it has only to be set later when it is due.
-        self._late_at = late_at = self._loop.time() + within_s
-        if self._timer is None or late_at < self._timed_at:
-            self._set(late_at)
+        if self._alarm is None:
+            self._alarm = Alarm()
+        self._alarm.set(self._loop.time() + within_s, self._expire)
         self._is_late = False
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._alarm.hush()
         return not self._is_late
 
-    def _set(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timed_at = at
-        self._timer = self._loop.call_at(at, self._expire)
-
     def _expire(self) -> None:
-        self._timer = None
-        if self._waiter is None:
-            return
-        if self._loop.time() < self._late_at:
-            self._set(self._late_at)
-        else:
-            self._is_late = True
-            self.wake()
+        self._is_late = True
+        self.wake()
 
     def _unreachable(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError | UnreachableError):
@@ -201,6 +242,7 @@ class Connection(asyncio.Protocol):
         self.is_used_again = False
         self.has_spoken = False
         self.idle_since = 0.0
+        self.alarm = Alarm()
         self._kept = kept
         self._lost = lost
         self._opened: Opened | None = None
@@ -213,7 +255,8 @@ class Connection(asyncio.Protocol):
 
     def ask(self, opened: Opened, request: bytes) -> None:
         """Send a request; `opened` hears what comes."""
-        self._opened, opened.connection = opened, self
+        self._opened = opened
+        opened.asked_on(self)
         self.has_spoken = self._is_open_ended = self._is_kept = False
         self._is_in_head, self._head_bytes = True, 0
         self.transport.write(request)
@@ -257,6 +300,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is no more."""
         opened, self._opened = self._opened, None
+        self.alarm.stop()
         self._lost(self)
         if opened is None:
             return

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Self
 
 import msgspec
 
@@ -27,7 +27,7 @@ from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
 from tidegate.core.generation.metering import EVENT_LIMIT_BYTES, WHOLE_LIMIT_BYTES, Meter, NotAStreamError
 from tidegate.ports.engine import EngineUnavailableError
-from tidegate.ports.upstream import Ask, Head, Piece, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
+from tidegate.ports.upstream import Ask, Head, Piece, Pieces, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 
 _PROBE_S: Final = 5.0
 _REST_S: Final = 0.1
@@ -62,14 +62,56 @@ class _NotTakenError(Exception):
 
 
 class _Begun(msgspec.Struct):
-    """An answer of which something is there, from whom, and after how many attempts."""
+    """An answer of which something is there, from whom, and after how many attempts. `data` was not looked at yet."""
 
     member: str
     began_at: float
     attempts: int
     opened: Opened
     meter: Meter
-    data: bytes
+    data: bytes | None
+    is_told: bool = False
+
+    def head(self) -> Head | None:
+        """How it begins, once."""
+        if self.is_told:
+            return None
+        self.is_told = True
+        opened = self.opened
+        return Head(status=opened.status, headers=opened.headers, attempts=self.attempts, replica=self.member)
+
+
+class _Passed:
+    """One answer on its way. An iterator of its own: a generator is registered with the loop, which takes longer."""
+
+    def __init__(self, engines: PassingEngines, ask: Ask) -> None:
+        """Nothing was asked."""
+        self._engines = engines
+        self.ask = ask
+        self.begun: _Begun | None = None
+        self.spoke_at = 0.0
+        self.is_over = False
+
+    def __aiter__(self) -> Self:
+        """Its pieces."""
+        return self
+
+    async def __anext__(self) -> Piece:
+        """The next piece; see the port for what it raises."""
+        if self.is_over:
+            raise StopAsyncIteration
+        try:
+            return await self._engines.next(self)
+        except NotAStreamError as error:
+            self._engines.let_go(self, Outcome.FAILED)
+            raise UpstreamBrokeError(str(error)) from error
+        except BaseException as error:
+            self._engines.let_go(self, Outcome.FAILED if isinstance(error, UpstreamBrokeError) else Outcome.LEFT)
+            raise
+
+    async def aclose(self) -> None:
+        """Free the server."""
+        self._engines.let_go(self, Outcome.LEFT)
 
 
 class PassingEngines:
@@ -95,51 +137,51 @@ class PassingEngines:
         """How each server is."""
         return self._pool.report(self._clock())
 
-    async def generate(self, ask: Ask, place: Place) -> AsyncGenerator[Piece, None]:
+    def generate(self, ask: Ask, place: Place) -> Pieces:
         """Pass a request on; see the port. Which of its places an upstream uses is its own affair."""
         del place
-        begun = await self._begun(ask)
-        opened, outcome = begun.opened, Outcome.LEFT
-        head: Head | None = Head(
-            status=opened.status, headers=opened.headers, attempts=begun.attempts, replica=begun.member
-        )
-        meter, data, spoke_at = begun.meter, begun.data, self._clock()
-        try:
-            while True:
-                metered = meter.feed(data)
-                if metered.pieces:
-                    now = self._clock()
-                    self._pool.spoke(begun.member, (now - spoke_at) / metered.pieces, now)
-                    spoke_at = now
-                is_over = opened.is_complete
-                if meter.is_done and not is_over:
-                    # Callers leave at this mark, and would seem to have left in the middle.
-                    data = await _rest(opened)
-                    is_over = not data
-                if is_over:
-                    break
-                if metered.data or metered.usage:
-                    yield Piece(data=metered.data, tokens=metered.pieces, head=head, usage=metered.usage)
-                    head = None
-                if not meter.is_done:
-                    data = await opened.read()
-            rest = meter.close()
-            outcome = Outcome.FAILED if opened.status >= _SERVER_ERROR else Outcome.GOOD
-            yield Piece(
-                data=metered.data + rest.data,
-                tokens=metered.pieces + rest.pieces,
-                head=head,
-                usage=rest.usage or metered.usage,
-                is_last=True,
-            )
-        except NotAStreamError as error:
-            outcome = Outcome.FAILED
-            raise UpstreamBrokeError(str(error)) from error
-        except UpstreamBrokeError:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            opened.close()
+        return _Passed(self, ask)
+
+    async def next(self, passed: _Passed) -> Piece:
+        """The next piece of an answer that has not ended; asks for it first."""
+        begun = passed.begun
+        if begun is None:
+            begun = passed.begun = await self._begun(passed.ask)
+            passed.spoke_at = self._clock()
+        opened, meter = begun.opened, begun.meter
+        while True:
+            data, begun.data = begun.data, None
+            metered = meter.feed(await opened.read() if data is None else data)
+            if metered.pieces:
+                now = self._clock()
+                self._pool.spoke(begun.member, (now - passed.spoke_at) / metered.pieces, now)
+                passed.spoke_at = now
+            is_over = opened.is_complete
+            if meter.is_done and not is_over:
+                # Callers leave at this mark, and would seem to have left in the middle.
+                begun.data = await _rest(opened)
+                is_over = not begun.data
+            if is_over:
+                rest = meter.close()
+                self.let_go(passed, Outcome.FAILED if opened.status >= _SERVER_ERROR else Outcome.GOOD)
+                return Piece(
+                    data=metered.data + rest.data,
+                    tokens=metered.pieces + rest.pieces,
+                    head=begun.head(),
+                    usage=rest.usage or metered.usage,
+                    is_last=True,
+                )
+            if metered.data or metered.usage:
+                return Piece(data=metered.data, tokens=metered.pieces, head=begun.head(), usage=metered.usage)
+
+    def let_go(self, passed: _Passed, outcome: Outcome) -> None:
+        """An answer is over, or nobody wants it. Only the first word on it counts."""
+        if passed.is_over:
+            return
+        passed.is_over = True
+        begun = passed.begun
+        if begun is not None:
+            begun.opened.close()
             self._ended(begun.member, outcome, begun.began_at)
 
     async def _begun(self, ask: Ask) -> _Begun:

@@ -65,6 +65,7 @@ class Upstream:
         self._idle: deque[Connection] = deque()
         self._connections: set[Connection] = set()
         self._reaping: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     @property
     def has_own_key(self) -> bool:
@@ -81,6 +82,9 @@ class Upstream:
             self._reaping.cancel()
         for connection in self._connections:
             connection.transport.abort()
+        if self._connections:
+            self._closing = asyncio.get_running_loop().create_future()
+            await self._closing
 
     def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Opened:
         """Send one request. Wait for the head of its answer, and close it in any case.
@@ -126,7 +130,7 @@ class Upstream:
         try:
             async with asyncio.timeout(_CONNECT_S):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._kept, self._connections.discard),
+                    lambda: Connection(self._kept, self._lost),
                     self._host,
                     self._port,
                     ssl=_tls() if self._is_tls else None,
@@ -148,6 +152,11 @@ class Upstream:
         self._idle.append(connection)
         if self._reaping is None:
             self._reaping = loop.call_later(_IDLE_S, self._reap)
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._closing is not None and not self._connections and not self._closing.done():
+            self._closing.set_result(None)
 
     def _reap(self) -> None:
         """Close what nobody has used for a while, and look again later if there is more."""

@@ -8,7 +8,6 @@ they come, and a stream that is ended by rule ends with an error event.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -22,7 +21,7 @@ from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS, Standing
 from tidegate.http import bodies
 from tidegate.http.exchange import CALLER, Caller, Exchange
-from tidegate.http.failing import refusing
+from tidegate.http.failing import refusal_of, refusing
 from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
@@ -47,7 +46,6 @@ _SAYING_WHO: Final = frozenset(
         *(b"x-http-method-override", b"x-original-url", b"x-rewrite-url"),
     }
 )
-_NOTHING: Final = contextlib.nullcontext()
 _NO_PLACE: Final = Place(0, is_warm=False)
 MOST_READ_AT_ONCE: Final = 256
 """Requests that ask nothing of the engine, passed on at the same time."""
@@ -94,7 +92,7 @@ class Proxy:
         self._rejecting = rejecting
         self._fingerprint = fingerprint
         self._max_body_bytes = max_body_bytes
-        self._guess = guess
+        self._unheard = Unheard(guess, admission.clock)
         self._passes_keys = passes_keys
         self._strangers_body_bytes = strangers_body_bytes
         self._held_bytes = 0
@@ -148,23 +146,21 @@ class Proxy:
         is_stranger = self._hold(principal, len(body))
         try:
             passing, passage = self._enter(scope, principal, ask, asked)
-        except Refusal:
-            self._held_bytes -= len(body) if is_stranger else 0
-            raise
-        unheard = (
-            None
-            if asked.is_stream
-            else Unheard(passing, passage, ask, self._guess, self._admission.clock, asked.output_tokens)
-        )
-        sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
-        try:
-            with refusing(), unheard or _NOTHING, Watch(caller, self._lifecycle) as watch:
-                await sending.run(passing.events(), watch)
-        except Refusal as refusal:
-            await passing.close()
-            await sending.end(refusal)
+            sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
+            try:
+                if not asked.is_stream:
+                    self._unheard.add(passage, passing, asked.output_tokens)
+                with Watch(caller, self._lifecycle) as watch:
+                    await sending.run(passing, watch)
+            except Exception as error:
+                refusal = refusal_of(error)
+                if refusal is None:
+                    raise
+                await sending.end(refusal)
+            finally:
+                self._unheard.discard(passage)
+                await passing.close()
         finally:
-            await passing.close()
             if is_stranger:
                 self._held_bytes -= len(body)
 
@@ -194,10 +190,15 @@ class Proxy:
             output_tokens=asked.output_tokens,
             patience_s=patience.streamed_s if asked.is_stream else patience.whole_s,
         )
-        exchange.timing = Timing(standing=standing)
-        with refusing():
+        timing = exchange.timing = Timing(standing=standing)
+        try:
             ticket = admission.take(claim)
-        timing = exchange.timing = Timing(standing=admission.judged(ticket))
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+        timing.standing = admission.judged(ticket)
         quiet_s = QUIET_S if asked.is_told else UNTOLD_S
         passage = Passage(timing, ask, admission.clock)
         return Generation(self._upstreams, admission, ticket, ask, passage, quiet_s=quiet_s), passage

@@ -8,8 +8,7 @@ wherever that waits, and what it holds is freed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from math import ceil
 from types import TracebackType
 from typing import Final, Self
@@ -17,13 +16,13 @@ from typing import Final, Self
 import msgspec
 from starlette.types import Receive, Send
 
-from tidegate.core.admission.claims import Waiting
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Caller, ClientLeftError, Exchange
 from tidegate.http.refusals import Refusal
 from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
-from tidegate.ports.upstream import Head, Piece
+from tidegate.ports.upstream import Head, Piece, Pieces
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.passing import Passing
 
 ATTEMPTS: Final = b"x-tidegate-attempts"
 """Tells of an answer that more than one server was asked for it."""
@@ -124,17 +123,19 @@ class Sending:
         self._late: list[bytes] | None = None
         self._late_status = _OK
 
-    async def run(self, source: AsyncGenerator[Piece | Waiting, None], watch: Watch) -> None:
-        """Send pieces, and words for those who wait, until the end."""
+    async def run(self, source: Pieces | Passing, watch: Watch) -> None:
+        """Send pieces, and words for those who wait, until the end; the source is closed then."""
         self._watch = watch
-        async with contextlib.aclosing(source) as pieces:
-            async for told in pieces:
+        try:
+            async for told in source:
                 if isinstance(told, Piece):
                     await self._piece(told)
                 else:
                     await self._begin(_OK, [*HEADERS])
                     self._is_stream = True
                     await self._body(comment(f"waiting position={told.position} eta_s={ceil(told.wait_s)}"))
+        finally:
+            await source.aclose()
 
     async def end(self, refusal: Refusal) -> None:
         """End a stream with it. Raises it where nothing was sent, ClientLeftError where nothing more can be said."""
