@@ -72,11 +72,12 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     def _source(self, scope: Scope) -> tuple[Fingerprint | None, Fingerprint | None]:
         client = scope.get("client")
-        source, network = _source(client[0]) if client else (None, None)
-        return (
-            None if source is None else self.fingerprint(source),
-            None if network is None else self.fingerprint(network),
-        )
+        if client is None:
+            return None, None
+        source, network = _source(client[0])
+        if source is None or network is None:
+            return None, None
+        return self.fingerprint(source), self.fingerprint(network)
 
     def _record(self, exchange: Exchange, scope: Scope, total_s: float) -> None:
         left = exchange.reason is Reason.CLIENT_LEFT

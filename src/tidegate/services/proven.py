@@ -10,7 +10,7 @@ import msgspec
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record
-from tidegate.core.standing.register import Register
+from tidegate.core.standing.register import Register, usual_in_flight
 from tidegate.ports.storage import StorageUnavailableError
 
 
@@ -19,6 +19,15 @@ class Recall(msgspec.Struct, frozen=True):
 
     find: Callable[[UserId], Awaitable[Record | None]]
     later: Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose counters a request is charged to: how well they are known, with whom, and how many they usually have in."""
+
+    standing: Standing
+    cohort: str
+    usual_in_flight: int
+    owner: str
 
 
 class Proven:
@@ -47,6 +56,14 @@ class Proven:
         if self.register.record(principal) is None:
             return Standing.VISITOR
         return self.register.standing(principal, self._clock())
+
+    def whose(self, principal: UserId) -> Whose | None:
+        """What is known of a caller, for one request more; None of whom no key was ever accepted."""
+        record = self.register.record(principal)
+        if record is None:
+            return None
+        standing = self.register.standing(principal, self._clock())
+        return Whose(standing, record.cohort, usual_in_flight(record), principal)
 
     def accepted(self, principal: UserId, net: Fingerprint | None) -> None:
         """The server behind has accepted a key."""

@@ -166,7 +166,7 @@ class Metrics:
         self._engines: dict[Replica | None, EngineChanged] = {}
         # Looking a series up by its labels takes longer than counting in it. As many as there are labels, no more.
         self._counted: dict[tuple[object, ...], Counter] = {}
-        self._tokens_of = {kind: self._tokens.labels(kind) for kind in TokenKind}
+        self._tokens_of: dict[TokenKind, Counter] = {}
         self._waits: dict[str, tuple[Histogram, Histogram]] = {}
         self._different = Gauge(
             "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
@@ -247,7 +247,10 @@ class Metrics:
             (TokenKind.COMPLETION, event.out_tok),
         ):
             if tokens:
-                self._tokens_of[kind].inc(tokens)
+                of_kind = self._tokens_of.get(kind)
+                if of_kind is None:
+                    of_kind = self._tokens_of[kind] = self._tokens.labels(kind)
+                of_kind.inc(tokens)
         if event.abandoned:
             self._abandoned.inc()
         queue_s, ttft_s = event.queue_s, event.ttft_s

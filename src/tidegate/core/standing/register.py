@@ -82,7 +82,7 @@ class Register:
     def usual_in_flight(self, principal: UserId) -> int:
         """How many requests an account usually has in flight at the most; one when nothing is known of it."""
         record = self.record(principal)
-        return 1 if record is None else max(1, math.ceil(record.history.peak))
+        return 1 if record is None else usual_in_flight(record)
 
     def served(self, principal: UserId, cost_tokens: float, in_flight: int, now: float) -> None:
         """Count a request that was served, while so many of the account's were in flight, this one too.
@@ -129,3 +129,8 @@ class Register:
     def _has_earned(self, record: Record) -> bool:
         days = record.history.days
         return record.role is Role.OPERATOR or record.is_vouched or (days > 0.0 and days >= self.plan.member_days)
+
+
+def usual_in_flight(record: Record) -> int:
+    """How many requests an account usually has in flight at the most; at least one."""
+    return max(1, math.ceil(record.history.peak))

@@ -33,7 +33,7 @@ from tidegate.services.generate import Generation
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.line import QUIET_S, UNTOLD_S
 from tidegate.services.passing import Guess, Passage, Passing, Unheard
-from tidegate.services.proven import Proven
+from tidegate.services.proven import Proven, Whose
 from tidegate.services.timing import Timing
 
 _ACCEPTED: Final = range(200, 300)
@@ -143,9 +143,12 @@ class Proxy:
             hides_usage=asked.hides_usage,
             tokens=self._admission.scheduler.cost.prompt_tokens(asked.prompt_bytes),
         )
-        is_stranger = self._hold(principal, len(body))
+        whose = self._whose(exchange, principal)
+        is_stranger = whose.standing in STRANGERS
+        if is_stranger:
+            self._hold(len(body))
         try:
-            passing, passage = self._enter(scope, principal, ask, asked)
+            passing, passage = self._enter(exchange, whose, ask, asked)
             sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
             try:
                 if not asked.is_stream:
@@ -164,33 +167,28 @@ class Proxy:
             if is_stranger:
                 self._held_bytes -= len(body)
 
-    def _hold(self, principal: UserId | None, size_bytes: int) -> bool:
-        """Keep a body while it waits; whether it is a stranger's, of whose bodies all together are bounded."""
-        is_stranger = principal is None or self._proven.standing(principal) in STRANGERS
-        if is_stranger:
-            if self._held_bytes + size_bytes > self._strangers_body_bytes:
-                sentence = "Too much is waiting to be read already. Please try again in a few seconds."
-                raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
-            self._held_bytes += size_bytes
-        return is_stranger
+    def _hold(self, size_bytes: int) -> None:
+        """Keep a stranger's body while it waits: of theirs all together are bounded."""
+        if self._held_bytes + size_bytes > self._strangers_body_bytes:
+            sentence = "Too much is waiting to be read already. Please try again in a few seconds."
+            raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
+        self._held_bytes += size_bytes
 
-    def _enter(self, scope: Scope, principal: UserId | None, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
+    def _enter(self, exchange: Exchange, whose: Whose, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
         """Take a place in line. Raises a Refusal."""
-        exchange: Exchange = scope["state"]["exchange"]
-        standing, cohort, usual, owner = self._who(scope, principal)
-        exchange.account = self._fingerprint(owner)
+        exchange.account = self._fingerprint(whose.owner)
         admission = self._admission
         patience = admission.patience
         claim = Claim(
-            principal=owner,
-            standing=standing,
-            cohort=cohort,
-            usual_in_flight=usual,
+            principal=whose.owner,
+            standing=whose.standing,
+            cohort=whose.cohort,
+            usual_in_flight=whose.usual_in_flight,
             prompt_bytes=asked.prompt_bytes,
             output_tokens=asked.output_tokens,
             patience_s=patience.streamed_s if asked.is_stream else patience.whole_s,
         )
-        timing = exchange.timing = Timing(standing=standing)
+        timing = exchange.timing = Timing(standing=whose.standing)
         try:
             ticket = admission.take(claim)
         except Exception as error:
@@ -203,21 +201,14 @@ class Proxy:
         passage = Passage(timing, ask, admission.clock)
         return Generation(self._upstreams, admission, ticket, ask, passage, quiet_s=quiet_s), passage
 
-    def _who(self, scope: Scope, principal: UserId | None) -> tuple[Standing, str, int, str]:
-        """Standing, cohort, usual requests at once, and whose counters a request is charged to."""
-        exchange: Exchange = scope["state"]["exchange"]
+    def _whose(self, exchange: Exchange, principal: UserId | None) -> Whose:
+        """Whose counters a request is charged to, and how well they are known."""
+        if principal is not None:
+            known = self._proven.whose(principal)
+            if known is not None:
+                return known
         net = f"net:{exchange.network}" if exchange.network else "net:none"
-        if principal is None:
-            return Standing.VISITOR, net, 1, f"at:{exchange.source}"
-        register = self._proven.register
-        if not self._proven.is_known(principal):
-            return Standing.VISITOR, net, 1, principal
-        return (
-            self._proven.standing(principal),
-            register.cohort(principal),
-            register.usual_in_flight(principal),
-            principal,
-        )
+        return Whose(Standing.VISITOR, net, 1, principal or f"at:{exchange.source}")
 
     def _judge(self, scope: Scope, principal: UserId | None, head: Head) -> None:
         """Learn from the server's answer whether it knows the caller."""
