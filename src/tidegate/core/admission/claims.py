@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.classes import STRANGERS, Standing
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     usual_in_flight: int = 1
     patience_s: float = 60.0
     end_user: str = ""
+
+    @property
+    def group(self) -> str:
+        """With whom its principal shares what strangers get."""
+        return group_of(self.principal, self.standing, self.cohort)
+
+
+def group_of(principal: str, standing: Standing, cohort: str) -> str:
+    """With whom a principal shares what strangers get: its cohort, or with nobody where it is known."""
+    return cohort if standing in STRANGERS else principal
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
