@@ -94,6 +94,28 @@ async def test_a_key_that_was_turned_down_is_refused_by_the_gate_without_asking_
         assert street.gateway.guessed == ["127.0.0.1"]
 
 
+async def test_one_mistake_of_the_server_about_a_known_key_is_not_believed_and_a_row_of_them_not_for_long() -> None:
+    """Such as of one of several servers that was started with other keys."""
+    street = Street("good")
+    async with street.gateway.listening() as street.port:
+        assert await street.ask(bearer("good")) == 200
+        for _ in range(4):
+            street.server.keys = {"other"}
+            assert await street.ask(bearer("good")) == 401
+            street.server.keys = {"good"}
+            assert await street.ask(bearer("good")) == 200
+        street.server.keys = {"other"}
+        for _ in range(2):
+            assert await street.ask(bearer("good")) == 401
+        asked = len(street.server.asks)
+        assert await street.ask(bearer("good")) == 401
+        assert len(street.server.asks) == asked, "it is believed now"
+        street.server.keys = {"good"}
+        street.gateway.clock.advance(1.1)
+        assert await street.ask(bearer("good")) == 200
+    assert street.gateway.guessed == []
+
+
 async def test_a_guesser_is_slowed_and_then_refused_while_known_keys_of_the_same_address_pass() -> None:
     street = Street("good", plan=GatePlan(account_address_burst=1000, account_address_rate=1000))
     async with street.gateway.listening() as street.port:

@@ -18,6 +18,8 @@ Who is refused by what, the cheapest question first:
     an untried key          by the budgets of the account lane for its address, and
                             by how many from there were turned down lately
                             (guesses.py); what was turned down itself is nothing.
+    one that proved itself  as a genuine credential, and where it is turned down all
+                            the same for as long as doubts.py says.
 
 A genuine credential that the store has called revoked or over is nothing for a
 while: without that its holder could empty the bucket of the account that it was
@@ -59,12 +61,14 @@ all the same: these are no policy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
 from tidegate.core.admission.addresses import Networks, keys_of
 from tidegate.core.admission.bucket import Buckets
 from tidegate.core.admission.claims import Crowded, Shed
+from tidegate.core.admission.doubts import Doubts
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.guesses import Guesses
 from tidegate.core.admission.jitter import jittered_s
@@ -170,6 +174,7 @@ class Gate:
         self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
+        self._doubts = Doubts(plan.most_principals)
         self._guesses = Guesses(plan.most_sources)
 
     def decide(self, facts: Facts, now: float) -> Passed | Refused:
@@ -191,6 +196,14 @@ class Gate:
         """The store says that this genuine credential is revoked or over: its holder is a stranger for a while."""
         self._revoked.note(digest, now)
 
+    def note_turned_down(self, digest: bytes, now: float) -> None:
+        """The server behind says so of a key that is passed on; of one that has proved itself it is asked again."""
+        within_s = inf
+        if self._register.record(UserId.of(digest)) is not None:
+            within_s = self._doubts.missed(digest, now)
+        if within_s:
+            self._revoked.note(digest, now, within_s)
+
     def note_guess(self, address: bytes, now: float) -> None:
         """The server behind turned a key down that came from this address."""
         self._guesses.missed(keys_of(address)[0], now)
@@ -198,6 +211,7 @@ class Gate:
     def note_alive(self, digest: bytes) -> None:
         """It counts, whatever was noted."""
         self._revoked.forget(digest)
+        self._doubts.forget(digest)
 
     def is_dead(self, digest: bytes | None, now: float) -> bool:
         """Whether a genuine credential counts for nothing, as far as it is known here."""
@@ -215,6 +229,7 @@ class Gate:
         self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
+        self._doubts.reshape(plan.most_principals)
         self._guesses.reshape(plan.most_sources)
 
     @property
@@ -233,6 +248,7 @@ class Gate:
             },
             "principals": len(self._principals),
             "revoked": len(self._revoked),
+            "doubts": len(self._doubts),
             "guesses": len(self._guesses),
         }
 
