@@ -48,9 +48,7 @@ def test_only_so_many_are_remembered() -> None:
     assert len(doubts) == 1
 
 
-def test_a_key_that_has_proved_itself_passes_after_one_refusal_of_the_server_and_is_refused_for_a_second_after_two() -> (
-    None
-):
+def test_a_key_that_has_proved_itself_passes_after_one_refusal_and_is_refused_for_a_second_after_two() -> None:
     gate = a_gate()
     gate.note_turned_down(KEY, AT)
     assert passed(gate, ASKS, times=1) == 1
