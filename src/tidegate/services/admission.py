@@ -312,7 +312,7 @@ class Admission:
                     left.extend(self._unseat(inside, act))
 
     def _seat(self, inside: _Inside, place: Place) -> None:
-        inside.place = msgspec.structs.replace(place, owner=inside.claim.principal)
+        inside.place = msgspec.structs.replace(place, owner=inside.claim.principal, group=inside.claim.group)
         inside.news.set()
 
     def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:

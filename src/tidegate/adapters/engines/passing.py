@@ -97,8 +97,7 @@ class PassingEngines:
 
     async def generate(self, ask: Ask, place: Place) -> AsyncGenerator[Piece, None]:
         """Pass a request on; see the port. Which of its places an upstream uses is its own affair."""
-        del place
-        begun = await self._begun(ask)
+        begun = await self._begun(ask, place.group)
         opened, outcome = begun.opened, Outcome.LEFT
         head: Head | None = Head(
             status=opened.status, headers=opened.headers, attempts=begun.attempts, replica=begun.member
@@ -140,9 +139,9 @@ class PassingEngines:
             raise
         finally:
             opened.close()
-            self._ended(begun.member, outcome, begun.began_at)
+            self._ended(begun.member, outcome, begun.began_at, place.group)
 
-    async def _begun(self, ask: Ask) -> _Begun:
+    async def _begun(self, ask: Ask, caller: str) -> _Begun:
         """Ask one after the other until one answers. Raises UpstreamBusyError or UpstreamFailedError."""
         tried: list[str] = []
         attempts, was_repeated, why = 0, False, "none_left"
@@ -173,7 +172,7 @@ class PassingEngines:
                 if begun is None:
                     # What was not even connected to is away, whatever was heard of it a moment ago.
                     since = None if is_certain else began_at
-                    self._ended(member.name, outcome, since)
+                    self._ended(member.name, outcome, since, caller)
 
     async def _pick(self, ask: Ask, tried: list[str]) -> Member | Nowhere:
         """Choose a server, and wait while all that are left have as much to do as they can: who failed has no place."""
@@ -187,8 +186,8 @@ class PassingEngines:
                 async with asyncio.timeout(until - now):
                     await self._freed.wait()
 
-    def _ended(self, name: str, outcome: Outcome, began_at: float | None) -> None:
-        self._pool.ended(name, outcome, self._clock(), began_at=began_at)
+    def _ended(self, name: str, outcome: Outcome, began_at: float | None, caller: str) -> None:
+        self._pool.ended(name, outcome, self._clock(), began_at=began_at, caller=caller)
         self._freed.set()
 
     async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:

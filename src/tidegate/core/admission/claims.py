@@ -58,12 +58,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 class Place(msgspec.Struct, frozen=True):
     """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own.
 
-    `owner` is whose request it is, for engines that remember by what they have read instead of by place.
+    `owner` is whose request it is, for engines that remember by what they have read instead of by place; `group`
+    is with whom the owner is one where names are free.
     """
 
     number: int
     is_warm: bool
     owner: str = ""
+    group: str = ""
 
 
 ASIDE: Final = Place(-1, is_warm=False)
