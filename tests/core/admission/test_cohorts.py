@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from itertools import count
 
+import msgspec
 import pytest
 
 from tests.core.admission.engine_model import claim
+from tests.core.admission.gating import AT, PLAN, gate, genuine, passed
 from tests.core.admission.networks import Networks
 from tidegate.core.admission.claims import Act, Admitted, Called, Crowded, Shed, Spent, Topped, Waiting
 from tidegate.core.admission.cursor import level
 from tidegate.core.admission.fair import MARGIN
+from tidegate.core.admission.gate import Gate
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.record import Record
 
 EVER = 1e9
 
@@ -167,6 +172,39 @@ def test_a_line_that_is_full_lets_fewer_networks_in() -> None:
         refused = street.scheduler.preview(f"n{second}", Standing.NEWCOMER, "net:other", 100, EVER, float(second))
         assert refused is not None
     assert cursor.part == pytest.approx(0.95**3)
+
+
+def newcomers(cohort: str, count: int, into: Gate) -> list[UserId]:
+    """Keys that a server which asks for none has accepted, known by their network."""
+    made = [UserId.of(f"{cohort:8.8}{number:04}".encode()) for number in range(count)]
+    for principal in made:
+        record = Record.of_caller(principal, AT)
+        into._register.know(msgspec.structs.replace(record, cohort=cohort))
+    return made
+
+
+def test_one_network_with_many_accepted_keys_does_not_use_up_what_all_newcomers_may_ask() -> None:
+    one = gate(most_principals=1000)
+    many, (home,) = newcomers("net:many", 30, one), newcomers("net:home", 1, one)
+    assert sum(passed(one, genuine(name), times=4) for name in many) == PLAN.network_burst
+    assert passed(one, genuine(home), times=4) == 4
+    assert passed(one, genuine(many[-1]), times=4, now=AT + 1.0) == PLAN.network_rate
+    one.apply(msgspec.structs.replace(one.plan, network_burst=2.0))
+    assert sum(passed(one, genuine(name), times=1, now=AT + 1000.0) for name in many) == 2
+    assert one.remembered["cohorts"] == 2
+
+
+def test_all_newcomers_together_are_bounded_whatever_their_networks_and_who_stands_alone_is_no_network() -> None:
+    one = gate(most_principals=1000)
+    for number in range(20):
+        (alone,) = newcomers(f"net:{number}", 1, one)
+        one._register.know(Record.of_caller(alone, AT))
+        assert passed(one, genuine(alone), times=1) == 1
+    assert one.remembered["cohorts"] == 0
+    for number in range(20, 24):
+        (late,) = newcomers(f"net:{number}", 1, one)
+        assert passed(one, genuine(late), times=1) == 0
+    assert one.remembered["cohorts"] == 0, "a refusal takes nothing"
 
 
 def test_newcomers_beside_one_network_with_endless_keys_are_served_within_seconds() -> None:

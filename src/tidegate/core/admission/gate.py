@@ -3,11 +3,12 @@
 Who is refused by what, the cheapest question first:
 
     health                  never.
-    a genuine credential    by its account's bucket, and that of all accounts
-                            without a history on that lane. The address it comes
-                            from is not looked at, neither in lists nor in
-                            buckets: a flood from the same network, or behind
-                            the same proxy, costs its holder nothing.
+    a genuine credential    by its account's bucket, and where it has no history by
+                            that of all such accounts on that lane, and of those
+                            of its cohort. The address it comes from is not looked
+                            at, neither in lists nor in buckets: a flood from the
+                            same network, or behind the same proxy, costs its
+                            holder nothing.
     everybody else          by the deny list; by the bucket of all strangers on
                             that lane; by those of the address and its networks
                             (the account lane has tighter ones). A route for
@@ -172,6 +173,7 @@ class Gate:
         self._strangers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._cohorts = Buckets(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
         self._doubts = Doubts(plan.most_principals)
@@ -227,6 +229,7 @@ class Gate:
         self._strangers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._cohorts.reshape(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
         self._doubts.reshape(plan.most_principals)
@@ -247,6 +250,7 @@ class Gate:
                 f"account_{width}": count for width, count in zip(widths, self._account_sources.remembered, strict=True)
             },
             "principals": len(self._principals),
+            "cohorts": len(self._cohorts),
             "revoked": len(self._revoked),
             "doubts": len(self._doubts),
             "guesses": len(self._guesses),
@@ -257,12 +261,24 @@ class Gate:
         limited = None
         wait_s = self._principals.take(principal, 1.0, now)
         if not wait_s and standing in STRANGERS:
-            wait_s = self._newcomers.take(facts.lane, 1.0, now)
+            wait_s = self._take_newcomer(facts.lane, principal, now)
         if wait_s:
             limited = Refused(_SLOW_DOWN, jittered_s(wait_s, principal.encode(), now), standing)
             if not self._plan.is_dry_run:
                 return limited
         return self._with_room(facts, principal, standing, limited, now)
+
+    def _take_newcomer(self, lane: Lane, principal: UserId, now: float) -> float:
+        """Count one without a history among all of them, and among those of its network, whose names may be free."""
+        wait_s = self._newcomers.wait_s(lane, 1.0, now)
+        if wait_s:
+            return wait_s
+        cohort = self._register.cohort(principal)
+        if cohort != principal:
+            wait_s = self._cohorts.take(cohort, 1.0, now)
+        if not wait_s:
+            self._newcomers.charge(lane, 1.0)
+        return wait_s
 
     def _stranger(self, facts: Facts, now: float) -> Passed | Refused:
         bearing = facts.bearing
