@@ -72,7 +72,7 @@ class Gateway:
             lanes=self.addresses,
             clock=self.clock,
         )
-        self.proven = Proven(self.register, self.clock, lambda: False)
+        self.proven = Proven(self.register, self.clock, lambda: False, alive=self.gate.note_alive)
         self.guessed: list[str] = []
         proxy = Proxy(
             upstreams=upstreams or self.fake,
@@ -81,7 +81,7 @@ class Gateway:
             proven=self.proven,
             admission=self.admission,
             lifecycle=self.lifecycle,
-            rejecting=Rejecting(lambda digest: self.gate.note_dead(digest, self.clock()), self.note_guess),
+            rejecting=Rejecting(lambda digest: self.gate.note_turned_down(digest, self.clock()), self.note_guess),
             fingerprint=_fingerprint,
             max_body_bytes=MAX_BODY_BYTES,
             strangers_body_bytes=1 << 20,

@@ -12,7 +12,7 @@ from tests.http.wire import Line, a_line, talk
 from tidegate.core.admission.claims import Place
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.identifiers import UserId
-from tidegate.http.gate.callers import CLOSED_S, alone, shown
+from tidegate.http.gate.callers import CLOSED_S, OPEN_S, alone, shown
 from tidegate.ports.upstream import Ask, Piece, UpstreamBrokeError
 from tidegate.testing.upstream import FakeUpstreams, passing
 
@@ -94,6 +94,28 @@ async def test_a_key_that_was_turned_down_is_refused_by_the_gate_without_asking_
         assert street.gateway.guessed == ["127.0.0.1"]
 
 
+async def test_one_mistake_of_the_server_about_a_known_key_is_not_believed_and_a_row_of_them_not_for_long() -> None:
+    """Such as of one of several servers that was started with other keys."""
+    street = Street("good")
+    async with street.gateway.listening() as street.port:
+        assert await street.ask(bearer("good")) == 200
+        for _ in range(4):
+            street.server.keys = {"other"}
+            assert await street.ask(bearer("good")) == 401
+            street.server.keys = {"good"}
+            assert await street.ask(bearer("good")) == 200
+        street.server.keys = {"other"}
+        for _ in range(2):
+            assert await street.ask(bearer("good")) == 401
+        asked = len(street.server.asks)
+        assert await street.ask(bearer("good")) == 401
+        assert len(street.server.asks) == asked, "it is believed now"
+        street.server.keys = {"good"}
+        street.gateway.clock.advance(1.1)
+        assert await street.ask(bearer("good")) == 200
+    assert street.gateway.guessed == []
+
+
 async def test_a_guesser_is_slowed_and_then_refused_while_known_keys_of_the_same_address_pass() -> None:
     street = Street("good", plan=GatePlan(account_address_burst=1000, account_address_rate=1000))
     async with street.gateway.listening() as street.port:
@@ -168,6 +190,7 @@ async def test_without_a_key_an_open_server_is_open_and_a_closed_one_asked_once_
     async with street.gateway.listening() as street.port:
         assert await street.ask() == 200
         street.server.keys.add("good")
+        street.gateway.clock.advance(OPEN_S + 1)
         assert await street.ask() == 401
         asked = len(street.server.asks)
         assert await street.ask() == 401
@@ -177,6 +200,20 @@ async def test_without_a_key_an_open_server_is_open_and_a_closed_one_asked_once_
         assert await street.ask() == 401
         assert len(street.server.asks) == asked + 2
     assert len(street.gateway.register) == 1
+
+
+async def test_one_without_a_key_cannot_have_an_open_server_closed_to_all_others_without_one() -> None:
+    """By asking for what is answered 401 there, such as a model that the server itself has no key for."""
+    street = Street()
+    async with street.gateway.listening() as street.port:
+        assert await street.ask() == 200
+        for _ in range(3):
+            street.server.keys.add("good")
+            assert await street.ask(local="127.0.0.9") == 401
+            street.server.keys.clear()
+            assert await street.ask() == 200
+            street.gateway.clock.advance(OPEN_S - 1)
+    assert len(street.server.asks) == 7
 
 
 async def test_a_read_that_is_turned_away_closes_nothing_to_those_without_keys() -> None:

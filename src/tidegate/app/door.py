@@ -66,6 +66,10 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
         """A genuine credential is revoked or over: it is a stranger's from now on."""
         self.gate.note_dead(digest, self.steady())
 
+    def note_turned_down(self, digest: bytes) -> None:
+        """The server behind the gate turned this key down."""
+        self.gate.note_turned_down(digest, self.steady())
+
     def note_guess(self, host: str) -> None:
         """The server behind the gate turned a key down that came from this address."""
         address = packed(host)

@@ -256,10 +256,12 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             upstreams=engines,
             addresses=addresses,
             keys=keys,
-            proven=Proven(known.register, time.time, door.is_flooded, Recall(known.find, background.later)),
+            proven=Proven(
+                known.register, time.time, door.is_flooded, Recall(known.find, background.later), door.gate.note_alive
+            ),
             admission=admission,
             lifecycle=lifecycle,
-            rejecting=Rejecting(door.note_dead, door.note_guess),
+            rejecting=Rejecting(door.note_turned_down, door.note_guess),
             fingerprint=fingerprint,
             max_body_bytes=settings.server.max_body_bytes,
             strangers_body_bytes=settings.gate.strangers_body_bytes,

@@ -313,7 +313,8 @@ class Admission:
                     left.extend(self._unseat(inside, act))
 
     def _seat(self, inside: _Inside, place: Place) -> None:
-        inside.place = Place(place.number, place.is_warm, inside.claim.principal)
+        claim = inside.claim
+        inside.place = Place(place.number, place.is_warm, claim.principal, claim.group)
         inside.news.set()
 
     def _unseat(self, inside: _Inside, cut: Cut) -> list[Act]:

@@ -39,12 +39,17 @@ class Proven:
         clock: Callable[[], float],
         is_flooded: Callable[[], bool],
         recall: Recall | None = None,
+        alive: Callable[[bytes], None] = lambda _digest: None,
     ) -> None:
-        """Whoever the register knows has proved themselves. Without `recall` nobody else was ever known."""
+        """Whoever the register knows has proved themselves. Without `recall` nobody else was ever known.
+
+        `alive` hears of the digest of every key that was accepted.
+        """
         self.register = register
         self._clock = clock
         self._is_flooded = is_flooded
         self._recall = recall
+        self._alive = alive
         self._asked: set[UserId] = set()
 
     def is_known(self, principal: UserId) -> bool:
@@ -67,6 +72,7 @@ class Proven:
 
     def accepted(self, principal: UserId, net: Fingerprint | None) -> None:
         """The server behind has accepted a key."""
+        self._alive(principal.entropy)
         if self.register.record(principal) is not None or principal in self._asked:
             return
         record = Record.of_caller(principal, self._clock(), net)

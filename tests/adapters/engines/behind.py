@@ -165,12 +165,12 @@ class Gate:
     def __init__(self, pool: Pool, engines: PassingEngines, names: list[str]) -> None:
         self.pool, self.engines, self.names = pool, engines, names
 
-    def pieces(self, **fields: object) -> AsyncIterator[Piece]:
+    def pieces(self, group: str = "", **fields: object) -> AsyncIterator[Piece]:
         asked = {"method": "POST", "target": CHAT, "body": b'{"model":"m"}', "is_stream": True, **fields}
-        return self.engines.generate(Ask(**asked), Place(0, is_warm=False))  # type: ignore[arg-type] # as named
+        return self.engines.generate(Ask(**asked), Place(0, is_warm=False, group=group))  # type: ignore[arg-type] # as named
 
-    async def ask(self, **fields: object) -> Whole:
-        pieces = [piece async for piece in self.pieces(**fields)]
+    async def ask(self, group: str = "", **fields: object) -> Whole:
+        pieces = [piece async for piece in self.pieces(group, **fields)]
         assert pieces[-1].is_last
         assert not any(piece.is_last for piece in pieces[:-1])
         (head,) = [piece.head for piece in pieces if piece.head is not None]

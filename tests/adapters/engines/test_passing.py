@@ -212,6 +212,18 @@ async def test_whoever_asks_for_what_a_server_fails_at_breaks_it_for_nobody() ->
         assert (await between.ask()).head.status == 200
 
 
+async def test_whose_requests_every_server_fails_at_has_none_of_them_left_alone_under_whatever_names() -> None:
+    """Nobody else asks meanwhile, so no answer says that the servers are well."""
+    servers = [Behind(saying(answer(b"{}", status="500 Oops"))) for _ in range(3)]
+    async with listening(*servers), gate(*servers) as between:
+        for _ in range(24):
+            assert (await between.ask("net:a")).head.status == 500
+            assert all(between.state(number) is not MemberState.BROKEN for number in range(3))
+        for number in range(9):
+            await between.ask(f"usr{number}")
+        assert sum(between.state(number) is MemberState.BROKEN for number in range(3)) == 2, "all of them say so"
+
+
 async def test_a_connection_that_was_closed_while_idle_costs_nobody_an_answer() -> None:
     only = Behind(saying(GOOD))
     async with listening(only), gate(only) as between:

@@ -248,6 +248,8 @@ class Telling:
             assert scheduler.waiting_in(standing) == in_class[standing] <= plan.max_waiting + plan.slots
             shared = scheduler._lines[standing]._shared
             assert sum(shared.values()) == (in_class[standing] if standing in STRANGERS else 0)
+            groups = Counter(self.claims[ticket].group for ticket in self.waiting if self.judged[ticket] is standing)
+            assert scheduler._lines[standing]._of_group == (groups if standing in STRANGERS else {})
             assert all(0 < count <= plan.shards.queue_limit + plan.slots for count in shared.values())
         for ticket in self.waiting:
             outlook = scheduler.outlook(ticket, self.now)

@@ -315,3 +315,14 @@ def test_who_has_too_many_in_is_told_that_and_not_that_there_is_no_room() -> Non
     decision = house.decide(genuine(lane=Lane.INFERENCE), AT)
     assert isinstance(decision, Refused)
     assert (decision.reason, decision.retry_after_s) == (Reason.CONCURRENCY_LIMIT_EXCEEDED, 7.5)
+
+
+def test_a_key_that_nobody_knows_waits_where_many_were_turned_down_and_where_too_many_were_it_is_not_heard() -> None:
+    one = gate(account_address_burst=100.0)
+    guess = stranger(lane=Lane.CALL, bearing=Bearing.UNTRIED, digest=DIGEST, requires_credential=True)
+    assert guess.address is not None
+    for times, expected in ((6, Reason.SLOW_DOWN), (14, Reason.SOURCE_BLOCKED)):
+        for _ in range(times):
+            one.note_guess(guess.address, AT)
+        assert reason(one.decide(guess, AT)) is expected
+    assert isinstance(one.decide(genuine(), AT), Passed), "who has proved themselves is not asked"

@@ -138,13 +138,13 @@ class Fleet:
         """A piece came, so long after the one before it."""
         self.pool.spoke(server.plan.url, gap_s, time.monotonic())
 
-    def ended(self, server: Server, outcome: Outcome, began_at: float, why: str = "") -> None:
-        """A call that was begun is over."""
+    def ended(self, server: Server, outcome: Outcome, began_at: float, why: str = "", caller: str = "") -> None:
+        """A call of a caller's that was begun is over."""
         if outcome is Outcome.GOOD:
             server.is_suspect = False
         elif outcome is Outcome.FAILED:
             server.is_suspect, server.why = True, why
-        self.pool.ended(server.plan.url, outcome, time.monotonic(), began_at=began_at)
+        self.pool.ended(server.plan.url, outcome, time.monotonic(), began_at=began_at, caller=caller)
         self._freed.set()
         self._tell()
 

@@ -84,10 +84,11 @@ class _Begun(msgspec.Struct):
 class _Passed:
     """One answer on its way. An iterator of its own: a generator is registered with the loop, which takes longer."""
 
-    def __init__(self, engines: PassingEngines, ask: Ask) -> None:
+    def __init__(self, engines: PassingEngines, ask: Ask, caller: str) -> None:
         """Nothing was asked."""
         self._engines = engines
         self.ask = ask
+        self.caller = caller
         self.begun: _Begun | None = None
         self.spoke_at = 0.0
         self.is_over = False
@@ -139,14 +140,13 @@ class PassingEngines:
 
     def generate(self, ask: Ask, place: Place) -> Pieces:
         """Pass a request on; see the port. Which of its places an upstream uses is its own affair."""
-        del place
-        return _Passed(self, ask)
+        return _Passed(self, ask, place.group)
 
     async def next(self, passed: _Passed) -> Piece:
         """The next piece of an answer that has not ended; asks for it first."""
         begun = passed.begun
         if begun is None:
-            begun = passed.begun = await self._begun(passed.ask)
+            begun = passed.begun = await self._begun(passed.ask, passed.caller)
             passed.spoke_at = self._clock()
         opened, meter = begun.opened, begun.meter
         while True:
@@ -182,9 +182,9 @@ class PassingEngines:
         begun = passed.begun
         if begun is not None:
             begun.opened.close()
-            self._ended(begun.member, outcome, begun.began_at)
+            self._ended(begun.member, outcome, begun.began_at, passed.caller)
 
-    async def _begun(self, ask: Ask) -> _Begun:
+    async def _begun(self, ask: Ask, caller: str) -> _Begun:
         """Ask one after the other until one answers. Raises UpstreamBusyError or UpstreamFailedError."""
         tried: list[str] = []
         attempts, was_repeated, why = 0, False, "none_left"
@@ -215,7 +215,7 @@ class PassingEngines:
                 if begun is None:
                     # What was not even connected to is away, whatever was heard of it a moment ago.
                     since = None if is_certain else began_at
-                    self._ended(member.name, outcome, since)
+                    self._ended(member.name, outcome, since, caller)
 
     async def _pick(self, ask: Ask, tried: list[str]) -> Member | Nowhere:
         """Choose a server, and wait while all that are left have as much to do as they can: who failed has no place."""
@@ -233,8 +233,8 @@ class PassingEngines:
             found = self._pool.pick(ask.model, now, tried)
         return found
 
-    def _ended(self, name: str, outcome: Outcome, began_at: float | None) -> None:
-        self._pool.ended(name, outcome, self._clock(), began_at=began_at)
+    def _ended(self, name: str, outcome: Outcome, began_at: float | None, caller: str) -> None:
+        self._pool.ended(name, outcome, self._clock(), began_at=began_at, caller=caller)
         self._freed.set()
 
     async def _begin(self, member: Member, ask: Ask, began_at: float, attempts: int) -> _Begun:

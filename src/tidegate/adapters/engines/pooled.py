@@ -137,7 +137,7 @@ class PooledEngine:
             outcome = Outcome.GOOD  # It says what the caller has to mend.
             raise
         finally:
-            self._fleet.ended(server, outcome, began_at, why)
+            self._fleet.ended(server, outcome, began_at, why, place.group)
 
     async def _events(self, server: Server, call: Call, place: Place) -> AsyncGenerator[Event, None]:
         try:

@@ -16,12 +16,16 @@ A class is not starved by that. Of what known people consume while it waits, it 
 given credit for its share; when that is enough for an answer, one of it starts
 beside them by right, and keeps its place. Spare time is not charged to it.
 
+Among strangers a cohort that holds more places than another would have gives one
+up at the end of a slice. Alone it may hold all.
+
 What a known person asks for beyond the usual is a stranger's, and not held back or
 taken back for that same person's sake: alone, anybody may use all that there is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tidegate.core.admission.floor import Floor
@@ -78,6 +82,12 @@ class Beside:
     def is_by_right(self, standing: Standing) -> bool:
         """Whether one that starts now keeps its place beside the known people that are in."""
         return self._is_due(standing) and self._are_known_in()
+
+    def is_others_due(self, held: Ticket) -> bool:
+        """Whether a stranger waits in one's line whose cohort has fewer places than this one's would without it."""
+        places = Counter(other.claim.group for other in self._floor.strangers.values() if not other.is_cut)
+        kept = places[held.claim.group] - 1
+        return any(places[one.claim.group] < kept for one in self._lines[held.standing].waiting.values())
 
     def taken_back(self) -> list[Ticket]:
         """Whose places were only spare time, now that somebody known is in. Nearly done ones go last."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.classes import STRANGERS, Standing
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     patience_s: float = 60.0
     end_user: str = ""
 
+    @property
+    def group(self) -> str:
+        """With whom its principal shares what strangers get."""
+        return group_of(self.principal, self.standing, self.cohort)
+
+
+def group_of(principal: str, standing: Standing, cohort: str) -> str:
+    """With whom a principal shares what strangers get: its cohort, or with nobody where it is known."""
+    return cohort if standing in STRANGERS else principal
+
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """What a request came to. Rates are the engine's own (tokens/s; 0 when not told)."""
@@ -48,12 +58,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 class Place(msgspec.Struct, frozen=True):
     """One of the engine's places. `is_warm`: what the engine remembers there is the owner's own.
 
-    `owner` is whose request it is, for engines that remember by what they have read instead of by place.
+    `owner` is whose request it is, for engines that remember by what they have read instead of by place; `group`
+    is with whom the owner is one where names are free.
     """
 
     number: int
     is_warm: bool
     owner: str = ""
+    group: str = ""
 
 
 ASIDE: Final = Place(-1, is_warm=False)

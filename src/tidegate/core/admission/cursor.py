@@ -4,7 +4,8 @@ Under lasting overload a conversation of five questions would survive five
 independent refusals of one half in 3 % of cases. So who is refused depends on a
 hash of the principal and the hour, as in DAGOR (Zhou et al. 2018, "Overload
 Control for Scaling WeChat Microservices", section 4.2): whoever gets in, gets
-in again, and next hour others do. The cursor is the part that gets in.
+in again, and next hour others do. The cursor is the part that gets in. Strangers are
+taken by their cohort: of names of their own choice they would choose what gets in.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Cursor:
         self.part = max(_LOWEST, self.part * _DOWN) if self._was_overloaded else min(1.0, self.part + _UP)
         self._since, self._was_overloaded = now, False
 
-    def lets_in(self, principal: str, now: float) -> bool:
-        """Whether this principal is among those that are let in this hour."""
-        return self.part >= 1.0 or level(principal, now) < self.part
+    def lets_in(self, who: str, now: float) -> bool:
+        """Whether this principal or cohort is among those that are let in this hour."""
+        return self.part >= 1.0 or level(who, now) < self.part
 
 
-def level(principal: str, now: float) -> float:
-    """Where a principal stands between 0 and 1 in this hour."""
-    digest = blake2s(f"{principal}:{int(now // _HOUR_S)}".encode(), digest_size=8).digest()
+def level(who: str, now: float) -> float:
+    """Where a principal or a cohort stands between 0 and 1 in this hour."""
+    digest = blake2s(f"{who}:{int(now // _HOUR_S)}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

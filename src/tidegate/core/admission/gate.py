@@ -3,11 +3,12 @@
 Who is refused by what, the cheapest question first:
 
     health                  never.
-    a genuine credential    by its account's bucket, and that of all accounts
-                            without a history on that lane. The address it comes
-                            from is not looked at, neither in lists nor in
-                            buckets: a flood from the same network, or behind
-                            the same proxy, costs its holder nothing.
+    a genuine credential    by its account's bucket, and where it has no history by
+                            that of all such accounts on that lane, and of those
+                            of its cohort. The address it comes from is not looked
+                            at, neither in lists nor in buckets: a flood from the
+                            same network, or behind the same proxy, costs its
+                            holder nothing.
     everybody else          by the deny list; by the bucket of all strangers on
                             that lane; by those of the address and its networks
                             (the account lane has tighter ones). A route for
@@ -18,6 +19,8 @@ Who is refused by what, the cheapest question first:
     an untried key          by the budgets of the account lane for its address, and
                             by how many from there were turned down lately
                             (guesses.py); what was turned down itself is nothing.
+    one that proved itself  as a genuine credential, and where it is turned down all
+                            the same for as long as doubts.py says.
 
 A genuine credential that the store has called revoked or over is nothing for a
 while: without that its holder could empty the bucket of the account that it was
@@ -59,12 +62,14 @@ all the same: these are no policy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
 from tidegate.core.admission.addresses import Networks, keys_of
 from tidegate.core.admission.bucket import Buckets
 from tidegate.core.admission.claims import Crowded, Shed
+from tidegate.core.admission.doubts import Doubts
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.guesses import Guesses
 from tidegate.core.admission.jitter import jittered_s
@@ -168,8 +173,10 @@ class Gate:
         self._strangers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._cohorts = Buckets(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
+        self._doubts = Doubts(plan.most_principals)
         self._guesses = Guesses(plan.most_sources)
 
     def decide(self, facts: Facts, now: float) -> Passed | Refused:
@@ -191,6 +198,14 @@ class Gate:
         """The store says that this genuine credential is revoked or over: its holder is a stranger for a while."""
         self._revoked.note(digest, now)
 
+    def note_turned_down(self, digest: bytes, now: float) -> None:
+        """The server behind says so of a key that is passed on; of one that has proved itself it is asked again."""
+        within_s = inf
+        if self._register.record(UserId.of(digest)) is not None:
+            within_s = self._doubts.missed(digest, now)
+        if within_s:
+            self._revoked.note(digest, now, within_s)
+
     def note_guess(self, address: bytes, now: float) -> None:
         """The server behind turned a key down that came from this address."""
         self._guesses.missed(keys_of(address)[0], now)
@@ -198,6 +213,7 @@ class Gate:
     def note_alive(self, digest: bytes) -> None:
         """It counts, whatever was noted."""
         self._revoked.forget(digest)
+        self._doubts.forget(digest)
 
     def is_dead(self, digest: bytes | None, now: float) -> bool:
         """Whether a genuine credential counts for nothing, as far as it is known here."""
@@ -213,8 +229,10 @@ class Gate:
         self._strangers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._turned_away.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._cohorts.reshape(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
+        self._doubts.reshape(plan.most_principals)
         self._guesses.reshape(plan.most_sources)
 
     @property
@@ -232,7 +250,9 @@ class Gate:
                 f"account_{width}": count for width, count in zip(widths, self._account_sources.remembered, strict=True)
             },
             "principals": len(self._principals),
+            "cohorts": len(self._cohorts),
             "revoked": len(self._revoked),
+            "doubts": len(self._doubts),
             "guesses": len(self._guesses),
         }
 
@@ -241,12 +261,24 @@ class Gate:
         limited = None
         wait_s = self._principals.take(principal, 1.0, now)
         if not wait_s and standing in STRANGERS:
-            wait_s = self._newcomers.take(facts.lane, 1.0, now)
+            wait_s = self._take_newcomer(facts.lane, principal, now)
         if wait_s:
             limited = Refused(_SLOW_DOWN, jittered_s(wait_s, principal.encode(), now), standing)
             if not self._plan.is_dry_run:
                 return limited
         return self._with_room(facts, principal, standing, limited, now)
+
+    def _take_newcomer(self, lane: Lane, principal: UserId, now: float) -> float:
+        """Count one without a history among all of them, and among those of its network, whose names may be free."""
+        wait_s = self._newcomers.wait_s(lane, 1.0, now)
+        if wait_s:
+            return wait_s
+        cohort = self._register.cohort(principal)
+        if cohort != principal:
+            wait_s = self._cohorts.take(cohort, 1.0, now)
+        if not wait_s:
+            self._newcomers.charge(lane, 1.0)
+        return wait_s
 
     def _stranger(self, facts: Facts, now: float) -> Passed | Refused:
         bearing = facts.bearing

@@ -11,7 +11,7 @@ from tidegate.core.standing.classes import STRANGERS, Standing
 
 
 class Line:
-    """People with a history have a counter each; strangers share queues, dealt by cohort."""
+    """People with a history have a counter each; strangers share queues, dealt by cohort, which has a counter too."""
 
     def __init__(self, standing: Standing, most_principals: int) -> None:
         """Nobody waits."""
@@ -22,31 +22,48 @@ class Line:
         self.cursor = Cursor()
         self.waiting: dict[int, Ticket] = {}
         self._shared: dict[str, int] = {}  # How many wait in each of the strangers' queues.
+        self._of_group: dict[str, int] = {}  # How many strangers of each group wait.
+
+    def is_full_for(self, group: str, most: int) -> bool:
+        """Whether no more of a group are let wait where `most` may.
+
+        Of strangers a group may have as many waiting as there is still room for (fellows.py), as soon as others wait
+        too: so there is room for whoever has nothing waiting, until there are as many groups as room.
+        """
+        waiting = len(self.queue)
+        if waiting >= most or not self.is_strangers:
+            return waiting >= most
+        own = self._of_group.get(group, 0)
+        return own >= most - waiting and own < waiting
 
     def flows(self, claim: Claim, plan: ShardPlan) -> tuple[str, ...] | None:
         """Whose counters a request is charged to; None when every queue of its hand is full."""
         if not self.is_strangers:
             return (claim.principal,)
-        counters, shared = self.counters, self._shared
+        counters, shared, group = self.counters, self._shared, claim.group
         chosen = None
         least = (0.0, 0)
-        for number in deal(claim.cohort, plan):
+        for number in deal(group, plan):
             queue = f"queue:{number}"
             waiting = shared.get(queue, 0)
             load = (counters.start(queue), waiting)
             if waiting < plan.queue_limit and (chosen is None or load < least):
                 chosen, least = queue, load
-        return None if chosen is None else (chosen, claim.principal)
+        if chosen is None:
+            return None
+        own = (chosen, claim.principal)
+        return own if group == claim.principal else (*own, group)
 
     def start(self, flows: tuple[str, ...]) -> float:
         """Where a request that is charged to these counters starts."""
         return max(self.counters.start(flow) for flow in flows)
 
-    def earliest_start(self, principal: str, cohort: str, plan: ShardPlan) -> float:
-        """Where any request of a principal starts at the earliest."""
+    def earliest_start(self, principal: str, group: str, plan: ShardPlan) -> float:
+        """Where any request of a principal starts at the earliest; of whom nothing is told, anywhere."""
         start = self.counters.start(principal)
-        if self.is_strangers:
-            start = max(start, min(self.counters.start(f"queue:{number}") for number in deal(cohort, plan)))
+        if self.is_strangers and group:
+            start = max(start, self.counters.start(group))
+            start = max(start, min(self.counters.start(f"queue:{number}") for number in deal(group, plan)))
         return start
 
     def join(self, ticket: Ticket) -> None:
@@ -56,6 +73,8 @@ class Line:
         if self.is_strangers:
             queue = ticket.flows[0]
             self._shared[queue] = self._shared.get(queue, 0) + 1
+            group = ticket.claim.group
+            self._of_group[group] = self._of_group.get(group, 0) + 1
 
     def move(self, ticket: Ticket, entry: Entry) -> None:
         """Let one wait elsewhere in the line; its promise stays."""
@@ -72,6 +91,10 @@ class Line:
             self._shared[queue] -= 1
             if not self._shared[queue]:
                 del self._shared[queue]
+            group = ticket.claim.group
+            self._of_group[group] -= 1
+            if not self._of_group[group]:
+                del self._of_group[group]
 
     def charge(self, ticket: Ticket, cost: float) -> None:
         """Count cost for all to whom a ticket is charged; less than nothing gives back."""

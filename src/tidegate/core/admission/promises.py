@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from tidegate.core.admission.beside import Beside
-from tidegate.core.admission.claims import Claim, Crowded, Shed
+from tidegate.core.admission.claims import Claim, Crowded, Shed, group_of
 from tidegate.core.admission.fair import MARGIN, Entry
 from tidegate.core.admission.fellows import in_turn
 from tidegate.core.admission.floor import Floor
@@ -37,7 +37,8 @@ _TOO_EARLY_S: Final = 0.5
 """Who comes back by so much before it was told to has not heeded it."""
 
 _TIGHT: Final = 0.5
-"""A class is overloaded, for its cursor, when the wait is more than this part of the patience."""
+"""A class is overloaded, for its cursor, when the wait is more than this part of the patience, or strangers fill
+so much of their line."""
 
 
 class Promises:
@@ -73,6 +74,7 @@ class Promises:
         Of somebody known who `has_in` others that is not certain: one more may be judged among newcomers.
         """
         early_s = self._early_s(principal, now)
+        group = group_of(principal, standing, cohort)
         standing = self._reckoning.judged(principal, standing, now)
         line = self._lines[standing]
         if early_s and standing in STRANGERS and (line.queue or self._floor.is_full):
@@ -81,9 +83,10 @@ class Promises:
         if not line.queue or (has_in and not line.is_strangers):
             return None
         rate = self._reckoning.rate(standing, now)
-        if len(line.queue) >= self.plan.max_waiting:
+        if line.is_full_for(group, self.plan.max_waiting):
+            self._saw_full(line, now)
             return self._refuse(principal, line.queue.cost / rate, now)
-        start = line.earliest_start(principal, cohort, self.plan.shards)
+        start = line.earliest_start(principal, group, self.plan.shards)
         wait_s = MARGIN * line.queue.wait_s(start, rate)
         return self._refuse(principal, wait_s - patience_s / 2, now) if wait_s > patience_s else None
 
@@ -91,7 +94,7 @@ class Promises:
         """Tell one that runs when to ask again if it were over now."""
         line, claim, wait_s = self._lines[ticket.standing], ticket.claim, 0.0
         if line.queue:
-            start = line.earliest_start(claim.principal, claim.cohort, self.plan.shards)
+            start = line.earliest_start(claim.principal, claim.group, self.plan.shards)
             wait_s = MARGIN * line.queue.wait_s(start, self._reckoning.rate(ticket.standing, now))
         return self._refuse(claim.principal, wait_s, now).retry_after_s
 
@@ -127,7 +130,8 @@ class Promises:
         if line.queue:
             # As short as it can be, to refuse what has no chance before anything is made for it.
             wait_s = MARGIN * line.queue.wait_s(first + cost, self._reckoning.rate(reserved.standing, now))
-            if wait_s > claim.patience_s or len(line.queue) >= self.plan.max_waiting:
+            if wait_s > claim.patience_s or line.is_full_for(claim.group, self.plan.max_waiting):
+                self._saw_full(line, now)
                 self._saw(line, first, now, is_overloaded=True)
                 return self._refuse(claim.principal, wait_s - claim.patience_s / 2, now)
         asked = self._made(number, claim, reserved, flows, first, now)
@@ -175,7 +179,11 @@ class Promises:
         is_overloaded = wait_s > patience_s and bool(line.queue)
         is_light = self._saw(line, asked.entry.start, now, is_overloaded=is_overloaded)
         is_tight = is_light and bool(line.queue) and wait_s > patience_s * _TIGHT
-        if wait_s > patience_s or (is_tight and not line.cursor.lets_in(principal, now)):
+        who = principal
+        if line.is_strangers:
+            is_tight = is_tight or len(line.queue) > self.plan.max_waiting * _TIGHT
+            who = asked.claim.group
+        if wait_s > patience_s or (is_tight and not line.cursor.lets_in(who, now)):
             return self._refuse(principal, wait_s - patience_s / 2, now)
         asked.entry = msgspec.structs.replace(asked.entry, due_at=now + wait_s)
         return asked
@@ -209,6 +217,11 @@ class Promises:
             return 0.0
         self._reckoning.came_early(principal, now)
         return early_s
+
+    def _saw_full(self, line: Line, now: float) -> None:
+        """Tell the cursor of a line that has no room for anybody."""
+        if len(line.queue) >= self.plan.max_waiting:
+            line.cursor.saw(now, is_overloaded=True)
 
     def _saw(self, line: Line, start: float, now: float, *, is_overloaded: bool) -> bool:
         """Tell the cursor, but of those who consumed no more than others: the rest are refused for what they did."""

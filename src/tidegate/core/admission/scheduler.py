@@ -14,7 +14,9 @@ How it is divided, from the outside in: classes have guaranteed shares and
 borrow what others leave (shares.py, turns.py); within a class whoever consumed
 least goes next (fair.py). People with a history have a counter each. Strangers
 share queues, dealt by cohort (sharding.py): any number of new accounts only
-ever compete with other new accounts. Whoever goes beyond what is usual for them,
+ever compete with other new accounts. Where names are free, networks are not: each
+cohort has one counter, a part of the line (line.py), and of the strangers' places
+no more for long than others who wait. Whoever goes beyond what is usual for them,
 be it in requests at once or in cost tokens, is a newcomer with the part beyond,
 and who keeps coming back before they were told to is a suspect with everything
 (reckoning.py): heeding an answer is what tells people from programs that only press.
@@ -32,7 +34,7 @@ What protects those who are known:
   wait, but for what their share comes to. Prompts of such a class, and all that
   suspects have running, are taken back when somebody known comes (beside.py).
 - Strangers reserve output in slices. A slice ends where somebody is waiting for
-  the place who has a better right.
+  the place who has a better right, be it a stranger whose cohort has fewer places.
 
 The bound. Let one batch of the engine hold a token of each answer that runs and
 at least b tokens of prompts, let the established insist on e >= 1 places
@@ -326,7 +328,9 @@ class Scheduler:
             return True
         if any(line.queue for line in self._lines.values() if RANK[line.standing] < RANK[held.standing]):
             return False
-        return held.slices < self.plan.most_slices or not self._lines[held.standing].queue
+        if not self._lines[held.standing].queue:
+            return True
+        return held.slices < self.plan.most_slices and not self._beside.is_others_due(held)
 
     def stir(self, now: float) -> list[Act]:
         """Act on what `progress` and `spend` have changed for those who wait, while `is_stirred`."""

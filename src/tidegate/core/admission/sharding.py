@@ -5,15 +5,21 @@ shortest of them. One cohort, however many accounts it has, is never in more
 than its hand; two cohorts have the same hand with probability
 1 / C(queues, hand): 3e-12 for 6 of 256. Kubernetes' API priority and fairness
 deals the same way (KEP-1040, "Fair Queuing for Server Requests"). The memory
-is that of the queues, whatever the number of cohorts.
+is that of the queues, whatever the number of cohorts. What a cohort consumed in
+all of them counts for each (line.py).
 """
 
 from __future__ import annotations
 
 from bisect import insort
+from functools import lru_cache
 from hashlib import blake2s
+from typing import Final
 
 import msgspec
+
+_REMEMBERED: Final = 4096
+"""Hands, of about 300 bytes: a request is dealt one when its head is read, and again when it asks."""
 
 
 class ShardPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +31,8 @@ class ShardPlan(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes = b""
 
 
-def deal(cohort: str, plan: ShardPlan) -> list[int]:
+@lru_cache(_REMEMBERED)
+def deal(cohort: str, plan: ShardPlan) -> tuple[int, ...]:
     """The queues of a cohort, all different (Kubernetes' shuffle-sharding dealer: one hash, cards without return)."""
     number = int.from_bytes(blake2s(cohort.encode(), key=plan.key, digest_size=16).digest(), "big")
     hand: list[int] = []
@@ -39,4 +46,4 @@ def deal(cohort: str, plan: ShardPlan) -> list[int]:
             card += 1
         hand.append(card)
         insort(dealt, card)
-    return hand
+    return tuple(hand)

@@ -22,6 +22,7 @@ from typing import Final
 
 import msgspec
 
+from tidegate.core.capacity.blame import Blame
 from tidegate.core.capacity.breaker import Breaker, BreakerPlan, BreakerState
 from tidegate.core.capacity.concurrency import ConcurrencyLimit
 
@@ -158,6 +159,7 @@ class Pool:
         """Nothing was tried yet."""
         self.plan = plan
         self._picks = 0
+        self._blame = Blame()
         self._held: dict[str, _Held] = {}
         self.replan(members)
 
@@ -193,16 +195,19 @@ class Pool:
         held.is_deaf = False
         held.concurrency.took(gap_s, now, is_full=held.outstanding >= held.concurrency.limit)
 
-    def ended(self, name: str, outcome: Outcome, now: float, *, began_at: float | None = None) -> None:
+    def ended(
+        self, name: str, outcome: Outcome, now: float, *, began_at: float | None = None, caller: str | None = None
+    ) -> None:
         """A request that began is over.
 
         With `began_at` a failure is not certain to be the engine's: what one request fails at may be its own
         fault, and nobody shall be able to break an engine for others by asking. Then it counts only where no
-        request was answered since shortly before that, and there is another engine to turn to.
+        request was answered since shortly before that, and there is another engine to turn to; and of a `caller`
+        who fails at others too it counts once (blame.py).
         """
         held = self._held[name]
         held.outstanding -= 1
-        if outcome is Outcome.FAILED and began_at is not None and self._is_doubtful(held, began_at):
+        if outcome is Outcome.FAILED and began_at is not None and self._is_doubtful(held, began_at, caller, now):
             outcome = Outcome.LEFT
         if outcome is Outcome.GOOD:
             held.answered_at = now
@@ -210,14 +215,15 @@ class Pool:
         if held.is_draining and not held.outstanding:
             del self._held[name]
 
-    def _is_doubtful(self, held: _Held, began_at: float) -> bool:
+    def _is_doubtful(self, held: _Held, began_at: float, caller: str | None, now: float) -> bool:
+        others = [other for other in self._held.values() if other is not held and other.stands_in_for(held)]
+        names = {other.member.name for other in others}
+        # Asked first: what is doubtful anyway still tells of the caller.
+        if caller is not None and not self._blame.counts(caller, held.member.name, names, held.answered_at, now):
+            return True
         if held.answered_at is not None and held.answered_at > began_at - self.plan.doubt_s:
             return True
-        return not any(
-            other.breaker.state is BreakerState.CLOSED and not other.is_draining and other.stands_in_for(held)
-            for other in self._held.values()
-            if other is not held
-        )
+        return not any(other.breaker.state is BreakerState.CLOSED and not other.is_draining for other in others)
 
     def _judge(self, held: _Held, outcome: Outcome, now: float) -> None:
         match outcome:

@@ -26,6 +26,9 @@ from tidegate.http.gate.lanes import Wanted
 
 CLOSED_S: Final = 60.0
 """So long nobody without a key is let through once the server behind has turned one away."""
+OPEN_S: Final = 600.0
+"""So long after it has answered one it is not believed to want keys: a 401 may be about something else, such as one
+model, and whoever asks for that would keep out all others who show no key."""
 
 _LONGEST_KEY_BYTES: Final = 4096
 _KEYS_IN: Final = frozenset(
@@ -61,6 +64,7 @@ class PassedKeys:
         self._most = most
         self._genuine: dict[bytes, Genuine] = {}
         self._closed_until = 0.0
+        self._open_until = 0.0
 
     def find(self, headers: Headers, wanted: Wanted) -> Genuine | Untried | Bearing:
         """Who shows a key that is known; else what there is instead."""
@@ -91,8 +95,14 @@ class PassedKeys:
         return principal_of(text.decode("latin-1"), self._secret) if known is None else known.principal
 
     def turned_keyless_away(self) -> None:
-        """The server behind wants a key."""
-        self._closed_until = self._clock() + CLOSED_S
+        """The server behind wants a key, it seems."""
+        now = self._clock()
+        if now >= self._open_until:
+            self._closed_until = now + CLOSED_S
+
+    def let_keyless_in(self) -> None:
+        """The server behind has answered somebody without a key."""
+        self._open_until = self._clock() + OPEN_S
 
     @property
     def remembered(self) -> int:
@@ -129,6 +139,9 @@ class OwnKeys:
 
     def turned_keyless_away(self) -> None:
         """Nobody without a key gets as far as the server behind."""
+
+    def let_keyless_in(self) -> None:
+        """Nobody does."""
 
     @property
     def remembered(self) -> int:

@@ -222,6 +222,8 @@ class Proxy:
         if head.status in _ACCEPTED:
             if principal is not None and tells:
                 self._proven.accepted(principal, exchange.network)
+            elif tells:
+                self._keys.let_keyless_in()
         elif head.status == _UNAUTHORIZED:
             if principal is None:
                 if tells:
