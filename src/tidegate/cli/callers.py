@@ -12,9 +12,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tidegate.cli.desk import Answer, ask_service, carry_out
+from tidegate.cli.asking import Answer, answer_of
+from tidegate.cli.desk import carry_out
 from tidegate.cli.invocation import command
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, Known, known_of
+from tidegate.cli.options import GATE_VERB, ConfigOption, DataOption, JsonOption, Known, known_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.callers import principal_of
 from tidegate.core.credentials import Genuine, Kind, read
@@ -48,8 +49,6 @@ Principal = Annotated[
 KeyOption = Annotated[
     bool, typer.Option("--key-stdin", help="Read the caller's API key from standard input. It is kept nowhere.")
 ]
-
-_NOT_FOUND = 404
 
 
 @callers_app.command("list")
@@ -219,14 +218,12 @@ def _perform(
 
     async def there(datadir: DataDir) -> Answer | None:
         try:
-            answer = await ask_service(datadir, "/callers", act_on(datadir))
+            return await answer_of(datadir, "POST", "/callers", act_on(datadir))
         except SecretsError as error:
             refuse(str(error), WRONG_USAGE)
-        if answer is not None and answer[0] == _NOT_FOUND:
-            refuse(f"what runs on {datadir.path} is not a gate before another server: it has no callers", NOT_SO)
-        return answer
 
-    return carry_out(known, here, there, kind, may_make=may_make)
+    lacks = "not a gate before another server: it has no callers"
+    return carry_out(known, here, there, kind, may_make=may_make, begun_by=(GATE_VERB,), lacks=lacks)
 
 
 async def _perform_here(known: Known, datadir: DataDir, act_on: Callable[[DataDir], CallerAct]) -> object:
