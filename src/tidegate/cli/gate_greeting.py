@@ -33,6 +33,8 @@ class GateGreeting:
     def on_screen(self) -> Iterator[None]:
         """Show that it is starting, and leave the terminal as it was, however it ends."""
         self._waiting.start()
+        if not self._console.is_terminal:  # There nothing moves, and a server may be silent for long.
+            self._console.print("Asking " + ", ".join(self._servers) + ".", markup=False)
         try:
             yield
         finally:
@@ -58,10 +60,15 @@ class GateGreeting:
 
     def lost(self, replica: str, why: str) -> None:
         """Say that a server does not answer any more."""
+        # Imported here, with the server's libraries, which other verbs do not wait for.
+        from tidegate.app.causes import in_words
+
         self._waiting.stop()
+        url = next((url for url in self._servers if url.endswith(f"//{replica}")), "")
         err = Console(stderr=True, highlight=False, soft_wrap=True)
         err.print(
-            f"[bold red]The server at {escape(replica)} does not answer[/bold red] ({_plain(why)}). Trying again."
+            f"[bold red]The server at {escape(replica)} does not answer[/bold red] ({escape(in_words(why, url))}). "
+            "Trying again."
         )
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
@@ -83,19 +90,3 @@ class GateGreeting:
     def stopped(self, cut: int) -> None:
         """Say that it is over, and what it cost."""
         say_stopped(self._console, cut)
-
-
-def _plain(why: str) -> str:
-    """What programmers call an error, in words."""
-    return escape(_WORDS.get(why, why or "no answer"))
-
-
-_WORDS = {
-    "ClientConnectorError": "nothing listens there",
-    "ClientConnectorDNSError": "no such host",
-    "ConnectionTimeoutError": "no connection",
-    "TimeoutError": "silent",
-    "ClientConnectorCertificateError": "its certificate is not trusted",
-    "ServerDisconnectedError": "it closes connections",
-    "status 404 at /v1/models": "nothing at /v1/models: is it a server of models?",
-}
