@@ -42,7 +42,7 @@ from tidegate.core.capacity.breaker import BreakerPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.core.identifiers import Replica
+from tidegate.core.identifiers import Replica, UserId
 from tidegate.core.standing.register import STRANGERS_PART, Register
 from tidegate.http.control import callers as callers_control
 from tidegate.http.control import firewall as firewall_control
@@ -217,7 +217,11 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             if known.register.record(record.principal) is None:
                 known.register.know(record)
         fit = _fit(settings, slots)
-        admission = open_admission(plans, known.register, known.served, fit=fit)
+
+        def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
+            proven.served(principal, cost_tokens, in_flight)  # Who knows callers needs the door, made further down.
+
+        admission = open_admission(plans, known.register, served, fit=fit)
         engines = PassingEngines(pool, upstreams)
         behind = Behind(
             engines,
@@ -252,11 +256,12 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             journal=journal,
             clock=time.time,
         )
+        proven = Proven(known.register, time.time, door.is_flooded, Recall(known.find, background.later))
         proxy = Proxy(
             upstreams=engines,
             addresses=addresses,
             keys=keys,
-            proven=Proven(known.register, time.time, door.is_flooded, Recall(known.find, background.later)),
+            proven=proven,
             admission=admission,
             lifecycle=lifecycle,
             rejecting=Rejecting(door.note_dead, door.note_guess),
