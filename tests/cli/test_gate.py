@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 from pathlib import Path
 
 import pytest
 
 from tests.cli.verbs import Verb, sentence
+from tidegate.adapters.disk import DataDir
+from tidegate.adapters.sql import open_callers
 from tidegate.app import GateListeners, GateRun
 from tidegate.app.serve import ServeAudience
 from tidegate.config.engines import root_of
+from tidegate.core.identifiers import UserId
+from tidegate.core.standing.record import Record, StandingPlan
 
 ONE = "http://127.0.0.1:8000"
 PORTS = ("--port", "0", "--operator-port", "0")
@@ -130,3 +136,44 @@ def test_settings_that_are_read_again_are_those_of_the_options_too(
 
     assert (read.gate.address_rate, read.engines[0].url, read.server.port) == (6.0, ONE, 0)
     assert not read.engine.enabled
+
+
+def _served(data: Path, principal: UserId) -> None:
+    """Let the gate have served a caller."""
+
+    async def write() -> None:
+        async with open_callers(DataDir.open(data).callers_url) as store:
+            record = Record.of_caller(principal, 1_795_000_000.0)
+            await store.save([record.with_served(100.0, 1, 1_795_000_000.0, StandingPlan())])
+
+    asyncio.run(write())
+
+
+def test_whom_a_gate_knows_by_keys_that_count_no_more_is_said_until_the_change_is_made(
+    verb: Verb, gates: list[GateRun], data: Path
+) -> None:
+    """What was learned of a caller is learned of a key: with another kind of keys everybody begins anew."""
+    passed, own = ("gate", "--upstream", ONE, *PORTS), {"TIDEGATE_PASSING_KEYS": "own"}
+    assert "count no more" not in verb(*passed, **own).out
+    verb("callers", "vouch", "--key-stdin", typed="sk-ana")
+    _served(data, UserId.of(b"somebody"))
+
+    assert "known here by" not in verb(*passed).out
+    told = verb(*passed, **own).out
+    assert "2 callers are known here by keys of the server's, which count no more" in told
+    assert "callers vouch PRINCIPAL" in told
+
+    made = json.loads(verb("callers", "create", "--json").out)
+    assert "2 callers are known" in verb(*passed, **own).out, "nobody shows the new key yet"
+    _served(data, UserId(made["principal"]))
+    assert "known here by" not in verb(*passed, **own).out
+    assert len(gates) == 5
+
+
+def test_the_other_way_round_it_is_said_too(verb: Verb, data: Path, gates: list[GateRun]) -> None:
+    made = json.loads(verb("callers", "create", "--json").out)
+    _served(data, UserId(made["principal"]))
+
+    told = verb("gate", "--upstream", ONE, *PORTS).out
+    assert "1 caller is known here by keys of the gate's own, which are passed on to the server now" in told
+    assert len(gates) == 1

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
@@ -16,10 +17,13 @@ from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.quotas import quotas
 from tidegate.app.reputation import caller_reputation, reputation
 from tidegate.config import Settings
+from tidegate.config.engines import shows_own_keys
 from tidegate.services.accounts import Clerk
 from tidegate.services.callers import Callers
 from tidegate.services.issuing import Issuing
 from tidegate.services.passwords import PasswordLane
+
+_MOST_LOOKED_AT: Final = 1000
 
 
 @asynccontextmanager
@@ -58,6 +62,25 @@ async def open_caller_desk(settings: Settings, datadir: DataDir) -> AsyncIterato
                 clock=time.time,
                 issuing=Issuing(store, secrets.server_keys, known, time.time),
             )
+
+
+async def callers_left(settings: Settings, datadir: DataDir) -> int:
+    """How many callers a gate knows by keys that count no more, since it is told to take the other kind.
+
+    0 as soon as one was served whose key is of the right kind: then the change is made. Raises
+    StorageUnavailableError. The caller holds the directory's lock.
+    """
+    if not datadir.callers_path.exists():
+        return 0
+    async with open_callers(datadir.callers_url) as store:
+        records = await store.recent(_MOST_LOOKED_AT)
+        own = {key.principal for key in await store.issued_to([record.principal for record in records])}
+    is_own = shows_own_keys(settings)
+    left = [record for record in records if (record.principal in own) is not is_own]
+    right = [record for record in records if (record.principal in own) is is_own]
+    if any(record.history.seen_at_s for record in right):
+        return 0
+    return sum(1 for record in left if record.history.seen_at_s or record.is_vouched)
 
 
 def _log(settings: Settings, datadir: DataDir) -> JsonLog:

@@ -86,7 +86,7 @@ def gate(
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
-    from tidegate.app import GateListeners, GateRun, run_gate
+    from tidegate.app import GateListeners, GateRun, callers_left, run_gate
     from tidegate.cli.gate_greeting import GateGreeting
 
     with refusing(given), held(datadir):
@@ -98,7 +98,7 @@ def gate(
             certificate=certificate_of(settings),
         )
         listeners = GateListeners.bind(settings)
-        greeting = GateGreeting(settings, listeners)
+        greeting = GateGreeting(settings, listeners, asyncio.run(callers_left(settings, datadir)))
         with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_gate(plan, listeners, greeting))
 

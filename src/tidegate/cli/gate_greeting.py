@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class GateGreeting:
-    """Says it on standard output, and trouble on standard error."""
+    """Says it on standard output, and trouble on standard error.
 
-    def __init__(self, settings: Settings, listeners: GateListeners) -> None:
+    `callers_left` are known by keys that count no more.
+    """
+
+    def __init__(self, settings: Settings, listeners: GateListeners, callers_left: int = 0) -> None:
         self._settings = settings
+        self._callers_left = callers_left
         self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
         self._servers = [root_of(engine.url) for engine in settings.engines]
         self._console = Console(highlight=False, soft_wrap=True)
@@ -55,8 +59,27 @@ class GateGreeting:
             say("  Keys      passed on; the server behind judges them", markup=False)
         say(f"  Operator  {operator}/metrics   (this machine only)", markup=False)
         say(f"  Data      {self._settings.data_dir}\n", markup=False)
+        self._warn_of_those_left()
         say("Close the server itself to everybody but this gate, or they will go around it.")
         say("Stop with Ctrl-C.")
+
+    def _warn_of_those_left(self) -> None:
+        if not self._callers_left:
+            return
+        who = "1 caller is" if self._callers_left == 1 else f"{self._callers_left} callers are"
+        begin_anew = "and whatever was learned of them stays with those"
+        if shows_own_keys(self._settings):
+            vouch = command(self._settings, "callers vouch PRINCIPAL")
+            self._console.print(
+                f"[bold yellow]{who} known here by keys of the server's[/bold yellow], which count no more, "
+                f"{begin_anew}. Make each a key of the gate's own,\nand vouch for those who must not begin anew:\n"
+            )
+            self._console.print(f"  {vouch}\n", markup=False)
+        else:
+            self._console.print(
+                f"[bold yellow]{who} known here by keys of the gate's own[/bold yellow], which are passed on to the "
+                f"server now like all others, {begin_anew}.\n"
+            )
 
     def lost(self, replica: str, why: str) -> None:
         """Say that a server does not answer any more."""
