@@ -39,13 +39,18 @@ def sentence(
     missing = re.search(r"missing required field `([^`]+)`", what)
     if missing:
         full = _joined(key, missing[1])
-        return f"{full}: is missing; set it to {allowed(_declared(full, root))}"
+        return f"{full}: is missing; set it to {allowed_at(full, root)}"
     if not what.startswith(_BY_RANGE_OR_KIND):
         return _joined(key, what)  # A table's own check: it names the setting, the value and the fix itself.
     value = _value(values, key)
     origin = next((f" (in {name})" for start, name in (origins or {}).items() if _is_in(key, start)), "")
     shown = "" if value is None or _may_be_secret(key) else f" = {_shown(value)}"
     return f"{key or 'settings'}{shown}{origin}: expected {_expected(key, value, root)}"
+
+
+def allowed_at(key: str, root: type[msgspec.Struct]) -> str:
+    """Say in words what this setting of `root` may be."""
+    return allowed(_declared(key, root))
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str | None:

@@ -425,7 +425,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str | None,
         Meta(
             description="postgresql+asyncpg://USER:PASSWORD@HOST/NAME for a database of your own; needs the extra: "
-            "pip install 'tidegate[postgres]'. By default SQLite in data_dir."
+            "pip install '.[postgres]' in a checkout. By default SQLite in data_dir."
         ),
     ] = None
     server: ServerSettings = ServerSettings()
