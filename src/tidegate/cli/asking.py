@@ -29,23 +29,23 @@ class _ErrorBody(msgspec.Struct):
     error: _Refused
 
 
-def ask(datadir: DataDir, method: str, path: str, body: object = None, *, instead: str, lacks: str = "") -> Any:
-    """Answer what it says. Ends the program with its sentence, or with `instead` when nothing runs there.
-
-    `lacks` is what is said of one that runs and does not know this verb.
-    """
+def ask(datadir: DataDir, method: str, path: str, body: object = None, *, instead: str) -> Any:
+    """Answer what it says. Ends the program with its sentence, or with `instead` when nothing runs there."""
     answer = asyncio.run(answer_of(datadir, method, path, body))
     if answer is None:
         refuse(f"no service runs on this data directory; {instead}", NOT_SO)
-    return msgspec.json.decode(granted(answer, datadir, lacks))
+    return msgspec.json.decode(granted(answer, datadir, "a gate before another server, which has nothing of the kind"))
 
 
 def granted(answer: Answer, datadir: DataDir, lacks: str) -> bytes:
-    """The body of an answer. Ends the program with a sentence when it is a refusal; `lacks` as `ask` has it."""
+    """The body of an answer. Ends the program with a sentence when it is a refusal.
+
+    What runs there and does not know what was asked is said to be what `lacks` it.
+    """
     status, body = answer
     if status != _OK:
         error = msgspec.json.decode(body, type=_ErrorBody).error
-        is_foreign = bool(lacks) and error.code == Reason.ROUTE_NOT_FOUND
+        is_foreign = error.code == Reason.ROUTE_NOT_FOUND
         said = f"what runs on {datadir.path} is {lacks}" if is_foreign else error.message
         refuse(said, WRONG_USAGE if status == _BAD_REQUEST else NOT_SO)
     return body

@@ -14,8 +14,7 @@ from tidegate.cli.output import print_json
 def pin(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Take the answers of the model that is served now for right, whatever was pinned before."""
     datadir = datadir_of(known_of(config, data).settings, may_make=False)
-    lacks = "a gate before another server: it pins no model"
-    told = ask(datadir, "POST", "/pin", instead="it pins a model without a pin when it is first served", lacks=lacks)
+    told = ask(datadir, "POST", "/pin", instead="it pins a model without a pin when it is first served")
     if as_json:
         print_json(told)
         return
