@@ -20,12 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidegate.adapters.disk.datadir import DataDir, DataDirError
 from tidegate.adapters.disk.secrets import SecretsError, load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
-from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.background import beside
 from tidegate.app.door import guess, open_admission, room_ahead, steady_clock
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
+from tidegate.app.running import open_log
 from tidegate.app.wrapping_plan import WrappingPlan, WrappingSettings, plan_of
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
@@ -235,10 +235,7 @@ async def _keeping(path: Path, settings: Settings) -> AsyncIterator[tuple[bytes,
     datadir = DataDir.open(path)
     with datadir.lock():
         secret = load_or_create_secrets(datadir).fingerprint_key
-        log = JsonLog(
-            datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
-        )
-        with contextlib.closing(log):
+        with contextlib.closing(open_log(settings, datadir)) as log:
             half_life_days = settings.standing.half_life_days
             async with open_callers(datadir.callers_url, half_life_days=half_life_days) as store:
                 yield secret, log, store
