@@ -161,6 +161,7 @@ def test_whom_a_gate_knows_by_keys_that_count_no_more_is_said_until_the_change_i
     assert "known here by" not in verb(*passed).out
     told = verb(*passed, **own).out
     assert "2 callers are known here by keys of the server's, which count no more" in told
+    assert "callers create --name NAME" in told
     assert "callers vouch PRINCIPAL" in told
 
     made = json.loads(verb("callers", "create", "--json").out)
@@ -175,5 +176,5 @@ def test_the_other_way_round_it_is_said_too(verb: Verb, data: Path, gates: list[
     _served(data, UserId(made["principal"]))
 
     told = verb("gate", "--upstream", ONE, *PORTS).out
-    assert "1 caller is known here by keys of the gate's own, which are passed on to the server now" in told
+    assert "1 caller is known here by keys of the gate's own, which are passed on now as any other" in told
     assert len(gates) == 1

@@ -67,13 +67,14 @@ def list_callers(
     if not callers:
         typer.echo("No callers yet.")
         return
-    has_names = any(caller.name for caller in callers)
+    has_names = any(caller.name is not None for caller in callers)
     headings = ("Principal", *(["Name"] if has_names else []), "Standing", "Served days", "First seen", "Last served")
     table = Table(*headings, box=None, pad_edge=False)
     for caller in callers:
         standing = f"{caller.standing} (vouched)" if caller.is_vouched else caller.standing
         days = f"{caller.served_days:.1f}"
-        names = [escape(caller.name or "")] if has_names else []
+        name = "(a key of the server's)" if caller.name is None else caller.name
+        names = [escape(name)] if has_names else []
         dates = (_date(caller.first_seen_at_s), _date(caller.last_served_at_s))
         table.add_row(caller.principal, *names, standing, days, *dates)
     whole_console().print(table)

@@ -66,20 +66,21 @@ class GateGreeting:
     def _warn_of_those_left(self) -> None:
         if not self._callers_left:
             return
+        say = self._console.print
+        is_own = shows_own_keys(self._settings)
         who = "1 caller is" if self._callers_left == 1 else f"{self._callers_left} callers are"
-        begin_anew = "and whatever was learned of them stays with those"
-        if shows_own_keys(self._settings):
-            vouch = command(self._settings, "callers vouch PRINCIPAL")
-            self._console.print(
-                f"[bold yellow]{who} known here by keys of the server's[/bold yellow], which count no more, "
-                f"{begin_anew}. Make each a key of the gate's own,\nand vouch for those who must not begin anew:\n"
-            )
-            self._console.print(f"  {vouch}\n", markup=False)
-        else:
-            self._console.print(
-                f"[bold yellow]{who} known here by keys of the gate's own[/bold yellow], which are passed on to the "
-                f"server now like all others, {begin_anew}.\n"
-            )
+        whose, what = (
+            ("the server's", "count no more") if is_own else ("the gate's own", "are passed on now as any other")
+        )
+        say(
+            f"[bold yellow]{who} known here by keys of {whose}[/bold yellow], which {what}: what was learned of them "
+            "is not carried over."
+        )
+        if is_own:
+            say("Make each a key, and vouch for those who must not begin anew:")
+            say(f"  {command(self._settings, 'callers create --name NAME')}", markup=False)
+            say(f"  {command(self._settings, 'callers vouch PRINCIPAL')}", markup=False)
+        say("")
 
     def lost(self, replica: str, why: str) -> None:
         """Say that a server does not answer any more."""
