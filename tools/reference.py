@@ -19,6 +19,7 @@ import typer.cli
 from tidegate.adapters.telemetry.metrics import LABELS, NO_REASON, NO_STANDING, Metrics, TokenKind
 from tidegate.cli.program import app
 from tidegate.config.engine_settings import EngineUpstream
+from tidegate.config.mistakes import allowed_at
 from tidegate.config.settings import Settings
 from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
@@ -45,23 +46,23 @@ def configuration() -> str:
             "that is unknown or out of range stops the start, naming the key, the value and the fix."
         ),
         "",
-        "| key | environment | default | meaning |",
-        "| --- | --- | --- | --- |",
+        "| key | environment | default | allowed | meaning |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for key, default, text in _settings(Settings(), ""):
         variable = "TIDEGATE_" + key.replace(".", "_").upper()
-        lines.append(f"| `{key}` | `{variable}` | `{default}` | {text} |")
+        lines.append(f"| `{key}` | `{variable}` | `{default}` | {allowed_at(key, Settings)} | {text} |")
     lines += [
         "",
         "## `[[engines]]`",
         "",
         "Each is a server with an OpenAI-compatible API (`docs/operate.md` has recipes). Only `url` must be said.",
         "",
-        "| key | default | meaning |",
-        "| --- | --- | --- |",
+        "| key | default | allowed | meaning |",
+        "| --- | --- | --- | --- |",
     ]
     for key, default, text in _settings(EngineUpstream(url=""), ""):
-        lines.append(f"| `{key}` | `{default}` | {text} |")
+        lines.append(f"| `{key}` | `{default}` | {allowed_at(key, EngineUpstream)} | {text} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,6 @@
 """An application of your own that answers as OpenAI's API does, with Tidegate around it.
 
-    pip install tidegate fastapi
+    pip install . fastapi        # in a checkout of Tidegate
     uvicorn --app-dir docs/examples fastapi_app:app --port 8000
     curl http://127.0.0.1:8000/v1/chat/completions -H 'authorization: Bearer key-of-ana' \
       -H 'content-type: application/json' -d '{"messages": [{"role": "user", "content": "Hello"}], "stream": true}'

@@ -102,7 +102,7 @@ async def test_names_may_be_what_their_server_makes_of_them(machine: Machine) ->
 
 async def test_nobody_there_stops_the_start_where_nobody_else_serves_the_model(machine: Machine) -> None:
     said = await refused(EngineUpstream(url=NOWHERE, models=("a",)))
-    assert said.startswith(f"engines[0].url = '{NOWHERE}': nothing answers there")
+    assert said.startswith(f"engines[0].url = '{NOWHERE}': it does not answer (nothing listens there), and ")
     assert "no other engine serves a; start it, or correct the url" in said
     said = await refused(EngineUpstream(url=NOWHERE))
     assert "models is not set" in said
@@ -114,7 +114,7 @@ async def test_nobody_there_is_a_warning_where_another_serves_the_model(machine:
     assert len(lineup.servers) == 2
     assert lineup.servers[1].is_kind_certain is False
     (warning,) = lineup.warnings
-    assert warning.startswith(f"engines[1].url = '{NOWHERE}': nothing answers there")
+    assert warning.startswith(f"engines[1].url = '{NOWHERE}': it does not answer")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_nobody_there_is_a_warning_where_another_serves_the_model(machine:
         ({}, 404, "no OpenAI-compatible server there (status 404 at /v1/models); correct the url"),
         ({"data": []}, 200, "it lists no model; load one there"),
         ({}, 503, "it is not ready (status 503), and models is not set"),
-        ({}, 401, "engines[0].key_env: the server asks for a key (status 401); put it into a variable"),
+        ({}, 401, "asks for a key (status 401); put the key into an environment variable and name that here"),
     ],
 )
 async def test_a_server_that_is_none_or_cannot_serve_stops_the_start(
@@ -142,7 +142,9 @@ async def test_a_wrong_key_stops_the_start_and_is_not_shown(machine: Machine) ->
     server = await machine.serve(VLLM)
     server.models_status = 403
     said = await refused(EngineUpstream(url=server.url, key_env="TIDE_KEY"), TIDE_KEY="sk-987654321")
-    assert said.startswith("engines[0].key_env = 'TIDE_KEY': the server refuses this key (status 403)")
+    assert said.startswith(
+        f"engines[0].key_env = 'TIDE_KEY': {server.url} refuses the key that is in this variable (sta"
+    )
     assert "987654321" not in said
 
 
@@ -154,7 +156,10 @@ async def test_a_wrong_key_is_found_also_where_the_list_of_models_is_for_everybo
 async def test_a_model_that_is_not_there_stops_the_start_and_those_that_are_are_named(machine: Machine) -> None:
     server = await machine.serve(VLLM, {"id": "b"})
     said = await refused(EngineUpstream(url=server.url, models=("c",)))
-    assert said == "engines[0].models = 'c': the server does not list it; it lists Qwen/Qwen3-8B, b"
+    assert said == (
+        f"engines[0].models = 'c': {server.url} does not list it; it lists Qwen/Qwen3-8B, b; name one of those, or "
+        "leave models out to serve all"
+    )
 
 
 async def test_an_alias_that_is_a_model_stops_the_start(machine: Machine) -> None:

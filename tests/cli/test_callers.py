@@ -145,7 +145,10 @@ def test_a_caller_that_is_not_named_is_told_how_and_nothing_is_made(
 
 @pytest.mark.parametrize("arguments", [("list",), ("vouch", NOBODY), ("unvouch", NOBODY)])
 def test_where_no_gate_was_ever_nothing_is_made(verb: Verb, data: Path, arguments: tuple[str, ...]) -> None:
-    assert f"no Tidegate data in {data}" in sentence(verb("callers", *arguments), 1)
+    said = sentence(verb("callers", *arguments), 1)
+    assert f"no Tidegate data in {data}: check --data, or begin there with: " in said
+    assert "gate --upstream URL" in said
+    assert " serve" not in said
     assert not data.exists()
 
 
@@ -161,6 +164,17 @@ def test_among_accounts_no_callers_are_looked_for_or_made(verb: Verb, data: Path
 def test_a_service_that_is_no_gate_is_said_to_have_no_callers(verb: Verb, data: Path) -> None:
     with running_gate(data, has_callers=False):
         assert "it has no callers" in sentence(verb("callers", "list"), 1)
+
+
+@pytest.mark.parametrize("arguments", [("users", "list"), ("users", "create", "ana@example.org")])
+def test_a_gate_is_said_to_have_no_accounts_and_gets_none(verb: Verb, data: Path, arguments: tuple[str, ...]) -> None:
+    with running_gate(data):
+        running = sentence(verb(*arguments), 1)
+    stopped = sentence(verb(*arguments), 1)
+
+    assert running.strip() == f"what runs on {data} is a gate before another server: it has no accounts"
+    assert f"only a gate before another server ever ran on {data}: check --data" in stopped
+    assert not (data / "tidegate.db").exists()
 
 
 def test_an_empty_list_says_so(verb: Verb, data: Path) -> None:

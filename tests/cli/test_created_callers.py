@@ -35,6 +35,21 @@ def test_a_key_is_printed_alone_and_how_to_end_it_beside(verb: Verb, data: Path)
     assert line.startswith(principal)
 
 
+def test_a_list_tells_keys_of_the_gates_own_from_those_of_the_server(verb: Verb) -> None:
+    """Only the one kind counts at a time, and both may be known."""
+    named, unnamed = (json.loads(verb("callers", "create", "--json", "--name", name).out) for name in ("ana", ""))
+    passed = json.loads(verb("callers", "vouch", "--key-stdin", "--json", typed="sk-1").out)
+
+    lines = verb("callers", "list").out.splitlines()
+
+    def of(principal: str) -> str:
+        return next(line for line in lines if line.startswith(principal))
+
+    assert "(a key of the server's)" in of(passed["principal"])
+    assert " ana " in of(named["principal"])
+    assert "(" not in of(unnamed["principal"])
+
+
 @pytest.mark.parametrize("is_running", [False, True])
 def test_a_caller_is_ended_by_name_or_by_key(verb: Verb, data: Path, is_running: bool) -> None:
     made = [json.loads(verb("callers", "create", "--name", name, "--json").out) for name in ("a", "b")]

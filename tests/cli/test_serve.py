@@ -160,8 +160,8 @@ def test_plain_http_for_other_machines_is_warned_of(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--host", "0.0.0.0"), "server.host = '0.0.0.0': other machines could reach it"),
-        (("--trusted-proxy", "0.0.0.0/0"), "server.trusted_proxies = '0.0.0.0/0': whoever"),
+        (("--host", "0.0.0.0"), "--host '0.0.0.0': other machines could reach it"),
+        (("--trusted-proxy", "0.0.0.0/0"), "--trusted-proxy '0.0.0.0/0': whoever"),
         (("--tls-cert", "a.pem"), "server.tls_key (--tls-key)"),
         (("--tls-key", "a.key"), "server.tls_cert (--tls-cert)"),
         (("--tls-cert", "none.pem", "--tls-key", "none.key"), "none.pem: No such file or directory"),

@@ -58,7 +58,7 @@ def test_an_engine_that_is_not_there_stops_the_start_with_key_value_and_fix(
     verb: Verb, served: list[ServePlan], tmp_path: Path
 ) -> None:
     said = verb("serve", *_ANY_PORTS, "--config", _config(tmp_path, "http://127.0.0.1:9", 'models = ["a"]\n'))
-    assert "engines[0].url = 'http://127.0.0.1:9': nothing answers there" in sentence(said, 2)
+    assert "engines[0].url = 'http://127.0.0.1:9': it does not answer" in sentence(said, 2)
     assert served == []
 
 

@@ -184,10 +184,18 @@ def test_the_variable_that_names_the_file_is_no_setting() -> None:
     [
         ("TIDEGATE_SERVER_PRT", "1", "TIDEGATE_SERVER_PRT: no such setting; did you mean TIDEGATE_SERVER_PORT?"),
         ("TIDEGATE_XYZZY", "1", "TIDEGATE_XYZZY: no such setting; see docs/reference/configuration.md"),
-        ("TIDEGATE_SERVER_PORT", "http", "server.port = 'http': expected `int`, got `str`"),
-        ("TIDEGATE_SERVER_PORT", "", "server.port = '': expected `int`, got `str`"),
-        ("TIDEGATE_SERVER_PORT", "70000", "server.port = '70000': expected `int` <= 65535"),
-        ("TIDEGATE_SERVER_DRAIN_S", "nan", "server.drain_s = 'nan': expected `float` > 0.0"),
+        (
+            "TIDEGATE_SERVER_PORT",
+            "http",
+            "server.port = 'http' (in TIDEGATE_SERVER_PORT): expected a whole number",
+        ),
+        ("TIDEGATE_SERVER_PORT", "", "server.port = '' (in TIDEGATE_SERVER_PORT): expected a whole"),
+        ("TIDEGATE_SERVER_PORT", "70000", "server.port = '70000' (in TIDEGATE_SERVER_PORT): expected a whole"),
+        (
+            "TIDEGATE_SERVER_DRAIN_S",
+            "nan",
+            "server.drain_s = 'nan' (in TIDEGATE_SERVER_DRAIN_S): expected a num",
+        ),
         ("TIDEGATE_GATE_FOO", "1", "TIDEGATE_GATE_FOO: no such setting; see docs/reference/configuration.md"),
         ("TIDEGATE_MODELS_HUB_TOKN", SECRET, "did you mean TIDEGATE_MODELS_HUB_TOKEN?"),
     ],

@@ -23,6 +23,7 @@ from tests.http.wrapped import (
     wrapped,
 )
 from tidegate import TidegateMiddleware
+from tidegate.app.wrapping_plan import WrappingPlan, WrappingSettings
 
 
 class OfferedError(Exception):
@@ -425,3 +426,7 @@ async def test_what_is_no_request_is_passed_on() -> None:
 def test_settings_that_cannot_be_meant_are_refused_when_it_is_made(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^TidegateMiddleware: .*{sentence}"):
         TidegateMiddleware(Application(), **settings)
+
+
+def test_editors_and_type_checkers_know_the_same_settings_as_it_takes() -> None:
+    assert WrappingSettings.__annotations__.keys() == set(WrappingPlan.__struct_fields__)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.http.wrapped import CHAT, Application, asking, body, judging, start, when_let, wrapped
@@ -112,17 +113,68 @@ async def test_what_cannot_be_opened_is_told_before_anything_is_served(tmp_path:
 
     assert answer["type"] == "lifespan.startup.failed"
     assert str(tmp_path) in answer["message"]
-    with pytest.raises(Exception, match="holds other things"):
-        await life.task
+    await life.task  # Servers print the sentence; what was raised beside it would hide it in a traceback.
     assert app.heard == []
+
+
+def _added(**settings: Any) -> Starlette:
+    app = Starlette()
+    app.add_middleware(TidegateMiddleware, **settings)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"slots": 0}, "slots = 0: expected a whole number from 1 to 65536; left out, it is 8"),
+        ({"slot": 8}, "slot: no such setting; did you mean slots?"),
+        ({"gate": {"address_rat": 1}}, "gate.address_rat: no such setting; did you mean gate.address_rate?"),
+        ({"gate": {"deny": "10.0.0.1"}}, "gate.deny = '10.0.0.1': expected a list: write ['10.0.0.1']"),
+        ({"trusted_proxies": ["proxy"]}, "trusted_proxies = 'proxy': not an address or a network"),
+        ({"paths": ["chat"]}, "paths[0] = 'chat': expected a path that begins with /, without ? or #"),
+        ({"paths": ["/v1/{name:number}"]}, "paths = '/v1/{name:number}': Unknown path convertor 'number'"),
+        ({"data_dir": 5}, "data_dir = 5: expected a path in quotes"),
+    ],
+)
+async def test_settings_that_cannot_be_meant_stop_a_server_that_makes_its_middleware_late(
+    settings: dict[str, Any], said: str
+) -> None:
+    """FastAPI and Starlette make it when the server asks for their life; an error there would mean that there is none.
+
+    Then the server would start, and each request fail.
+    """
+    life = Life(_added(**settings))
+
+    answer = await life.say("startup")
+
+    assert answer["type"] == "lifespan.startup.failed"
+    assert answer["message"].startswith(f"Tidegate cannot start: TidegateMiddleware: {said}")
+    await life.task
+
+
+async def test_without_a_life_they_fail_each_request_and_pass_nothing_on() -> None:
+    app = Alive()
+    middle = TidegateMiddleware(app, slots=0)
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="slots = 0"):
+            await asking(middle, "good").ask()
+
+    assert app.heard == []
+
+
+async def test_a_data_directory_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async with living(TidegateMiddleware(Alive(), data_dir="~/gate")):
+        assert (tmp_path / "gate" / "callers.db").exists()
 
 
 async def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
     async with living(TidegateMiddleware(Alive(), data_dir=tmp_path)):
         answer = await (other := Life(TidegateMiddleware(Alive(), data_dir=tmp_path))).say("startup")
         assert "in use" in answer["message"]
-        with pytest.raises(Exception, match="in use"):
-            await other.task
+        await other.task
 
 
 async def test_a_stranger_makes_room_for_somebody_known_and_its_handler_is_called_once(tmp_path: Path) -> None:

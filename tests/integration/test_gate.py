@@ -231,11 +231,11 @@ def test_a_policy_is_read_again_on_a_signal(bare: Bare, start: Start) -> None:
     ("upstreams", "arguments", "said"),
     [
         ((), (), ("--upstream", "http://127.0.0.1:8000")),
-        (("ftp://h",), (), ("engines[0].url", "ftp://h", "expected http://")),
-        (("http://h:99999",), (), ("engines[0].url", "port")),
-        (("http://h", "http://h/v1"), (), ("engines[1].url", "once")),
-        (("http://user:secret@h",), (), ("engines[0].url", "key_env")),
-        (("http://h",), ("--upstream-key-env", "NO_SUCH_NAME"), ("key_env", "NO_SUCH_NAME", "set it")),
+        (("ftp://h",), (), ("--upstream", "ftp://h", "expected http://")),
+        (("http://h:99999",), (), ("--upstream", "port")),
+        (("http://h", "http://h/v1"), (), ("--upstream", "once")),
+        (("http://user:secret@h",), (), ("--upstream", "key_env")),
+        (("http://h",), ("--upstream-key-env", "NO_SUCH_NAME"), ("--upstream-key-env", "NO_SUCH_NAME", "put")),
         ((), ("--upstream-key-env", "NO_SUCH_NAME"), ("--upstream-key-env", "--upstream")),
     ],
 )

@@ -4,7 +4,7 @@ from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.discovery import Offer, discover
 from tidegate.app.gate import GateListeners, GateRun, run_gate
 from tidegate.app.listening import PortTakenError
-from tidegate.app.operate import open_caller_desk, open_desk
+from tidegate.app.operate import callers_left, open_caller_desk, open_desk
 from tidegate.app.serve import Listeners, ServePlan, card_of, run
 from tidegate.app.survey import Lineup, survey
 
@@ -18,6 +18,7 @@ __all__ = [
     "Offer",
     "PortTakenError",
     "ServePlan",
+    "callers_left",
     "card_of",
     "discover",
     "open_caller_desk",

@@ -13,20 +13,20 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Unpack
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tidegate.adapters.disk.datadir import DataDir
-from tidegate.adapters.disk.secrets import load_or_create_secrets
+from tidegate.adapters.disk.datadir import DataDir, DataDirError
+from tidegate.adapters.disk.secrets import SecretsError, load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
-from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.background import beside
 from tidegate.app.door import guess, open_admission, room_ahead, steady_clock
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
-from tidegate.app.wrapping_plan import WrappingPlan, plan_of
+from tidegate.app.running import open_log
+from tidegate.app.wrapping_plan import WrappingPlan, WrappingSettings, plan_of
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.admission.gate import Gate
@@ -45,6 +45,7 @@ from tidegate.http.wrapping.handler import Handler
 from tidegate.http.wrapping.paths import KeysOnPaths, Paths
 from tidegate.ports.journal import Journal
 from tidegate.ports.standing import StandingStore
+from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.proven import Proven
 from tidegate.services.reputation import Reputation
@@ -65,10 +66,22 @@ class TidegateMiddleware:
     does not know. What else it takes stands at WrappingPlan.
     """
 
-    def __init__(self, app: ASGIApp, **settings: Any) -> None:
-        """Raises ValueError for settings that cannot be meant; nothing is opened yet."""
+    def __init__(self, app: ASGIApp, **settings: Unpack[WrappingSettings]) -> None:
+        """Raises ValueError for settings that cannot be meant; nothing is opened yet.
+
+        While an event loop runs it is raised by the first call instead: FastAPI and Starlette make their middleware
+        only when they are called, and a server that is answered so takes it for an application without a life,
+        starts, and fails with each request.
+        """
         self._app = app
-        self._plan = plan_of(settings)
+        self._mistake: ValueError | None = None
+        self._plan = WrappingPlan()
+        try:
+            self._plan = plan_of(settings)
+        except ValueError as error:
+            if not _is_loop_running():
+                raise
+            self._mistake = error
         self._opening = asyncio.Lock()
         self._kept = contextlib.AsyncExitStack()
         self._inside: Wrapping | None = None
@@ -88,6 +101,10 @@ class TidegateMiddleware:
         first = await receive()
         try:
             await self._open()
+        except (DataDirError, SecretsError, StorageUnavailableError, ValueError) as error:
+            # Their sentences say what to do: a traceback would only hide them.
+            await send({"type": "lifespan.startup.failed", "message": f"Tidegate cannot start: {error}"})
+            return
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": f"Tidegate cannot start: {error}"})
             raise
@@ -116,6 +133,8 @@ class TidegateMiddleware:
             await self._kept.aclose()
 
     async def _opened(self) -> Wrapping:
+        if self._mistake is not None:
+            raise self._mistake
         plan = self._plan
         if plan.data_dir is None:
             return _wrapped(self._app, plan, os.urandom(_SECRET_BYTES), _Silent(), None)[0]
@@ -128,6 +147,14 @@ class TidegateMiddleware:
             await stack.enter_async_context(beside(reputation.flush_now_and_then(), telling.tell_now_and_then()))
             self._kept = stack.pop_all()
         return made
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Silent:
@@ -208,10 +235,7 @@ async def _keeping(path: Path, settings: Settings) -> AsyncIterator[tuple[bytes,
     datadir = DataDir.open(path)
     with datadir.lock():
         secret = load_or_create_secrets(datadir).fingerprint_key
-        log = JsonLog(
-            datadir.logs_path / "events.jsonl", max_bytes=settings.log.max_bytes, kept_files=settings.log.kept_files
-        )
-        with contextlib.closing(log):
+        with contextlib.closing(open_log(settings, datadir)) as log:
             half_life_days = settings.standing.half_life_days
             async with open_callers(datadir.callers_url, half_life_days=half_life_days) as store:
                 yield secret, log, store

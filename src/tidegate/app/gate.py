@@ -21,19 +21,19 @@ from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.journals import Journals
-from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, guess, open_admission, open_door
 from tidegate.app.engines import STATES, fitted
 from tidegate.app.fingerprints import fingerprinter
-from tidegate.app.listening import Server, bind_path, bind_port, port_of, server
+from tidegate.app.listening import Server, bind_port, server, url_of
 from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import caller_reputation
+from tidegate.app.running import open_log, serve_until_told
 from tidegate.app.serve import ServeAudience
-from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
+from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.config import Settings
 from tidegate.config.engine_settings import EngineSettings
 from tidegate.config.engines import root_of, shows_own_keys
@@ -42,7 +42,7 @@ from tidegate.core.capacity.breaker import BreakerPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import Member, MemberState, Pool, PoolPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.core.identifiers import Replica
+from tidegate.core.identifiers import Replica, UserId
 from tidegate.core.standing.register import STRANGERS_PART, Register
 from tidegate.http.control import callers as callers_control
 from tidegate.http.control import firewall as firewall_control
@@ -104,11 +104,7 @@ class GateListeners(msgspec.Struct, frozen=True):
 
     def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str]:
         """Where programs would go, and the operator."""
-        shown = f"[{host}]" if ":" in host else host
-        if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
-            shown = "127.0.0.1"
-        scheme = "https" if is_tls else "http"
-        return f"{scheme}://{shown}:{port_of(self.public)}", f"http://127.0.0.1:{port_of(self.operator)}"
+        return url_of(host, self.public, is_tls=is_tls), url_of("127.0.0.1", self.operator)
 
 
 class Behind:
@@ -181,12 +177,7 @@ class Behind:
 async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudience) -> None:
     """Pass requests on until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
-    log = JsonLog(
-        datadir.logs_path / "events.jsonl",
-        max_bytes=settings.log.max_bytes,
-        kept_files=settings.log.kept_files,
-        echo=console_echo(),
-    )
+    log = open_log(settings, datadir, is_echoed=True)
     log.listen_to_libraries()
     metrics = Metrics()
     journal = Journals(log, metrics)
@@ -217,7 +208,11 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             if known.register.record(record.principal) is None:
                 known.register.know(record)
         fit = _fit(settings, slots)
-        admission = open_admission(plans, known.register, known.served, fit=fit)
+
+        def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
+            proven.served(principal, cost_tokens, in_flight)  # Who knows callers needs the door, made further down.
+
+        admission = open_admission(plans, known.register, served, fit=fit)
         engines = PassingEngines(pool, upstreams)
         behind = Behind(
             engines,
@@ -252,13 +247,14 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             journal=journal,
             clock=time.time,
         )
+        proven = Proven(
+            known.register, time.time, door.is_flooded, Recall(known.find, background.later), door.gate.note_alive
+        )
         proxy = Proxy(
             upstreams=engines,
             addresses=addresses,
             keys=keys,
-            proven=Proven(
-                known.register, time.time, door.is_flooded, Recall(known.find, background.later), door.gate.note_alive
-            ),
+            proven=proven,
             admission=admission,
             lifecycle=lifecycle,
             rejecting=Rejecting(door.note_turned_down, door.note_guess),
@@ -425,28 +421,14 @@ async def _serve_until_told(
     told: Told,
 ) -> None:
     tls = plan.certificate.context if plan.certificate else None
-    control_path = plan.datadir.run_path / "control.sock"
     pairs: list[tuple[Server, socket.socket]] = [
         (server(applications.public, tls, protocol=guarded(door.guard, door.connections)), listeners.public),
         (server(applications.operator), listeners.operator),
-        (server(applications.control), bind_path(control_path)),
     ]
-    servers = [one for one, _ in pairs]
-    tasks = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in pairs]
-    stopping = asyncio.create_task(told.stop.wait())
     # What was made until now stays: without this the collector looks through all of it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_EVERY)
-    # A server that ends by itself has failed: then the whole gate stops, loudly.
-    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     drain_s = plan.settings.server.drain_s
-    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.answering))
-    audience.draining(lifecycle.answering, drain_s)
-    cut = await drain(lifecycle, drain_s, told.hurry)
-    for one in servers:
-        one.should_exit = True
-    await asyncio.gather(*tasks)
-    stopping.cancel()
-    control_path.unlink(missing_ok=True)
-    audience.stopped(cut)
+    control = server(applications.control)
+    await serve_until_told(pairs, control, plan.datadir, lifecycle, drain_s, journal, audience, told)

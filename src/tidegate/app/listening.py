@@ -70,6 +70,14 @@ def port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
+def url_of(host: str, listener: socket.socket, *, is_tls: bool = False) -> str:
+    """Where a person on this machine would go to be answered by this socket of `host`."""
+    shown = f"[{host}]" if ":" in host else host
+    if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
+        shown = "127.0.0.1"
+    return f"{'https' if is_tls else 'http'}://{shown}:{port_of(listener)}"
+
+
 class Server(uvicorn.Server):
     """One HTTP server of several in this process: signals are the service's, not its own."""
 

@@ -22,13 +22,13 @@ from tidegate.adapters.engines.process import EngineProcess
 from tidegate.adapters.models import Manifest
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.journals import Journals
-from tidegate.adapters.telemetry.log import JsonLog, console_echo
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.engines import Elsewhere, Line, open_elsewhere
-from tidegate.app.listening import Server, bind_path, bind_port, check_path, port_of, server
-from tidegate.app.stopping import Told, drain, listen_to_signals, when_hung_up
+from tidegate.app.listening import Server, bind_port, check_path, port_of, server, url_of
+from tidegate.app.running import open_log, serve_until_told
+from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.app.survey import Lineup, relined
 from tidegate.app.wiring import Wired, wire
 from tidegate.config import Settings
@@ -108,14 +108,10 @@ class Listeners(msgspec.Struct, frozen=True):
 
     def urls(self, host: str, *, is_tls: bool = False) -> tuple[str, str, str]:
         """Where a person would go: public, status, operator."""
-        shown = f"[{host}]" if ":" in host else host
-        if shown in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
-            shown = "127.0.0.1"
-        scheme = "https" if is_tls else "http"
         return (
-            f"{scheme}://{shown}:{port_of(self.public)}",
-            f"{scheme}://{shown}:{port_of(self.status)}",
-            f"http://127.0.0.1:{port_of(self.operator)}",
+            url_of(host, self.public, is_tls=is_tls),
+            url_of(host, self.status, is_tls=is_tls),
+            url_of("127.0.0.1", self.operator),
         )
 
 
@@ -151,12 +147,7 @@ class ServeAudience(Audience, Protocol):
 async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
-    log = JsonLog(
-        datadir.logs_path / "events.jsonl",
-        max_bytes=settings.log.max_bytes,
-        kept_files=settings.log.kept_files,
-        echo=console_echo(),
-    )
+    log = open_log(settings, datadir, is_echoed=True)
     log.listen_to_libraries()
     metrics = Metrics()
     journal = Journals(log, metrics)
@@ -312,28 +303,13 @@ async def _serve_until_told(
     audience: Audience,
     told: Told,
 ) -> None:
-    control = bind_path(datadir.run_path / "control.sock")
     served, door = wired.applications, wired.door
     pairs: list[tuple[Server, socket.socket]] = [
         (server(served.public, tls, protocol=guarded(door.guard, door.connections)), listeners.public),
         (server(served.status, tls, protocol=guarded(None, door.status_connections)), listeners.status),
         (server(served.operator), listeners.operator),
-        (server(served.control), control),
     ]
-    servers = [one for one, _ in pairs]
-    tasks = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in pairs]
-    stopping = asyncio.create_task(told.stop.wait())
-    # A server that ends by itself has failed: then the whole service stops, loudly.
-    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_DRAINING, running=lifecycle.answering))
-    audience.draining(lifecycle.answering, drain_s)
-    cut = await drain(lifecycle, drain_s, told.hurry)
-    for one in servers:
-        one.should_exit = True
-    await asyncio.gather(*tasks)
-    stopping.cancel()
-    (datadir.run_path / "control.sock").unlink(missing_ok=True)
-    audience.stopped(cut)
+    await serve_until_told(pairs, server(served.control), datadir, lifecycle, drain_s, journal, audience, told)
 
 
 def _process_started_s() -> float:

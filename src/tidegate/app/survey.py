@@ -16,6 +16,7 @@ import msgspec
 from tidegate.adapters.engines.kinds import MODELS_PATH, PLACES, PROPS_PATH, Kind, Listed, listed, props
 from tidegate.adapters.engines.servers import Server, ServerPlan
 from tidegate.adapters.engines.upstream import UnreachableError
+from tidegate.app.causes import in_words
 from tidegate.config import Settings, SettingsError
 from tidegate.config.engine_settings import EngineUpstream
 from tidegate.config.engines import keys_of, root_of
@@ -153,7 +154,8 @@ async def _look(one: _Seen) -> None:
             one.listed = listed(payload)
             await _learn(server, one)
     except (UnreachableError, UpstreamBrokeError, TimeoutError) as error:
-        one.why_not = f"nothing answers there ({error.kind if isinstance(error, UnreachableError) else 'silence'})"
+        kind = error.kind if isinstance(error, UnreachableError) else TimeoutError.__name__
+        one.why_not = f"it does not answer ({in_words(kind, one.engine.url)})"
         return
     except ValueError:
         msg = f"{one.where}: what answers at {MODELS_PATH} is no OpenAI-compatible server; correct the url"
@@ -172,8 +174,14 @@ async def _look(one: _Seen) -> None:
 def _refused(one: _Seen, status: int) -> str:
     where = f"engines[{one.number}].key_env"
     if one.key is None:
-        return f"{where}: the server asks for a key (status {status}); put it into a variable and name that here"
-    return f"{where} = {one.engine.key_env!r}: the server refuses this key (status {status}); correct the variable"
+        return (
+            f"{where}: is not set, and {root_of(one.engine.url)} asks for a key (status {status}); put the key into an "
+            "environment variable and name that here, such as UPSTREAM_KEY"
+        )
+    return (
+        f"{where} = {one.engine.key_env!r}: {root_of(one.engine.url)} refuses the key that is in this variable (status "
+        f"{status}); put the right one there"
+    )
 
 
 async def _learn(server: Server, one: _Seen) -> None:
@@ -220,8 +228,8 @@ def _settle_models(one: _Seen) -> None:
     for name in one.models:
         if not is_one_for_all and not any(_is_named(name, model) for model in one.listed):
             msg = (
-                f"engines[{one.number}].models = {name!r}: the server does not list it; it lists "
-                f"{_shown([model.id for model in one.listed])}"
+                f"engines[{one.number}].models = {name!r}: {root_of(one.engine.url)} does not list it; it lists "
+                f"{_shown([model.id for model in one.listed])}; name one of those, or leave models out to serve all"
             )
             raise SettingsError(msg)
 

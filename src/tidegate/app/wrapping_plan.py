@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypedDict
 
 import msgspec
 from msgspec import Meta
 
 from tidegate.app.plans import plans_of
-from tidegate.config import Settings, SettingsError
+from tidegate.config import Settings, SettingsError, mistakes
 from tidegate.config.engine_settings import EngineSettings
+from tidegate.config.load import decode_path
 from tidegate.config.settings import (
     AdmissionSettings,
     GateSettings,
     ServerSettings,
     StandingSettings,
 )
-from tidegate.http.wrapping.paths import ASKED, SPARED
+from tidegate.http.wrapping.paths import ASKED, SPARED, Paths
 
 _ANY_KEY: Final = bytes(32)
 _OF_CONNECTIONS: Final = frozenset(
     {"connections", "connections_per_address", "head_s", "body_s", "body_bytes_per_s", "idle_s"}
 )
 
-_AT: Final = re.compile(r" - at `\$\.([^`]*)`\Z")
-
-_Path = Annotated[str, Meta(pattern="^/[^?#]*$", max_length=200)]
+_Path = Annotated[
+    str,
+    Meta(
+        pattern="^/[^?#]*$",
+        max_length=200,
+        extra={"allowed": "a path that begins with /, without ? or #"},
+    ),
+]
 
 
 class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,28 +72,50 @@ class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
-def plan_of(given: dict[str, Any]) -> WrappingPlan:
+class WrappingSettings(TypedDict, total=False):
+    """The same as whoever writes an application says it, for type checkers and editors."""
+
+    paths: Sequence[str]
+    spared: Sequence[str]
+    slots: int
+    max_waiting: int
+    max_per_caller: int
+    max_body_bytes: int
+    trusted_proxies: Sequence[str]
+    data_dir: str | Path | None
+    gate: Mapping[str, Any]
+    admission: Mapping[str, Any]
+    standing: Mapping[str, Any]
+
+
+def plan_of(given: Mapping[str, Any]) -> WrappingPlan:
     """Read keyword arguments. Raises ValueError with the key and what is wrong with it."""
     try:
-        plan = msgspec.convert(given, WrappingPlan, dec_hook=_decode)
-        _check(given)
-        plans_of(plan.settings(), _ANY_KEY)
+        return _checked(given)
+    except msgspec.ValidationError as error:
+        what = mistakes.sentence(str(error), given, WrappingPlan)
     except (SettingsError, ValueError) as error:
         what = str(error).replace("server.trusted_proxies", "trusted_proxies")
-        at = _AT.search(what)
-        msg = f"TidegateMiddleware: {what if at is None else f'{at[1]}: {what[: at.start()]}'}"
-        raise ValueError(msg) from None
-    return plan
+    msg = f"TidegateMiddleware: {what}"
+    raise ValueError(msg)
 
 
-def _check(given: dict[str, Any]) -> None:
+def _checked(given: Mapping[str, Any]) -> WrappingPlan:
+    plan = msgspec.convert(given, WrappingPlan, dec_hook=decode_path)
+    _check(given)
+    plans_of(plan.settings(), _ANY_KEY)
+    for path in plan.paths:
+        try:
+            Paths((path,))
+        except (AssertionError, ValueError) as error:  # As Starlette tells of placeholders that are none.
+            msg = f"paths = {path!r}: {error}"
+            raise ValueError(msg) from None
+    data_dir = plan.data_dir
+    return plan if data_dir is None else msgspec.structs.replace(plan, data_dir=data_dir.expanduser())
+
+
+def _check(given: Mapping[str, Any]) -> None:
     of_connections = sorted(_OF_CONNECTIONS & set(given.get("gate") or ()))
     if of_connections:
         msg = f"gate.{of_connections[0]}: connections are your server's to bound; leave it out"
         raise ValueError(msg)
-
-
-def _decode(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value).expanduser()
-    raise NotImplementedError  # So msgspec wants to be told of a type that is not known here.

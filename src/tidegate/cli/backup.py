@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, settings_of
+from tidegate.cli.options import EITHER, ConfigOption, DataOption, JsonOption, datadir_of, settings_of
 from tidegate.cli.output import NOT_SO, byte_bar, print_json, refuse
 
 
@@ -32,7 +32,7 @@ def backup(
     from tidegate.adapters.disk.manifest import BackupError
 
     settings = settings_of(config, data)
-    datadir = datadir_of(settings, may_make=False)
+    datadir = datadir_of(settings, may_make=False, begun_by=EITHER)
     try:
         with byte_bar("Writing the backup", is_shown=not as_json) as progress:
             manifest = write_backup(datadir, out, include_user_keys=user_keys, progress=progress)

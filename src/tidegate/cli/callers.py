@@ -12,9 +12,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tidegate.cli.desk import Answer, ask_service, carry_out
+from tidegate.cli.asking import Answer, answer_of
+from tidegate.cli.desk import carry_out
 from tidegate.cli.invocation import command
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, Known, known_of
+from tidegate.cli.options import GATE_VERB, ConfigOption, DataOption, JsonOption, Known, known_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.callers import principal_of
 from tidegate.core.credentials import Genuine, Kind, read
@@ -49,8 +50,6 @@ KeyOption = Annotated[
     bool, typer.Option("--key-stdin", help="Read the caller's API key from standard input. It is kept nowhere.")
 ]
 
-_NOT_FOUND = 404
-
 
 @callers_app.command("list")
 def list_callers(
@@ -68,13 +67,14 @@ def list_callers(
     if not callers:
         typer.echo("No callers yet.")
         return
-    has_names = any(caller.name for caller in callers)
+    has_names = any(caller.name is not None for caller in callers)
     headings = ("Principal", *(["Name"] if has_names else []), "Standing", "Served days", "First seen", "Last served")
     table = Table(*headings, box=None, pad_edge=False)
     for caller in callers:
         standing = f"{caller.standing} (vouched)" if caller.is_vouched else caller.standing
         days = f"{caller.served_days:.1f}"
-        names = [escape(caller.name or "")] if has_names else []
+        name = "(a key of the server's)" if caller.name is None else caller.name
+        names = [escape(name)] if has_names else []
         dates = (_date(caller.first_seen_at_s), _date(caller.last_served_at_s))
         table.add_row(caller.principal, *names, standing, days, *dates)
     whole_console().print(table)
@@ -219,14 +219,12 @@ def _perform(
 
     async def there(datadir: DataDir) -> Answer | None:
         try:
-            answer = await ask_service(datadir, "/callers", act_on(datadir))
+            return await answer_of(datadir, "POST", "/callers", act_on(datadir))
         except SecretsError as error:
             refuse(str(error), WRONG_USAGE)
-        if answer is not None and answer[0] == _NOT_FOUND:
-            refuse(f"what runs on {datadir.path} is not a gate before another server: it has no callers", NOT_SO)
-        return answer
 
-    return carry_out(known, here, there, kind, may_make=may_make)
+    lacks = "not a gate before another server: it has no callers"
+    return carry_out(known, here, there, kind, may_make=may_make, begun_by=(GATE_VERB,), lacks=lacks)
 
 
 async def _perform_here(known: Known, datadir: DataDir, act_on: Callable[[DataDir], CallerAct]) -> object:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from tidegate.adapters.disk.datadir import DataDir, DataDirError, DataDirLocked
+from tidegate.cli.asking import Answer, answer_of, granted
 from tidegate.cli.options import Known, datadir_of, is_unsaid
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
 from tidegate.config import Settings
@@ -17,19 +18,8 @@ from tidegate.services.accounts import Act
 
 T = TypeVar("T")
 
-Answer = tuple[int, bytes]
-"""A status and a body."""
-
 _PATIENCE_S = 10.0
 _RETRY_S = 0.1
-
-
-class _Refused(msgspec.Struct):
-    message: str
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Refused
 
 
 def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) -> T:
@@ -45,7 +35,7 @@ def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) ->
         return _perform_here(known.settings, datadir, act)
 
     def there(datadir: DataDir) -> Coroutine[Any, Any, Answer | None]:
-        return ask_service(datadir, "/acts", act)
+        return answer_of(datadir, "POST", "/acts", act)
 
     return carry_out(known, here, there, kind, may_make=may_make)
 
@@ -57,13 +47,17 @@ def carry_out(
     kind: type[T],
     *,
     may_make: bool = False,
+    begun_by: tuple[str, ...] = ("serve",),
+    lacks: str = "a gate before another server: it has no accounts",
 ) -> T:
     """Run `there` where a service holds the data directory, and answer what it says as `kind`; otherwise run `here`.
 
-    `here` answers a `kind`, and holds the directory's lock; `there` answers None when nobody is there to ask.
+    `here` answers a `kind`, and holds the directory's lock; `there` answers None when nobody is there to ask. What is
+    said where there is nothing for these acts: `begun_by` which verbs it would be made, and what `lacks` it.
     """
     settings = known.settings
-    datadir = datadir_of(settings, may_make=may_make and known.mistake is None and not is_unsaid(settings))
+    may_make = may_make and known.mistake is None and not is_unsaid(settings)
+    datadir = datadir_of(settings, may_make=may_make, begun_by=begun_by)
     give_up_at = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -74,7 +68,7 @@ def carry_out(
         except DataDirLocked as locked:
             answer = asyncio.run(there(datadir))
             if answer is not None:
-                return _read(answer, kind)
+                return msgspec.json.decode(granted(answer, datadir, lacks), type=kind, dec_hook=_identifier)
             # Held, but nobody answers: a service that is starting or stopping, or another verb.
             if time.monotonic() > give_up_at:
                 refuse(f"{locked}; it does not answer on its control socket", NOT_SO)
@@ -90,6 +84,8 @@ async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> objec
     from tidegate.ports.accounts import EmailTakenError
     from tidegate.services.accounts import NotFoundError
 
+    if datadir.callers_path.exists() and not (settings.database_url or datadir.database_path.exists()):
+        refuse(f"only a gate before another server ever ran on {datadir.path}: check --data", NOT_SO)
     try:
         async with open_desk(settings, datadir) as clerk:
             return await clerk.perform(act)
@@ -101,28 +97,6 @@ async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> objec
         refuse_storage(error)
     except (ValueError, SecretsError) as error:
         refuse(str(error), WRONG_USAGE)
-
-
-async def ask_service(datadir: DataDir, path: str, act: object) -> Answer | None:
-    """Have the service on this data directory do an act. None when nobody answers."""
-    import aiohttp
-
-    connector = aiohttp.UnixConnector(str(datadir.run_path / "control.sock"))
-    try:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            body = msgspec.json.encode(act, enc_hook=str)
-            async with session.post(f"http://control{path}", data=body) as response:
-                return response.status, await response.read()
-    except aiohttp.ClientError:
-        return None
-
-
-def _read(answer: Answer, kind: type[T]) -> T:
-    status, body = answer
-    if status != 200:  # noqa: PLR2004 - HTTP
-        code = WRONG_USAGE if status == 400 else NOT_SO  # noqa: PLR2004 - HTTP
-        refuse(msgspec.json.decode(body, type=_ErrorBody).error.message, code)
-    return msgspec.json.decode(body, type=kind, dec_hook=_identifier)
 
 
 def _identifier(kind: type, text: Any) -> Any:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from tidegate.cli.asking import ask_service
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
+from tidegate.cli.asking import ask
+from tidegate.cli.options import EITHER, ConfigOption, DataOption, JsonOption, datadir_of, known_of
+from tidegate.cli.output import NOT_SO, print_json, refuse, whole_console
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
@@ -19,14 +19,11 @@ firewall_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Sources that were handed to a firewall, while it runs."
 )
 
-_OK = 200
-_BAD_REQUEST = 400
-
 
 @firewall_app.command("list")
 def list_elements(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what is kept out, or would be in a dry run, why, and until when."""
-    told = _ask(datadir_of(known_of(config, data).settings, may_make=False), "GET", "/firewall")
+    told = _ask(datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER), "GET", "/firewall")
     if json:
         print_json(told)
         return
@@ -47,7 +44,7 @@ def forget_address(
     json: JsonOption = False,
 ) -> None:
     """Let go what holds this address, and what was held against it. The kernel's own set keeps it to its end."""
-    datadir = datadir_of(known_of(config, data).settings, may_make=False)
+    datadir = datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER)
     told = _ask(datadir, "POST", "/firewall/forget", {"address": address})
     if json:
         print_json(told)
@@ -73,10 +70,4 @@ def _moment(unix_s: float) -> str:
 
 
 def _ask(datadir: DataDir, method: str, path: str, body: object = None) -> Any:
-    answer = ask_service(datadir, method, path, body)
-    if answer is None:
-        refuse("no service runs on this data directory: nothing is handed over by it", NOT_SO)
-    status, told = answer
-    if status != _OK:
-        refuse(told["error"]["message"], WRONG_USAGE if status == _BAD_REQUEST else NOT_SO)
-    return told
+    return ask(datadir, method, path, body, instead="nothing is handed over by it")

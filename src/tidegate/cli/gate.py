@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidegate.cli.options import ConfigOption, DataOption, datadir_of
 from tidegate.cli.output import WRONG_USAGE, refuse
-from tidegate.cli.serve import certificate_of, dotted, held
-from tidegate.config import SettingsError, load_settings
-from tidegate.config.engines import keys_of, shows_own_keys
+from tidegate.cli.starting import (
+    Given,
+    HostOption,
+    OperatorPortOption,
+    PortOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TrustedProxyOption,
+    certificate_of,
+    held,
+    refusing,
+)
+from tidegate.config.engines import keys_of, root_of, shows_own_keys
 from tidegate.config.exposure import check
 
 if TYPE_CHECKING:
@@ -40,19 +49,12 @@ def gate(
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(metavar="P", help="Public port (default 8080).")] = None,
-    operator_port: Annotated[int | None, typer.Option(metavar="P", help="Operator's port (default 8082).")] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Speak HTTPS with this certificate chain (PEM).")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
-    ] = None,
-    trusted_proxy: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDRESS", help="Address or network of a proxy in front; may be given several times."),
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    operator_port: OperatorPortOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    trusted_proxy: TrustedProxyOption = None,
     allow_plain_http: Annotated[
         bool, typer.Option("--allow-plain-http", help="Let other machines in without TLS: keys travel readable.")
     ] = False,
@@ -61,7 +63,9 @@ def gate(
     if upstream_key_env is not None and not upstream:
         refuse("--upstream-key-env: of which server? Name it with --upstream URL", WRONG_USAGE)
     engines = [{"url": url, **({"key_env": upstream_key_env} if upstream_key_env else {})} for url in upstream or ()]
-    overrides = dotted(
+    given = Given(
+        config,
+        data,
         server__host=host,
         server__port=port,
         server__operator_port=operator_port,
@@ -72,46 +76,45 @@ def gate(
         engine__enabled=False,
         engines=engines or None,
     )
-
-    def read() -> Settings:
-        return load_settings(config, overrides={"data_dir": data, **overrides})
-
-    try:
-        settings = read()
-        if not settings.engines:
-            refuse(
-                "--upstream: which server shall be protected? Name it, as in --upstream http://127.0.0.1:8000",
-                WRONG_USAGE,
-            )
+    with refusing(given):
+        settings = given.read()
+        _check_servers(given, settings, is_said=bool(engines))
         check(settings)
         shows_own_keys(settings)
         keys = keys_of(settings.engines, os.environ)
-    except SettingsError as error:
-        refuse(str(error), WRONG_USAGE)
     datadir = datadir_of(settings, may_make=True)
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
-    from tidegate.adapters.disk.datadir import DataDirError
-    from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import CertificateError, GateListeners, GateRun, PortTakenError, run_gate
+    from tidegate.app import GateListeners, GateRun, callers_left, run_gate
     from tidegate.cli.gate_greeting import GateGreeting
-    from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
 
-    try:
-        with held(datadir):
-            plan = GateRun(
-                settings=settings,
-                datadir=datadir,
-                keys=keys,
-                read_settings=read,
-                certificate=certificate_of(settings),
-            )
-            listeners = GateListeners.bind(settings)
-            greeting = GateGreeting(settings, listeners)
-            with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(run_gate(plan, listeners, greeting))
-    except STORAGE_FAULTS as error:
-        refuse_storage(error)
-    except (CertificateError, DataDirError, PortTakenError, SecretsError) as error:
-        refuse(str(error), WRONG_USAGE)
+    with refusing(given), held(datadir):
+        plan = GateRun(
+            settings=settings,
+            datadir=datadir,
+            keys=keys,
+            read_settings=given.read,
+            certificate=certificate_of(settings),
+        )
+        listeners = GateListeners.bind(settings)
+        greeting = GateGreeting(settings, listeners, asyncio.run(callers_left(settings, datadir)))
+        with greeting.on_screen(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_gate(plan, listeners, greeting))
+
+
+def _check_servers(given: Given, settings: Settings, *, is_said: bool) -> None:
+    """Have it clear which servers are meant: those of the options, or those of the settings."""
+    if not settings.engines:
+        refuse(
+            "--upstream: which server shall be protected? Name it, as in --upstream http://127.0.0.1:8000", WRONG_USAGE
+        )
+    written = given.read(but="engines").engines if is_said else ()
+    if written:
+        # Not one in the other's place: whose keys count would change with it, and nobody would have said so.
+        where = ", ".join(root_of(engine.url) for engine in written)
+        refuse(
+            f"--upstream: the settings name servers already, as [[engines]] ({where}); name all of them there, or "
+            "take them out",
+            WRONG_USAGE,
+        )

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class GateGreeting:
-    """Says it on standard output, and trouble on standard error."""
+    """Says it on standard output, and trouble on standard error.
 
-    def __init__(self, settings: Settings, listeners: GateListeners) -> None:
+    `callers_left` are known by keys that count no more.
+    """
+
+    def __init__(self, settings: Settings, listeners: GateListeners, callers_left: int = 0) -> None:
         self._settings = settings
+        self._callers_left = callers_left
         self._urls = listeners.urls(settings.server.host, is_tls=settings.server.tls_cert is not None)
         self._servers = [root_of(engine.url) for engine in settings.engines]
         self._console = Console(highlight=False, soft_wrap=True)
@@ -33,6 +37,8 @@ class GateGreeting:
     def on_screen(self) -> Iterator[None]:
         """Show that it is starting, and leave the terminal as it was, however it ends."""
         self._waiting.start()
+        if not self._console.is_terminal:  # There nothing moves, and a server may be silent for long.
+            self._console.print("Asking " + ", ".join(self._servers) + ".", markup=False)
         try:
             yield
         finally:
@@ -53,15 +59,40 @@ class GateGreeting:
             say("  Keys      passed on; the server behind judges them", markup=False)
         say(f"  Operator  {operator}/metrics   (this machine only)", markup=False)
         say(f"  Data      {self._settings.data_dir}\n", markup=False)
+        self._warn_of_those_left()
         say("Close the server itself to everybody but this gate, or they will go around it.")
         say("Stop with Ctrl-C.")
 
+    def _warn_of_those_left(self) -> None:
+        if not self._callers_left:
+            return
+        say = self._console.print
+        is_own = shows_own_keys(self._settings)
+        who = "1 caller is" if self._callers_left == 1 else f"{self._callers_left} callers are"
+        whose, what = (
+            ("the server's", "count no more") if is_own else ("the gate's own", "are passed on now as any other")
+        )
+        say(
+            f"[bold yellow]{who} known here by keys of {whose}[/bold yellow], which {what}: what was learned of them "
+            "is not carried over."
+        )
+        if is_own:
+            say("Make each a key, and vouch for those who must not begin anew:")
+            say(f"  {command(self._settings, 'callers create --name NAME')}", markup=False)
+            say(f"  {command(self._settings, 'callers vouch PRINCIPAL')}", markup=False)
+        say("")
+
     def lost(self, replica: str, why: str) -> None:
         """Say that a server does not answer any more."""
+        # Imported here, with the server's libraries, which other verbs do not wait for.
+        from tidegate.app.causes import in_words
+
         self._waiting.stop()
+        url = next((url for url in self._servers if url.endswith(f"//{replica}")), "")
         err = Console(stderr=True, highlight=False, soft_wrap=True)
         err.print(
-            f"[bold red]The server at {escape(replica)} does not answer[/bold red] ({_plain(why)}). Trying again."
+            f"[bold red]The server at {escape(replica)} does not answer[/bold red] ({escape(in_words(why, url))}). "
+            "Trying again."
         )
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:
@@ -83,19 +114,3 @@ class GateGreeting:
     def stopped(self, cut: int) -> None:
         """Say that it is over, and what it cost."""
         say_stopped(self._console, cut)
-
-
-def _plain(why: str) -> str:
-    """What programmers call an error, in words."""
-    return escape(_WORDS.get(why, why or "no answer"))
-
-
-_WORDS = {
-    "ClientConnectorError": "nothing listens there",
-    "ClientConnectorDNSError": "no such host",
-    "ConnectionTimeoutError": "no connection",
-    "TimeoutError": "silent",
-    "ClientConnectorCertificateError": "its certificate is not trusted",
-    "ServerDisconnectedError": "it closes connections",
-    "status 404 at /v1/models": "nothing at /v1/models: is it a server of models?",
-}

@@ -94,9 +94,12 @@ class Greeting:
 
     def lost(self, replica: str, why: str) -> None:
         """Say that an engine does not answer any more."""
+        from tidegate.app.causes import in_words
+
         err = Console(stderr=True, highlight=False, soft_wrap=True)
         err.print(
-            f"[bold red]The engine at {escape(replica)} does not answer[/bold red] ({escape(why)}); trying again."
+            f"[bold red]The engine at {escape(replica)} does not answer[/bold red] ({escape(in_words(why))}); trying "
+            "again."
         )
 
     def trouble(self, restarts: int, last_words: list[str]) -> None:

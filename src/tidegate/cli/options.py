@@ -61,17 +61,25 @@ def known_of(config: Path | None, data: Path | None) -> Known:
     return Known(Settings(data_dir=data_dir), mistake)
 
 
-def datadir_of(settings: Settings, *, may_make: bool) -> DataDir:
+GATE_VERB = "gate --upstream URL"
+"""How a gate begins."""
+
+EITHER = ("serve", GATE_VERB)
+"""What verbs work on that serve both."""
+
+
+def datadir_of(settings: Settings, *, may_make: bool, begun_by: tuple[str, ...] = ("serve",)) -> DataDir:
     """Open the data directory; ends the program with 2 when it cannot be used.
 
     A verb that only looks at an instance may not make one: a mistyped path would
-    look like an instance that has lost everything. There it ends with 1.
+    look like an instance that has lost everything. There it ends with 1, and says
+    which verbs begin one.
     """
     from tidegate.adapters.disk.datadir import DataDir, DataDirError
 
     try:
         if not may_make and not DataDir(settings.data_dir).holds_data():
-            begin = command(settings, "serve")
+            begin = " or ".join(command(settings, verb) for verb in begun_by)
             refuse(f"no Tidegate data in {settings.data_dir}: check --data, or begin there with: {begin}", NOT_SO)
         return DataDir.open(settings.data_dir)
     except DataDirError as error:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from tidegate.cli.asking import ask
-from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of, settings_of
+from tidegate.cli.options import EITHER, ConfigOption, DataOption, JsonOption, datadir_of, known_of, settings_of
 from tidegate.cli.output import print_json, whole_console
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Limi
 @policy_app.command("show")
 def show_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what is in force."""
-    told = _ask(datadir_of(known_of(config, data).settings, may_make=False), "GET", "/policy")
+    told = _ask(datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER), "GET", "/policy")
     if json:
         print_json(told)
         return
@@ -33,20 +33,30 @@ def show_policy(*, config: ConfigOption = None, data: DataOption = None, json: J
 @policy_app.command("check")
 def check_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what a reload would change, and whether the settings are usable; nothing changes."""
-    _tell(_ask(datadir_of(settings_of(config, data), may_make=False), "GET", "/policy/preview"), "Would change", json)
+    _tell(
+        _ask(datadir_of(settings_of(config, data), may_make=False, begun_by=EITHER), "GET", "/policy/preview"),
+        "Would change",
+        json,
+    )
 
 
 @policy_app.command("reload")
 def reload_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Have the service read its settings again. Answers that run go on; a mistake changes nothing."""
-    _tell(_ask(datadir_of(settings_of(config, data), may_make=False), "POST", "/policy/reload"), "Changed", json)
+    _tell(
+        _ask(datadir_of(settings_of(config, data), may_make=False, begun_by=EITHER), "POST", "/policy/reload"),
+        "Changed",
+        json,
+    )
 
 
 @policy_app.command("rollback")
 def roll_back_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Put back what was in force before the last change. The file stays as it is: mend it before the next reload."""
     known = known_of(config, data)
-    _tell(_ask(datadir_of(known.settings, may_make=False), "POST", "/policy/rollback"), "Changed", json)
+    _tell(
+        _ask(datadir_of(known.settings, may_make=False, begun_by=EITHER), "POST", "/policy/rollback"), "Changed", json
+    )
 
 
 def _tell(change: dict[str, Any], verb: str, is_json: bool) -> None:
@@ -68,6 +78,8 @@ def _tell(change: dict[str, Any], verb: str, is_json: bool) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "(none)"
+    if value is None:
+        return "(default)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

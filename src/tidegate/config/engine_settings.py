@@ -104,11 +104,19 @@ class EngineUpstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             min_length=1,
             max_length=2048,
+            extra={"allowed": "the address of a server, such as http://127.0.0.1:8000"},
             description="Where the server is, such as http://127.0.0.1:8000; with or without /v1 at its end.",
         ),
     ]
     key_env: Annotated[
-        Annotated[str, Meta(pattern="^[A-Z_][A-Z0-9_]{0,127}$")] | None,
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Z_][A-Z0-9_]{0,127}$",
+                extra={"allowed": "the name of an environment variable, in capitals such as UPSTREAM_KEY, not the key"},
+            ),
+        ]
+        | None,
         Meta(description="Name of the environment variable that holds the server's API key; never the key itself."),
     ] = None
     models: Annotated[

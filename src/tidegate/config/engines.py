@@ -34,8 +34,8 @@ def check_engines(settings: Settings) -> None:
         root = root_of(engine.url)
         if root in seen:
             msg = (
-                f"engines[{number}].url = {root!r}: is engines[{seen[root]}].url already; name each server once, with "
-                "all of its models"
+                f"engines[{number}].url = {root!r}: names the same server as engines[{seen[root]}].url; name each "
+                "server once, with all of its models"
             )
             raise SettingsError(msg)
         seen[root] = number
@@ -53,7 +53,9 @@ def keys_of(engines: tuple[EngineUpstream, ...], environment: Mapping[str, str])
         key = environment.get(engine.key_env, "")
         where = f"engines[{number}].key_env = {engine.key_env!r}"
         if not key.strip():
-            msg = f"{where}: no environment variable of this name is set; set it to the server's key, or leave it out"
+            is_empty = engine.key_env in environment
+            found = "this environment variable is empty" if is_empty else "no environment variable of this name is set"
+            msg = f"{where}: {found}; put the server's key into it (export {engine.key_env}=...), or leave this out"
             raise SettingsError(msg)
         if not key.isascii() or not key.isprintable() or key != key.strip():
             msg = f"{where}: what this variable holds is no key: it has blanks at its ends or is no plain text"

@@ -6,17 +6,16 @@ value and the fix.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 
-from tidegate.config.engine_settings import EngineUpstream
+from tidegate.config import mistakes
 from tidegate.config.settings import Settings
 
 _PREFIX = "TIDEGATE_"
@@ -32,11 +31,8 @@ _FOREIGN = {
 
 _NOT_SETTINGS = {"TIDEGATE_CONFIG"}
 
-_TABLES = {"engines": EngineUpstream}
-"""Arrays of tables, and what each table is."""
-
-_SECRET_KEYS = {"models.hub_token", "database_url", "firewall.webhook_secret", "engines[].key_env", "engines[].url"}
-"""Where a secret belongs, or is put by mistake."""
+_TABLES = frozenset({"engines"})
+"""Arrays of tables."""
 
 
 class SettingsError(Exception):
@@ -51,15 +47,18 @@ def load_settings(
     """Read all settings once; `overrides` maps dotted keys to values and wins. Raises SettingsError."""
     environment = os.environ if environment is None else environment
     values = _read_file(config_path) if config_path else {}
+    origins: dict[str, str] = {}
     for name, key, text in _environment_values(environment):
         _set(values, key, text, source=name)
+        origins[".".join(key)] = name
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _set(values, tuple(dotted.split(".")), value, source=dotted)
+            origins.pop(dotted, None)
     try:
-        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=decode_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), values)) from None
+        raise SettingsError(mistakes.sentence(str(error), values, Settings, origins)) from None
     return _expand(settings, environment)
 
 
@@ -77,9 +76,9 @@ def load_data_dir(
     if not found and config_path is not None:
         found = _read_file(config_path, _before_tables).get("data_dir")
     try:
-        settings = msgspec.convert({"data_dir": found} if found else {}, Settings, dec_hook=_decode)
+        settings = msgspec.convert({"data_dir": found} if found else {}, Settings, dec_hook=decode_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), {"data_dir": found})) from None
+        raise SettingsError(mistakes.sentence(str(error), {"data_dir": found}, Settings)) from None
     return _expand(settings, environment).data_dir
 
 
@@ -108,7 +107,11 @@ def _environment_values(environment: Mapping[str, str]) -> Iterator[tuple[str, t
         if not name.startswith(_PREFIX) or name in _FOREIGN or name in _NOT_SETTINGS:
             continue
         if name not in known:
-            msg = f"{name}: no such setting{_suggest(name, known, _PREFIX)}"
+            rest = name.removeprefix(_PREFIX)
+            in_a_table = [one for one, key in known.items() if key[-1].upper() == rest]
+            meant = in_a_table[0] if len(in_a_table) == 1 else mistakes.suggestion(name, known, _PREFIX)
+            fix = f"did you mean {meant}?" if meant else "see docs/reference/configuration.md"
+            msg = f"{name}: no such setting; {fix}"
             raise SettingsError(msg)
         key = known[name]
         if key[0] in _TABLES:
@@ -152,60 +155,15 @@ def _set(values: dict[str, Any], key: tuple[str, ...], value: object, *, source:
     table[key[-1]] = value
 
 
-def _decode(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, (str, Path)):
-        return Path(value)
-    raise NotImplementedError  # So msgspec wants to be told of a type that is not known here.
-
-
-def _explain(message: str, values: dict[str, Any]) -> str:
-    what, _, where = message.partition(" - at `$")
-    key = where.strip("`").lstrip(".")
-    unknown = re.search(r"unknown field `([^`]+)`", what)
-    if unknown:
-        full = ".".join(filter(None, (key, unknown[1])))
-        at = re.search(r"\[\d+\]", full)
-        suggestion = _suggest(_anywhere(full), _names())
-        return f"{full}: no such setting{suggestion.replace('[]', at[0]) if at else suggestion}"
-    value: Any = values
-    for part in re.findall(r"[^.\[\]]+", key):
-        if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            value = value.get(part) if isinstance(value, dict) else None
-    # A table of the wrong kind is not shown either when a secret belongs into it.
-    place = _anywhere(key)
-    is_secret = any(secret == place or secret.startswith((f"{place}.", f"{place}[")) for secret in _SECRET_KEYS)
-    shown = "" if is_secret or value is None else f" = {value!r}"
-    return f"{key or 'settings'}{shown}: {what[:1].lower()}{what[1:]}"
-
-
-def _anywhere(key: str) -> str:
-    """A dotted key without the numbers of the tables that it leads through."""
-    return re.sub(r"\[\d+\]", "[]", key)
-
-
-def _names() -> set[str]:
-    """Every setting and every table, as they are written with dots."""
-    names = {".".join(key[:length]) for key in setting_keys() for length in range(1, len(key) + 1)}
-    return names | {f"{table}[].{field}" for table, kind in _TABLES.items() for field in kind.__struct_fields__}
-
-
-def _suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    # Without the prefix that all of them share: it would make any two of them look alike.
-    rests = {one.removeprefix(prefix) for one in known}
-    given = name.removeprefix(prefix)
-    close = [one for one in difflib.get_close_matches(given, sorted(rests), n=len(rests)) if _is_slip(given, one)]
-    return f"; did you mean {prefix}{close[0]}?" if close else "; see docs/reference/configuration.md"
-
-
-def _is_slip(given: str, meant: str) -> bool:
-    """Whether also what follows the words that both begin with is alike: `gate.foo` is no slip of `gate.allow`."""
-    differing = (at for at, pair in enumerate(zip(given, meant, strict=False)) if pair[0] != pair[1])
-    differing_at = next(differing, min(len(given), len(meant)))
-    word_at = max(given.rfind(mark, 0, differing_at) for mark in "._") + 1
-    is_alike = bool(difflib.get_close_matches(given[word_at:], [meant[word_at:]]))
-    return is_alike and given.count(".") == meant.count(".")
+def decode_path(kind: type, value: object) -> object:
+    """Read what msgspec does not know by itself, for its `dec_hook`."""
+    if kind is not Path:
+        raise NotImplementedError  # So msgspec wants to be told of a type that is not known here.
+    # An empty one would be the folder that the program happens to be started in.
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        msg = "Expected a path"
+        raise ValueError(msg)
+    return Path(value)
 
 
 def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:

@@ -16,6 +16,10 @@ from tidegate.config.engine_settings import EngineSettings, EngineUpstream, Seco
 from tidegate.config.quotas import QuotasSettings
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+# Nobody reads a pattern as what it means: what is refused by one is told in words.
+WebAddress = Annotated[
+    str, Meta(pattern="^https?://[^/]", extra={"allowed": "an address that begins with http:// or https://"})
+]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +32,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     port: Annotated[Port, Meta(description="Public port: chat, API and health. 0 takes any free port.")] = 8080
     status_port: Annotated[Port, Meta(description="Status page, on the same address as the public port.")] = 8081
     status_url: Annotated[
-        Annotated[str, Meta(pattern="^https?://[^/]")] | None,
+        WebAddress | None,
         Meta(
             description="Where people find the status page, for the link on the front page; needed behind a proxy. "
             "By default the status port, shown to browsers on this machine only."
@@ -190,7 +194,17 @@ class PassingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ),
     ] = "auto"
     paths: Annotated[
-        tuple[Annotated[str, Meta(pattern="^/[!-$&-:<-\\[\\]-~]*$", max_length=200)], ...],
+        tuple[
+            Annotated[
+                str,
+                Meta(
+                    pattern="^/[!-$&-:<-\\[\\]-~]*$",
+                    max_length=200,
+                    extra={"allowed": "the beginning of an address, from its / on, without blanks, % or ;"},
+                ),
+            ],
+            ...,
+        ],
         Meta(
             max_length=100,
             description="Beginnings of further addresses of the server behind that callers may reach, such as "
@@ -322,7 +336,7 @@ class FirewallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(description="Target `map`: a map for HAProxy, or lines for a `geo` block of nginx."),
     ] = "haproxy"
     webhook_url: Annotated[
-        Annotated[str, Meta(pattern="^https?://[^/]")] | None,
+        WebAddress | None,
         Meta(description="Target `webhook`: where additions are posted, signed as in Standard Webhooks."),
     ] = None
     webhook_secret: Annotated[
@@ -411,7 +425,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str | None,
         Meta(
             description="postgresql+asyncpg://USER:PASSWORD@HOST/NAME for a database of your own; needs the extra: "
-            "pip install 'tidegate[postgres]'. By default SQLite in data_dir."
+            "pip install '.[postgres]' in a checkout. By default SQLite in data_dir."
         ),
     ] = None
     server: ServerSettings = ServerSettings()

@@ -50,7 +50,7 @@ class Proven:
         self._is_flooded = is_flooded
         self._recall = recall
         self._alive = alive
-        self._asked: set[UserId] = set()
+        self._asked: dict[UserId, tuple[float, int]] = {}
 
     def is_known(self, principal: UserId) -> bool:
         """Whether the server behind has ever accepted this key, as far as is remembered."""
@@ -80,8 +80,19 @@ class Proven:
         if self._recall is None:
             self.register.change(record)
         else:
-            self._asked.add(principal)
+            self._asked[principal] = (0.0, 0)
             self._recall.later(self._meet(record, self._recall))
+
+    def served(self, principal: UserId, cost_tokens: float, in_flight: int) -> None:
+        """Count a request that was served; also of a caller who is just being looked for in the store.
+
+        A short answer in one piece is over before that, and would be missing from what is known of its caller.
+        """
+        waiting = self._asked.get(principal)
+        if waiting is None:
+            self.register.served(principal, cost_tokens, in_flight, self._clock())
+        else:
+            self._asked[principal] = (waiting[0] + cost_tokens, max(waiting[1], in_flight))
 
     async def _meet(self, record: Record, recall: Recall) -> None:
         """Remember a caller as they are kept, or else as new: one that was only forgotten loses nothing by it."""
@@ -91,4 +102,6 @@ class Proven:
         except StorageUnavailableError:
             return  # Asked again with their next request; until then they are a visitor.
         finally:
-            self._asked.discard(record.principal)
+            cost_tokens, in_flight = self._asked.pop(record.principal)
+            if in_flight:
+                self.served(record.principal, cost_tokens, in_flight)

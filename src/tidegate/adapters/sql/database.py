@@ -112,7 +112,7 @@ def open_database(url: str, keeping: Keeping = Keeping.RECORDS) -> Database:
             connect_args={"timeout": _CONNECT_WAIT_S},
         )
     except ModuleNotFoundError as error:
-        msg = "database_url: PostgreSQL needs its driver: pip install 'tidegate[postgres]'"
+        msg = "database_url: PostgreSQL needs its driver: pip install '.[postgres]' in a checkout"
         raise StorageSettingError(msg) from error
     return Database(url, engine, engine)
 
