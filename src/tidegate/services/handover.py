@@ -68,6 +68,12 @@ class Handover:
         """How many elements the firewall has not taken yet."""
         return len(self._unsent)
 
+    def refused(self, address: bytes, now: float) -> None:
+        """Somebody who is not known was refused at this address, of which the peer itself is the caller."""
+        found = self.offloading.refused(address, now)
+        if found is not None:
+            self.decided(found)
+
     def decided(self, found: Element | Spared) -> None:
         """Take what `offloading` has answered to a refusal."""
         if isinstance(found, Spared):
