@@ -238,6 +238,58 @@ async def test_who_leaves_before_the_end_pays_for_what_they_had(town: Town) -> N
     assert (town.day(ANA).held, town.day(ANA).used) == (0, 35)
 
 
+async def test_what_an_answer_that_still_runs_has_come_to_is_kept_over_a_crash(town: Town) -> None:
+    """A long one would be free otherwise, and as many as run; at its end it is charged what it came to and no more."""
+    user, _ = await town.user()
+    admission = admitting(town, per_day=1000)
+    payers = await admission.meet(user)
+    ticket = admission.take(claim_of(output_tokens=64), payers, 464)
+    await admission.place(ticket)
+    admission.progress(ticket, 30, 30, 4)
+    admission.spend(ticket, 5)
+    assert await town.quotas.flush()
+    before, after = town.quotas, town.started(per_day=1000)
+    await after.meet(user)
+    assert town.day(payers[0]).used == 35
+
+    town.quotas = before
+    assert (town.day(payers[0]).used, town.day(payers[0]).held) == (35, 94 - 35)
+    admission.spend(ticket, 3)
+    admission.leave(ticket, Spent(prompt_tokens=30, output_tokens=7))
+    assert (town.day(payers[0]).used, town.day(payers[0]).held) == (37, 0)
+    assert await town.quotas.flush()
+    town.started()
+    await town.quotas.meet(user)
+    assert town.day(payers[0]).used == 37
+
+
+async def test_who_leaves_an_engine_that_does_not_count_its_prompt_pays_for_about_that_prompt(town: Town) -> None:
+    """All of it was read when the answer began. Otherwise whoever hangs up before the last word reads for nothing."""
+    admission = admitting(town, per_day=10_000)
+    ticket = admission.take(claim_of(prompt_bytes=3500), (ANA,), 4000)
+    await admission.place(ticket)
+    admission.spend(ticket, 5)
+
+    admission.leave(ticket)
+
+    assert town.day(ANA).used == 1000 + 5
+
+
+async def test_whoever_is_held_up_by_another_models_line_is_told_when_that_will_be_over(town: Town) -> None:
+    """Each model has a line of its own, and all of them one budget."""
+    one, other = admitting(town, per_day=100), an_admission(town.clock, quotas=town.quotas)
+    ticket = one.take(claim_of(output_tokens=640), (ANA,), 700)
+    with pytest.raises(QuotaHeldError) as here:
+        one.take(claim_of(), (ANA,), 104)
+
+    with pytest.raises(QuotaHeldError) as there:
+        other.take(claim_of(), (ANA,), 104)
+
+    assert there.value.retry_after_s == here.value.retry_after_s > 1.0
+    one.leave(ticket)
+    assert other.take(claim_of(), (ANA,), 104)
+
+
 async def test_who_never_came_to_the_engine_pays_nothing(town: Town) -> None:
     """Whether it gave up waiting or found no room."""
     admission = admitting(town, slots=1, max_waiting=1, per_day=10_000)

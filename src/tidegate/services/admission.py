@@ -107,6 +107,8 @@ class Admission:
         self._tickets = count(1)
         self._inside: dict[int, _Inside] = {}
         self._freeing: set[asyncio.Task[None]] = set()
+        if quotas is not None:
+            quotas.follow(self)
 
     @property
     def remembered(self) -> int:
@@ -171,8 +173,24 @@ class Admission:
             case Exhausted():
                 raise QuotaExhaustedError(answer.state, self.quotas.wait_s(answer.state), claim.principal)
             case Held():
-                raise QuotaHeldError(self.scheduler.gone_s(claim.principal, self.clock()))
+                raise QuotaHeldError(self.quotas.gone_s(claim.principal))
         return answer.number
+
+    def gone_s(self, principal: str) -> float:
+        """When the first of somebody's tickets that are out should be over; 0.0 of whom nothing is in."""
+        return self.scheduler.gone_s(principal, self.clock())
+
+    def had(self) -> list[tuple[int, int]]:
+        """The bills that are out, and what each has come to so far."""
+        return [(inside.bill, self._had(inside)) for inside in self._inside.values() if inside.bill is not None]
+
+    def _had(self, inside: _Inside) -> int:
+        """Cached tokens count like others, as they do for OpenAI's limits; so does what nobody stayed to the end of."""
+        read_tokens = inside.read_tokens
+        if inside.output_tokens and not read_tokens:
+            # Most servers tell what a prompt had at the end of its answer only. Whoever leaves before has had it read.
+            read_tokens = self.scheduler.cost.prompt_tokens(inside.claim.prompt_bytes)
+        return read_tokens + inside.output_tokens
 
     def _settle(self, bill: int | None, tokens: int) -> None:
         if self.quotas is not None and bill is not None:
@@ -282,9 +300,8 @@ class Admission:
         inside = self._inside.pop(ticket, None)
         if inside is None:
             return
-        # Cached tokens count like others, as they do for OpenAI's limits; so does what nobody stayed to the end of.
-        had = inside.read_tokens + inside.output_tokens
-        self._settle(inside.bill, had if spent is None else spent.prompt_tokens + spent.output_tokens)
+        came_to = self._had(inside) if spent is None else spent.prompt_tokens + spent.output_tokens
+        self._settle(inside.bill, came_to)
         if spent is None:
             self._carry_out(self.scheduler.abandon(ticket, self.clock()))
             return
