@@ -142,6 +142,25 @@ async def test_connections_that_never_come_to_a_request_end_in_the_kernel_too(
         assert instance.stop() == 0
 
 
+async def test_a_flood_ends_again_when_somebody_has_emptied_the_kernels_rules(
+    serve: Serve, seed: Seed, tmp_path: Path
+) -> None:
+    """Without anybody's doing: the service sees it come through, and the helper makes its table again."""
+    with holding() as host, host.world(BOT) as world, host.helper(tmp_path, PORT) as helper:
+        data = copy_data(seed.data, tmp_path / "data")
+        await watched(data)
+        config = CONFIG.format(host=HOST, mode="on", socket=helper).replace("_s = 10", "_s = 600")
+        instance = serve(config, data=data, ports=(PORT, 0, 0), enter=host.enter).ready()
+        assert asked(world, BOT, 5000).get("silence") == 1
+        host.run(program("nft"), "flush", "ruleset")
+
+        assert "silence" not in asked(world, BOT, 100)
+        until(lambda: "silence" in asked(world, BOT, 1000), 60, "it is kept out again")
+
+        assert len(lines(instance, "firewall")) == 1, "it was handed over once"
+        assert instance.stop() == 0
+
+
 async def test_a_dry_run_says_what_it_would_do_and_the_kernel_hears_nothing(
     serve: Serve, seed: Seed, tmp_path: Path
 ) -> None:

@@ -12,8 +12,10 @@ a single IPv4 address, an IPv4 /24, an IPv6 /64 or /56, and for how many seconds
 What is wider or longer, means this machine or no one, or comes too often, is
 refused here, whatever the service believes. Nothing can be removed, listed or
 named: whoever takes the service over can keep addresses out of the service's own
-ports for a day, and do nothing else. Elements end by the kernel's own clock, also when this program and
-the service are both dead.
+ports for a day, and do nothing else. (Asked for an element that is there, older
+kernels keep its end, and newer ones take the new one, be it sooner.) Elements
+end by the kernel's own clock, also when this program and the service are both
+dead.
 
 It needs CAP_NET_ADMIN and nothing more: no root, no network, no file of the
 service's. It is one file of the standard library's, to be read before it is
@@ -192,6 +194,20 @@ def _nft(program: str) -> Callable[[str], None]:
     return run
 
 
+def _mending(run: Callable[[str], None], made: str) -> Callable[[str], None]:
+    """Make the table again where somebody has removed it: other programs empty all of the kernel's rules."""
+
+    def mend(command: str) -> None:
+        try:
+            run(command)
+        except TimeoutError:
+            raise
+        except OSError:
+            run(made + command)
+
+    return mend
+
+
 def _listen(path: Path, user: pwd.struct_passwd) -> socket.socket:
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -227,16 +243,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyError:
         parser.error(f"--user {given.user}: there is no such user")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    run = _nft(given.nft)
+    run, made = _nft(given.nft), table(given.port)
     try:
-        run(table(given.port))
+        run(made)
         listener = _listen(given.socket, user)
     except OSError as error:
         sys.exit(f"the table could not be made, or the socket: {error.strerror or 'nft failed, see above'}")
     sys.stderr.write(f"listening on {given.socket} for user {given.user}; ports {given.port}\n")
     sys.stderr.flush()
     with listener:
-        serve(listener, user.pw_uid, Bounds(), run)
+        serve(listener, user.pw_uid, Bounds(), _mending(run, made))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ spares it; who lives where is never forgotten before its time.
 
 An element ends by itself. One in whose prefix a valid session or key is seen
 after all (it was let through: by a dry run, or before the firewall had it) ends
-at once, wherever that can still be told.
+at once, wherever that can still be told. One whose source comes through all the
+same is told again: somebody has emptied the firewall.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tidegate.core.firewall.elements import (
     ADDRESS_BITS,
     IPV4_BYTES,
     NETWORK_BITS,
+    ComesThrough,
     Element,
     Mode,
     OffloadReason,
@@ -43,6 +45,8 @@ from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.firewall.pressing import Pressing
 
 _MINUTE_S = 60.0
+_TAKES_EFFECT_S = 10.0
+"""So long a firewall may take, and a proxy to read its map."""
 _MOST_DOUBLINGS = 24
 _IPV6_BYTES = 16
 _IPV6_SOURCE_BYTES = ADDRESS_BITS[6] // 8
@@ -82,7 +86,7 @@ class Offloading:
         """How many of each kind are remembered: each at most what the plan says."""
         return {"pressing": len(self._pressing), "live": len(self._live), "times": len(self._times)}
 
-    def refused(self, address: bytes, now: float) -> Element | Spared | None:
+    def refused(self, address: bytes, now: float) -> Element | Spared | ComesThrough | None:
         """Count one refused request of a caller without a valid session or key. Mostly that is all: None."""
         source = address if len(address) == IPV4_BYTES else address[:_IPV6_SOURCE_BYTES]
         if self._pressing.is_pressing(source, now):
@@ -120,10 +124,12 @@ class Offloading:
         ended = [one for one in self._live.values() if plan.mode is not before.mode or plan.listed.touches(one.network)]
         return self._drop(ended)
 
-    def _judge(self, address: bytes, source: bytes, now: float) -> Element | Spared | None:
+    def _judge(self, address: bytes, source: bytes, now: float) -> Element | Spared | ComesThrough | None:
         self.expire(now)
-        if source in self._live or source[:-1] in self._live:
-            return None  # It is on its way to the firewall, or this is a dry run.
+        held_by = self._live.get(source) or self._live.get(source[:-1])
+        if held_by is not None:
+            is_old = self._plan.mode is Mode.ON and now - held_by.since_s >= _TAKES_EFFECT_S
+            return ComesThrough(held_by) if is_old else None
         spared = self._spared(address, source, now)
         if spared is not None:
             return spared
