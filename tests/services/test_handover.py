@@ -11,7 +11,7 @@ import pytest
 from tests.handing import AT, BOT, OTHER, PLAN, Post, fingerprint
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.events import FirewallChanged, FirewallFailed, FirewallSpared, Tag
-from tidegate.core.firewall.elements import ComesThrough, EndedBy, Mode, OffloadReason, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, EndedBy, Mode, OffloadReason, Spared
 from tidegate.services.handover import EVERY_S
 
 
@@ -95,6 +95,7 @@ async def test_a_source_that_comes_through_is_told_again_and_counted_and_not_wri
     """Somebody has emptied the kernel's sets, or a proxy has not read the map."""
     post = Post()
     element = post.press(BOT)
+    assert isinstance(element, Element)
     await post.handover.step()
     post.now += 60.0
     for _ in range(2):

@@ -105,7 +105,10 @@ def test_nothing_is_handed_over_before_a_day_was_watched() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "0.1.2.3", "224.0.0.1", "169.254.1.1", "::1", "::", "::ffff:203.0.113.9", "fe80::1", "ff02::1"],
+    [
+        *("127.0.0.1", "0.1.2.3", "224.0.0.1", "169.254.1.1", "::1", "::", "::ffff:203.0.113.9", "fe80::1", "ff02::1"),
+        *("64:ff9b::203.0.113.9", "64:ff9b::1:0:0:1", "64:ff9b:1:7::203.0.113.9", "2001:0:4136:e378:8000::1"),
+    ],
 )
 def test_what_means_this_machine_its_link_or_no_one_is_never_handed_over(address: str) -> None:
     assert Watch().press(address) is Spared.OWN

@@ -57,6 +57,8 @@ _KEYS: Final = {
     "blocked6_64": "ip6 saddr & ffff:ffff:ffff:ffff::",
     "blocked6_56": "ip6 saddr & ffff:ffff:ffff:ff00::",
 }
+_SHARED: Final = [*map(ipaddress.IPv6Network, ("64:ff9b::/47", "2001::/32"))]
+"""Translators of IPv4 (RFC 6052, RFC 8215) and Teredo (RFC 4380): a /64 of these is everybody behind one machine."""
 _SENTENCE: Final = re.compile(rb"add ([0-9a-f.:]{2,39})/([0-9]{1,3}) ([0-9]{1,5})\Z")
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
@@ -170,6 +172,8 @@ def _is_anybodys(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool
         return False
     if isinstance(first, ipaddress.IPv4Address):
         return 0 < int(first) >> 24 < 224  # noqa: PLR2004 - 0.0.0.0/8 is this network, 224.0.0.0 and on are no hosts
+    if any(network.overlaps(shared) for shared in _SHARED):
+        return False
     return int(first) >> 72 > 0  # ::/56 is this machine's own and every IPv4 address written as IPv6
 
 

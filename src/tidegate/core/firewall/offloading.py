@@ -51,6 +51,9 @@ _MOST_DOUBLINGS = 24
 _IPV6_BYTES = 16
 _IPV6_SOURCE_BYTES = ADDRESS_BITS[6] // 8
 
+_SHARED = [*map(IPv6Network, ("64:ff9b::/47", "2001::/32"))]
+"""Translators of IPv4 (RFC 6052, RFC 8215) and Teredo (RFC 4380): a /64 of these is everybody behind one machine."""
+
 Own = Callable[[], Collection[bytes] | None]
 """Every packed address that this machine has at this moment; None when that cannot be told."""
 
@@ -217,8 +220,10 @@ def _network(address: bytes, bits: dict[int, int]) -> IPv4Network | IPv6Network:
 
 
 def _is_anybodys(address: bytes) -> bool:
-    """Not one of those that mean this machine, its own link or no one; an IPv4 address written as IPv6 neither."""
+    """Not one of those that mean this machine, its own link or no one; nor one that many share, as IPv4 in IPv6."""
     read = ip_address(address)
     if read.is_loopback or read.is_unspecified or read.is_multicast or read.is_link_local:
+        return False
+    if read.version == 6 and any(read in network for network in _SHARED):  # noqa: PLR2004 - as it is written
         return False
     return any(address[:_IPV6_SOURCE_BYTES]) if len(address) > IPV4_BYTES else bool(address[0])
