@@ -76,7 +76,7 @@ class WebhookFirewall:
                 session.post(self._url, data=body, headers=signed, allow_redirects=False) as response,
             ):
                 return response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:  # A name that is no name is the last.
             msg = f"the webhook could not be reached ({type(error).__name__})"
             raise FirewallUnavailableError(msg) from error
 
