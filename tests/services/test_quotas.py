@@ -18,7 +18,7 @@ from tidegate.core.quotas.ledger import Exhausted, Ledger, Out
 from tidegate.core.quotas.windows import Window
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.admission import Admission
-from tidegate.services.lane import OverloadedError
+from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.quotas import (
     FLUSH_EVERY_S,
     QuotaExhaustedError,
@@ -288,6 +288,23 @@ async def test_whoever_is_held_up_by_another_models_line_is_told_when_that_will_
     assert there.value.retry_after_s == here.value.retry_after_s > 1.0
     one.leave(ticket)
     assert other.take(claim_of(), (ANA,), 104)
+
+
+async def test_what_an_account_may_have_in_is_one_number_for_all_models(town: Town) -> None:
+    """Otherwise as many more would be its as there are models. Others are let in, and it is when one of its is over."""
+    quotas = town.started()
+    one, other = (an_admission(town.clock, max_per_owner=2, quotas=quotas) for _ in range(2))
+    tickets = [one.take(claim_of(), (ANA,), 104), other.take(claim_of(), (ANA,), 104)]
+
+    for line in (one, other):
+        with pytest.raises(TooManyInFlightError) as refused:
+            line.take(claim_of(), (ANA,), 104)
+        assert (refused.value.inside, refused.value.retry_after_s >= 1.0) == (2, True)
+        assert line.in_flight(user_of("ana")) == (2, 2)
+    assert quotas.ledger.out == 2
+    one.take(claim_of("bo"), (of_user(user_of("bo").id),), 104)
+    other.leave(tickets[1])
+    one.take(claim_of(), (ANA,), 104)
 
 
 async def test_who_never_came_to_the_engine_pays_nothing(town: Town) -> None:

@@ -32,7 +32,8 @@ FLUSH_EVERY_S: Final = 15.0
 _BATCH: Final = 500
 """Rows written at once: others who write wait for no longer than that takes."""
 
-_LEAST_S: Final = 1.0
+LEAST_S: Final = 1.0
+"""Nobody is told to come back sooner."""
 
 
 class QuotaExhaustedError(Exception):
@@ -56,7 +57,7 @@ class QuotaHeldError(Exception):
 
     def __init__(self, gone_s: float) -> None:
         """Carry the promise."""
-        self.retry_after_s = max(_LEAST_S, gone_s)
+        self.retry_after_s = max(LEAST_S, gone_s)
         super().__init__(f"held for {self.retry_after_s:.1f} s")
 
 
@@ -68,6 +69,9 @@ class Line(Protocol):
 
     def gone_s(self, principal: str) -> float:
         """When the first of somebody's requests there should be over; 0.0 where there is none."""
+
+    def inside(self, principal: str) -> int:
+        """How many of somebody's requests run or wait there."""
 
 
 def of_user(user_id: UserId) -> Payer:
@@ -135,6 +139,10 @@ class Quotas:
     def gone_s(self, principal: str) -> float:
         """When the first of somebody's requests should be over, in whatever line; 0.0 where there is none."""
         return min(filter(None, (line.gone_s(principal) for line in self._lines)), default=0.0)
+
+    def inside(self, principal: str) -> int:
+        """How many of somebody's requests run or wait, in all lines."""
+        return sum(line.inside(principal) for line in self._lines)
 
     # ------------------------------------------------------------ what operators do and see
 
