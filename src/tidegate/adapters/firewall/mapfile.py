@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -38,15 +38,17 @@ class MapFirewall:
     A file that holds anything that is not of its own writing is left alone: it was named by mistake.
     """
 
-    def __init__(self, path: Path, form: MapForm) -> None:
-        """The folder must be there, and be ours to write in."""
+    def __init__(self, path: Path, form: MapForm, ahead_s: Callable[[], float] = lambda: 0.0) -> None:
+        """The folder must be there, and be ours to write in. `ahead_s`: how far the proxy's clock is ahead of ours."""
         self._file = WholeFile(path, _READABLE)
         self._form = form
+        self._ahead_s = ahead_s
 
     async def enforce(self, added: Sequence[Element], live: Sequence[Element]) -> None:
         """Write down what is live; the file is not touched when it says so already."""
         del added
-        text = "".join(sorted(self._line(element) for element in live))
+        ahead_s = self._ahead_s()
+        text = "".join(sorted(self._line(element, ahead_s) for element in live))
         turn = self._file.turn()
         try:
             await asyncio.to_thread(self._write, text.encode("ascii"), turn)
@@ -54,9 +56,9 @@ class MapFirewall:
             msg = f"{self._file.path} could not be written ({error.strerror})"
             raise FirewallUnavailableError(msg) from error
 
-    def _line(self, element: Element) -> str:
+    def _line(self, element: Element, ahead_s: float) -> str:
         if self._form is MapForm.HAPROXY:
-            return f"{element.network} {math.ceil(element.until_s)}\n"
+            return f"{element.network} {math.ceil(element.until_s + ahead_s)}\n"
         return f"{element.network} 1;\n"
 
     def _write(self, content: bytes, turn: int) -> None:
