@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from starlette.types import ASGIApp
 
 from tidegate.core.events import FirewallChanged
-from tidegate.core.firewall.elements import Element, Mode, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, Mode, Spared
 from tidegate.core.firewall.inhabited import DAY_S, Inhabited, Kept
 from tidegate.core.firewall.offloading import Offloading
 from tidegate.core.firewall.plan import FirewallPlan
@@ -56,7 +56,7 @@ class Post:
             raise OSError
         self.kept.append(kept)
 
-    def press(self, address: str) -> Element | Spared | None:
+    def press(self, address: str) -> ComesThrough | Element | Spared | None:
         found = None
         while found is None:
             found = self.handover.offloading.refused(ip_address(address).packed, self.now)

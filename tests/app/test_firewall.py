@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.handing import AT, Post, fingerprint
 from tidegate.adapters.firewall.mapfile import MapFirewall
@@ -16,6 +18,7 @@ from tidegate.app.firewall import firewall_plan, now_and_then, open_firewall, op
 from tidegate.config import Settings, load_settings
 from tidegate.core.firewall.elements import Mode
 from tidegate.core.firewall.inhabited import DAY_S, Inhabited
+from tidegate.testing.firewall import an_element
 
 SECRET = "whsec_" + "QUFB" * 8
 TARGETS = {
@@ -39,6 +42,36 @@ def test_a_target_opens_its_firewall_and_is_tried_dry_until_it_is_switched_on(
     assert type(open_firewall(settings.firewall, lambda: AT)) is kind
     assert firewall_plan(settings).mode is Mode.DRY_RUN
     assert firewall_plan(loaded(tmp_path, f'[firewall]\nmode = "on"\n{text}\n')).mode is Mode.ON
+
+
+async def test_what_others_read_is_in_the_time_that_they_know_also_when_the_clock_was_set_after_the_start(
+    tmp_path: Path,
+) -> None:
+    """Ours never steps, and a machine that slept, or began with a wrong clock, is hours away from everybody else's."""
+    path, hour_s = tmp_path / "blocked", 3600.0
+    settings = loaded(tmp_path, f'[firewall]\ntarget = "map"\nmap_file = "{path}"\n')
+    firewall = open_firewall(settings.firewall, lambda: AT + 0.4, wall=lambda: AT + hour_s)
+    assert firewall is not None
+    element = an_element("203.0.113.7", AT)
+    await firewall.enforce([element], [element])
+    assert path.read_text() == f"203.0.113.7/32 {AT + hour_s + 600.0:.0f}\n"
+
+    told: list[tuple[str, bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        told.append((request.headers["webhook-timestamp"], await request.read()))
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_post("/", take)
+    async with TestServer(application) as server:
+        text = f'target = "webhook"\nwebhook_url = "{server.make_url("/")}"\nwebhook_secret = "{SECRET}"'
+        hook = open_firewall(loaded(tmp_path, f"[firewall]\n{text}\n").firewall, lambda: AT, wall=lambda: AT + hour_s)
+        assert hook is not None
+        await hook.enforce([element], [element])
+    ((at_s, body),) = told
+    assert at_s == str(int(AT + hour_s)), "whoever checks it takes it for replayed otherwise"
+    assert b'"since":"2027-01-15T09:00:00Z","until":"2027-01-15T09:10:00Z"' in body
 
 
 def test_without_a_target_it_is_off_and_can_still_be_tried(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from tests.handing import AT, BOT, OTHER, PLAN, Post, control_of
 from tests.http.asgi import Visit
-from tests.http.wire import SERVER_KEYS, SPENT, Gatehouse, a_credential
+from tests.http.wire import SERVER_KEYS, SPENT, Echo, Gatehouse, a_credential, a_line, serving, talk
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.credentials import Kind, ServerKeys, digest
 from tidegate.core.firewall.elements import Element, Mode, Spared
+from tidegate.http.gate.connections import ConnectionPlan, Connections
 from tidegate.http.gate.guard import NOTED_EVERY_S, Entered, Peer
+from tidegate.testing.clock import until
 
 STRANGERS = [(b"accept", b"*/*")]
 
@@ -145,6 +147,87 @@ def test_while_it_is_off_nobody_is_counted_and_known_people_are_noted_all_the_sa
     assert house.post.handover.offloading.remembered["pressing"] == 0
     house.post.handover.apply(PLAN)
     assert house.post.press(BOT) is Spared.INHABITED
+
+
+PROXY = f"PROXY TCP4 {BOT} 127.0.0.1 4000 8080\r\n".encode()
+"""What a trusted proxy begins with that speaks for the bot: so a test on one machine has its address."""
+PAGE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def behind_a_proxy() -> House:
+    """A gate that lets in whoever asks."""
+    house = House(GatePlan(), trusted=("127.0.0.1",))
+    house.guard.expects_proxy_header = True
+    return house
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HTTP/1.1\r\nhost: x\r\na: ", b"GET", b"\x16\x03\x01 no request at all\r\n\r\n", b"\0" * 99],
+    ids=["nothing", "half a head", "a word", "nonsense", "zeros"],
+)
+async def test_connections_that_never_come_to_a_request_press_as_refusals_do(sent: bytes) -> None:
+    """Whoever opens them by the hundred costs as much as whoever is refused, and no deadline ends the next one."""
+    house = behind_a_proxy()
+    async with serving(Echo(), house.guard, Connections(ConnectionPlan(head_s=0.05, idle_s=0.05))) as port:
+        for _ in range(6):
+            await talk(port, PROXY + sent)
+        await until(lambda: house.live == [f"{BOT}/32"])
+
+
+async def test_connections_that_their_caller_drops_before_a_request_press_too() -> None:
+    house = behind_a_proxy()
+    async with serving(Echo(), house.guard, Connections(ConnectionPlan())) as port:
+        for _ in range(6):
+            async with a_line(port) as line:
+                await line.send(PROXY)
+        await until(lambda: house.live == [f"{BOT}/32"])
+
+
+async def test_a_connection_beyond_the_number_of_its_address_presses_unless_somebody_known_speaks_on_it() -> None:
+    house = behind_a_proxy()
+    async with serving(Echo(), house.guard, Connections(ConnectionPlan(connections_per_address=0))) as port:
+        for _ in range(6):
+            assert b" 429 " in await talk(port, PROXY + PAGE)
+        await until(lambda: house.live == [f"{BOT}/32"])
+        async with a_line(port) as line:
+            await line.send(PROXY + PAGE.replace(b"\r\n\r\n", b"\r\n%b: %b\r\n\r\n" % cookie()))
+            assert (await line.answer()).status == 200
+    assert house.live == []
+
+
+async def test_a_connection_on_which_a_request_came_counts_no_more_than_that() -> None:
+    """Kept open, closed by whom ever, refused and told that it is the last: a refusal counts once."""
+    house = behind_a_proxy()
+    table = Connections(ConnectionPlan(head_s=0.05, idle_s=0.05))
+    async with serving(Echo(), house.guard, table) as port:
+        for _ in range(20):
+            assert b" 200 " in await talk(port, PROXY + PAGE)
+            assert b" 200 " in await talk(port, PROXY + PAGE.replace(b"host", b"connection: close\r\nhost"))
+        await until(lambda: not table.open)
+        assert house.post.handover.offloading.remembered["pressing"] == 0
+        for _ in range(3):
+            assert b" 401 " in await talk(port, PROXY + PAGE.replace(b"GET /", b"GET /v1/models"))
+            await until(lambda: not table.open)
+    assert house.live == [], "three refusals are within the burst"
+
+
+async def test_a_proxys_own_connections_count_for_nobody_and_so_they_do_while_it_is_off() -> None:
+    """Its probes open and close; whom it speaks for it has not said yet."""
+    house = behind_a_proxy()
+    async with serving(Echo(), house.guard, Connections(ConnectionPlan())) as port:
+        for _ in range(10):
+            async with a_line(port) as line:
+                await line.send(PROXY[:9])
+        house.post.handover.apply(msgspec.structs.replace(PLAN, mode=Mode.OFF))
+        table = Connections(ConnectionPlan())
+        async with serving(Echo(), house.guard, table) as other:
+            for _ in range(10):
+                async with a_line(other) as line:
+                    await line.send(PROXY)
+                await until(lambda: not table.open)
+    assert house.live == []
+    assert house.post.handover.offloading.remembered["pressing"] == 0
 
 
 class Desk:

@@ -61,6 +61,19 @@ import json
 print(json.dumps(told))
 """
 
+_OPEN = """
+import socket, sys
+source, host, port, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for number in range(times):
+    try:
+        with socket.create_connection((host, port), timeout=2, source_address=(source, 0)) as line:
+            line.sendall(b"GET / HTTP/1.1\\r\\n")
+    except TimeoutError:
+        print(number)
+        sys.exit()
+print("never")
+"""
+
 
 def asked(world: Namespace, source: str, times: int, key: str = "") -> dict[str, int]:
     """How often each status came, for so many requests on one connection; the first silence is the last."""
@@ -106,6 +119,45 @@ async def test_a_flood_ends_in_the_kernel_and_the_address_of_somebody_known_neve
 
         until(lambda: "silence" not in asked(world, BOT, 1), 20, "it comes through again after the end")
         assert json.loads(instance.verb("firewall", "list", "--json").stdout)["elements"] == []
+        assert instance.stop() == 0
+
+
+async def test_connections_that_never_come_to_a_request_end_in_the_kernel_too(
+    serve: Serve, seed: Seed, tmp_path: Path
+) -> None:
+    """Nothing on them is ever refused, and each has to be accepted, kept for a while and ended."""
+    with holding() as host, host.world(BOT, SHARED) as world, host.helper(tmp_path, PORT) as helper:
+        data = copy_data(seed.data, tmp_path / "data")
+        await watched(data)
+        config = CONFIG.format(host=HOST, mode="on", socket=helper)
+        instance = serve(config, data=data, ports=(PORT, 0, 0), enter=host.enter).ready()
+        assert asked(world, SHARED, 1, instance.key) == {"200": 1}
+
+        silent_from = world.run(sys.executable, "-c", _OPEN, BOT, HOST, str(PORT), "20000").stdout.strip()
+        assert silent_from != "never"
+        assert int(silent_from) > 200
+        shared = world.run(sys.executable, "-c", _OPEN, SHARED, HOST, str(PORT), "2000").stdout.strip()
+        assert shared == "never", "somebody known is there"
+        assert asked(world, SHARED, 1, instance.key) == {"200": 1}
+        assert instance.stop() == 0
+
+
+async def test_a_flood_ends_again_when_somebody_has_emptied_the_kernels_rules(
+    serve: Serve, seed: Seed, tmp_path: Path
+) -> None:
+    """Without anybody's doing: the service sees it come through, and the helper makes its table again."""
+    with holding() as host, host.world(BOT) as world, host.helper(tmp_path, PORT) as helper:
+        data = copy_data(seed.data, tmp_path / "data")
+        await watched(data)
+        config = CONFIG.format(host=HOST, mode="on", socket=helper).replace("_s = 10", "_s = 600")
+        instance = serve(config, data=data, ports=(PORT, 0, 0), enter=host.enter).ready()
+        assert asked(world, BOT, 5000).get("silence") == 1
+        host.run(program("nft"), "flush", "ruleset")
+
+        assert "silence" not in asked(world, BOT, 100)
+        until(lambda: "silence" in asked(world, BOT, 1000), 60, "it is kept out again")
+
+        assert len(lines(instance, "firewall")) == 1, "it was handed over once"
         assert instance.stop() == 0
 
 

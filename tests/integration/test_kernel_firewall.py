@@ -66,6 +66,16 @@ def test_what_it_refuses_changes_nothing_in_the_kernel(net: Namespace, tmp_path:
         assert net.run(program("nft"), "list", "table", "inet", "tidegate").stdout == before
 
 
+def test_a_table_that_somebody_has_removed_is_made_again(net: Namespace, tmp_path: Path) -> None:
+    """A distribution's own unit empties all of the kernel's rules when it is reloaded."""
+    with net.helper(tmp_path, PORT) as helper:
+        net.run(program("nft"), "flush", "ruleset")
+        assert net.answers(BOT, HOST, PORT)
+        assert say(helper, f"add {BOT}/32 600", "add 10.9.1.0/24 600") == ["ok"] * 2
+        assert not net.answers(BOT, HOST, PORT)
+        assert not net.answers(STUDENT, HOST, PORT), "the first is not lost by the second"
+
+
 def test_elements_outlive_the_helper_and_its_next_start(net: Namespace, tmp_path: Path) -> None:
     with net.helper(tmp_path, PORT) as helper:
         say(helper, f"add {BOT}/32 600")

@@ -11,7 +11,7 @@ import pytest
 from tests.handing import AT, BOT, OTHER, PLAN, Post, fingerprint
 from tidegate.core.admission.addresses import Networks
 from tidegate.core.events import FirewallChanged, FirewallFailed, FirewallSpared, Tag
-from tidegate.core.firewall.elements import EndedBy, Mode, OffloadReason, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, EndedBy, Mode, OffloadReason, Spared
 from tidegate.services.handover import EVERY_S
 
 
@@ -89,6 +89,23 @@ async def test_a_firewall_that_fails_is_counted_told_again_ever_more_slowly_and_
     post.now += 1.0
     await post.handover.step()
     assert post.handover.failures == failures + 2, "patience begins anew after a success"
+
+
+async def test_a_source_that_comes_through_is_told_again_and_counted_and_not_written_down_as_new() -> None:
+    """Somebody has emptied the kernel's sets, or a proxy has not read the map."""
+    post = Post()
+    element = post.press(BOT)
+    assert isinstance(element, Element)
+    await post.handover.step()
+    post.now += 60.0
+    for _ in range(2):
+        assert post.press(BOT) == ComesThrough(element)
+    assert post.handover.unsent == 1
+    await post.handover.step()
+    assert post.firewall.told[-1] == ((element,), (element,))
+    assert post.handover.unsent == 0
+    assert len(post.lines) == 1
+    assert post.journal.of(FirewallSpared)[-1].spared == {Spared.COMES_THROUGH: 2}
 
 
 async def test_what_ended_while_the_firewall_could_not_be_told_is_not_told_any_more() -> None:

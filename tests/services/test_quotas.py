@@ -18,7 +18,7 @@ from tidegate.core.quotas.ledger import Exhausted, Ledger, Out
 from tidegate.core.quotas.windows import Window
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.admission import Admission
-from tidegate.services.lane import OverloadedError
+from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.quotas import (
     FLUSH_EVERY_S,
     QuotaExhaustedError,
@@ -236,6 +236,75 @@ async def test_who_leaves_before_the_end_pays_for_what_they_had(town: Town) -> N
     admission.leave(ticket)
 
     assert (town.day(ANA).held, town.day(ANA).used) == (0, 35)
+
+
+async def test_what_an_answer_that_still_runs_has_come_to_is_kept_over_a_crash(town: Town) -> None:
+    """A long one would be free otherwise, and as many as run; at its end it is charged what it came to and no more."""
+    user, _ = await town.user()
+    admission = admitting(town, per_day=1000)
+    payers = await admission.meet(user)
+    ticket = admission.take(claim_of(output_tokens=64), payers, 464)
+    await admission.place(ticket)
+    admission.progress(ticket, 30, 30, 4)
+    admission.spend(ticket, 5)
+    assert await town.quotas.flush()
+    before, after = town.quotas, town.started(per_day=1000)
+    await after.meet(user)
+    assert town.day(payers[0]).used == 35
+
+    town.quotas = before
+    assert (town.day(payers[0]).used, town.day(payers[0]).held) == (35, 94 - 35)
+    admission.spend(ticket, 3)
+    admission.leave(ticket, Spent(prompt_tokens=30, output_tokens=7))
+    assert (town.day(payers[0]).used, town.day(payers[0]).held) == (37, 0)
+    assert await town.quotas.flush()
+    town.started()
+    await town.quotas.meet(user)
+    assert town.day(payers[0]).used == 37
+
+
+async def test_who_leaves_an_engine_that_does_not_count_its_prompt_pays_for_about_that_prompt(town: Town) -> None:
+    """All of it was read when the answer began. Otherwise whoever hangs up before the last word reads for nothing."""
+    admission = admitting(town, per_day=10_000)
+    ticket = admission.take(claim_of(prompt_bytes=3500), (ANA,), 4000)
+    await admission.place(ticket)
+    admission.spend(ticket, 5)
+
+    admission.leave(ticket)
+
+    assert town.day(ANA).used == 1000 + 5
+
+
+async def test_whoever_is_held_up_by_another_models_line_is_told_when_that_will_be_over(town: Town) -> None:
+    """Each model has a line of its own, and all of them one budget."""
+    one, other = admitting(town, per_day=100), an_admission(town.clock, quotas=town.quotas)
+    ticket = one.take(claim_of(output_tokens=640), (ANA,), 700)
+    with pytest.raises(QuotaHeldError) as here:
+        one.take(claim_of(), (ANA,), 104)
+
+    with pytest.raises(QuotaHeldError) as there:
+        other.take(claim_of(), (ANA,), 104)
+
+    assert there.value.retry_after_s == here.value.retry_after_s > 1.0
+    one.leave(ticket)
+    assert other.take(claim_of(), (ANA,), 104)
+
+
+async def test_what_an_account_may_have_in_is_one_number_for_all_models(town: Town) -> None:
+    """Otherwise as many more would be its as there are models. Others are let in, and it is when one of its is over."""
+    quotas = town.started()
+    one, other = (an_admission(town.clock, max_per_owner=2, quotas=quotas) for _ in range(2))
+    tickets = [one.take(claim_of(), (ANA,), 104), other.take(claim_of(), (ANA,), 104)]
+
+    for line in (one, other):
+        with pytest.raises(TooManyInFlightError) as refused:
+            line.take(claim_of(), (ANA,), 104)
+        assert (refused.value.inside, refused.value.retry_after_s >= 1.0) == (2, True)
+        assert line.in_flight(user_of("ana")) == (2, 2)
+    assert quotas.ledger.out == 2
+    one.take(claim_of("bo"), (of_user(user_of("bo").id),), 104)
+    other.leave(tickets[1])
+    one.take(claim_of(), (ANA,), 104)
 
 
 async def test_who_never_came_to_the_engine_pays_nothing(town: Town) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from pathlib import Path
@@ -50,15 +51,25 @@ def firewall_plan(settings: Settings) -> FirewallPlan:
     )
 
 
-def open_firewall(given: FirewallSettings, clock: Callable[[], float]) -> Firewall | None:
-    """The one that is named; None where none is. The settings have been checked."""
+def open_firewall(
+    given: FirewallSettings, clock: Callable[[], float], wall: Callable[[], float] = time.time
+) -> Firewall | None:
+    """The one that is named; None where none is. The settings have been checked.
+
+    `clock` tells Unix seconds and never steps; `wall` is what everybody else reads, and may have been set.
+    """
+
+    def ahead_s() -> float:
+        # In whole seconds: what is told twice must be the same.
+        return float(round(wall() - clock()))
+
     match given.target:
         case "nftables":
             return NftablesFirewall(given.socket, clock)
         case "map" if given.map_file is not None:
-            return MapFirewall(given.map_file, MapForm(given.map_form))
+            return MapFirewall(given.map_file, MapForm(given.map_form), ahead_s)
         case "webhook" if given.webhook_url is not None and given.webhook_secret is not None:
-            return WebhookFirewall(given.webhook_url, secret_of(given.webhook_secret), clock)
+            return WebhookFirewall(given.webhook_url, secret_of(given.webhook_secret), wall, ahead_s)
         case _:
             return None
 

@@ -29,7 +29,7 @@ from tidegate.core.quotas.budget import Payer
 from tidegate.core.quotas.ledger import Exhausted, Held
 from tidegate.core.standing.classes import Standing
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
-from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError, Quotas
+from tidegate.services.quotas import LEAST_S, QuotaExhaustedError, QuotaHeldError, Quotas
 
 _ID: Final = f"{UserId.prefix}_"
 
@@ -107,6 +107,8 @@ class Admission:
         self._tickets = count(1)
         self._inside: dict[int, _Inside] = {}
         self._freeing: set[asyncio.Task[None]] = set()
+        if quotas is not None:
+            quotas.follow(self)
 
     @property
     def remembered(self) -> int:
@@ -116,8 +118,9 @@ class Admission:
     # ------------------------------------------------------------ entering and waiting
 
     def in_flight(self, user: User) -> tuple[int, int]:
-        """How many requests of somebody's run or wait, and how many may."""
-        return self.scheduler.inside(user.id), self.scheduler.most_inside(self.claimant(user)[0])
+        """How many requests of somebody's run or wait, whatever model they ask, and how many may."""
+        inside = self.inside(user.id) if self.quotas is None else self.quotas.inside(user.id)
+        return inside, self.scheduler.most_inside(self.claimant(user)[0])
 
     def claim(self, user: User, *, prompt_bytes: int, output_tokens: int, is_stream: bool, end_user: str = "") -> Claim:
         """What a request of somebody's asks for, in the name of an `end_user` of theirs if they say so."""
@@ -146,6 +149,7 @@ class Admission:
         when there will be no room within the claim's patience, and
         TooManyInFlightError when its principal has too many in.
         """
+        self._bound(claim)
         bill = self._reserve(claim, payers, most_tokens)
         ticket = next(self._tickets)
         entered, acts = self.scheduler.enter(ticket, claim, self.clock())
@@ -165,6 +169,14 @@ class Admission:
                 raise TooManyInFlightError(in_flight, retry_after_s, is_end_users=is_end_users)
         return ticket
 
+    def _bound(self, claim: Claim) -> None:
+        """Hold all lines to what somebody may have in; the scheduler sees to its own."""
+        if self.quotas is None:
+            return
+        inside = self.quotas.inside(claim.principal)
+        if self.inside(claim.principal) < inside >= self.scheduler.most_inside(claim.standing):
+            raise TooManyInFlightError(inside, max(LEAST_S, self.quotas.gone_s(claim.principal)))
+
     def _reserve(self, claim: Claim, payers: Sequence[Payer], most_tokens: int) -> int | None:
         if self.quotas is None or not payers:
             return None
@@ -172,8 +184,28 @@ class Admission:
             case Exhausted():
                 raise QuotaExhaustedError(answer.state, self.quotas.wait_s(answer.state), claim.principal)
             case Held():
-                raise QuotaHeldError(self.scheduler.gone_s(claim.principal, self.clock()))
+                raise QuotaHeldError(self.quotas.gone_s(claim.principal))
         return answer.number
+
+    def gone_s(self, principal: str) -> float:
+        """When the first of somebody's tickets that are out should be over; 0.0 of whom nothing is in."""
+        return self.scheduler.gone_s(principal, self.clock())
+
+    def inside(self, principal: str) -> int:
+        """How many of somebody's tickets are out."""
+        return self.scheduler.inside(principal)
+
+    def had(self) -> list[tuple[int, int]]:
+        """The bills that are out, and what each has come to so far."""
+        return [(inside.bill, self._had(inside)) for inside in self._inside.values() if inside.bill is not None]
+
+    def _had(self, inside: _Inside) -> int:
+        """Cached tokens count like others, as they do for OpenAI's limits; so does what nobody stayed to the end of."""
+        read_tokens = inside.read_tokens
+        if inside.output_tokens and not read_tokens:
+            # Most servers tell what a prompt had at the end of its answer only. Whoever leaves before has had it read.
+            read_tokens = self.scheduler.cost.prompt_tokens(inside.claim.prompt_bytes)
+        return read_tokens + inside.output_tokens
 
     def _settle(self, bill: int | None, tokens: int) -> None:
         if self.quotas is not None and bill is not None:
@@ -283,9 +315,8 @@ class Admission:
         inside = self._inside.pop(ticket, None)
         if inside is None:
             return
-        # Cached tokens count like others, as they do for OpenAI's limits; so does what nobody stayed to the end of.
-        had = inside.read_tokens + inside.output_tokens
-        self._settle(inside.bill, had if spent is None else spent.prompt_tokens + spent.output_tokens)
+        came_to = self._had(inside) if spent is None else spent.prompt_tokens + spent.output_tokens
+        self._settle(inside.bill, came_to)
         if spent is None:
             self._carry_out(self.scheduler.abandon(ticket, self.clock()))
             return

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from tidegate.core.events import FirewallChanged, FirewallFailed, FirewallSpared, Level, Tag
-from tidegate.core.firewall.elements import Element, EndedBy, Mode, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, EndedBy, Mode, Spared
 from tidegate.core.firewall.inhabited import Kept
 from tidegate.core.firewall.offloading import Offloading
 from tidegate.core.firewall.plan import FirewallPlan
@@ -68,15 +68,29 @@ class Handover:
         """How many elements the firewall has not taken yet."""
         return len(self._unsent)
 
-    def decided(self, found: Element | Spared) -> None:
+    def refused(self, address: bytes, now: float) -> None:
+        """Somebody who is not known was refused at this address, of which the peer itself is the caller."""
+        found = self.offloading.refused(address, now)
+        if found is not None:
+            self.decided(found)
+
+    def decided(self, found: Element | Spared | ComesThrough) -> None:
         """Take what `offloading` has answered to a refusal."""
         if isinstance(found, Spared):
-            self._spared[found] = self._spared.get(found, 0) + 1
+            self._spare(found)
             return
-        self._record(Tag.FIREWALL_ADDED, found)
-        if self._is_handing_over:
-            self._unsent.append(found)
+        if isinstance(found, ComesThrough):
+            self._spare(Spared.COMES_THROUGH)
+            element = found.element
+        else:
+            self._record(Tag.FIREWALL_ADDED, found)
+            element = found
+        if self._is_handing_over and all(element is not one for one in self._unsent):
+            self._unsent.append(element)
             self._stale()
+
+    def _spare(self, why: Spared) -> None:
+        self._spared[why] = self._spared.get(why, 0) + 1
 
     def seen(self, address: bytes, now: float) -> None:
         """A valid session or key came from this address, of which the peer itself is the caller."""

@@ -3,18 +3,19 @@
 Decisions read the ledger only. What is kept of an account and of a key is read
 when they are first met, and what they use is written back now and then. A store
 that fails is no reason to refuse anybody: only the defaults count until it can
-be read, and what was used meanwhile is added to what it has. What was counted
-since the last `flush` is lost with the process, unless it is told to stop, which
-flushes: at most what the engine reads and writes in FLUSH_EVERY_S.
+be read, and what was used meanwhile is added to what it has. What was used since
+the last `flush`, which counts also what still runs, is lost with the process,
+unless it is told to stop, which flushes: at most what the engine reads and writes
+in FLUSH_EVERY_S.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import ceil
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -31,7 +32,8 @@ FLUSH_EVERY_S: Final = 15.0
 _BATCH: Final = 500
 """Rows written at once: others who write wait for no longer than that takes."""
 
-_LEAST_S: Final = 1.0
+LEAST_S: Final = 1.0
+"""Nobody is told to come back sooner."""
 
 
 class QuotaExhaustedError(Exception):
@@ -55,8 +57,21 @@ class QuotaHeldError(Exception):
 
     def __init__(self, gone_s: float) -> None:
         """Carry the promise."""
-        self.retry_after_s = max(_LEAST_S, gone_s)
+        self.retry_after_s = max(LEAST_S, gone_s)
         super().__init__(f"held for {self.retry_after_s:.1f} s")
+
+
+class Line(Protocol):
+    """Whatever runs what is charged here: the line of one model."""
+
+    def had(self) -> Iterable[tuple[int, int]]:
+        """The bills of what runs, and what each has come to so far."""
+
+    def gone_s(self, principal: str) -> float:
+        """When the first of somebody's requests there should be over; 0.0 where there is none."""
+
+    def inside(self, principal: str) -> int:
+        """How many of somebody's requests run or wait there."""
 
 
 def of_user(user_id: UserId) -> Payer:
@@ -78,9 +93,14 @@ class Quotas:
         self.failures = 0
         self._store = store
         self._clock = clock
+        self._lines: list[Line] = []
         self._changes = 0
         self._writing = asyncio.Lock()
         self._changing = asyncio.Lock()
+
+    def follow(self, line: Line) -> None:
+        """Take a line for one whose requests are charged here, for as long as the process lives."""
+        self._lines.append(line)
 
     # ------------------------------------------------------------ deciding
 
@@ -116,6 +136,14 @@ class Quotas:
         """How long it is until a window ends."""
         return max(0.0, state.resets_at_s - self._clock())
 
+    def gone_s(self, principal: str) -> float:
+        """When the first of somebody's requests should be over, in whatever line; 0.0 where there is none."""
+        return min(filter(None, (line.gone_s(principal) for line in self._lines)), default=0.0)
+
+    def inside(self, principal: str) -> int:
+        """How many of somebody's requests run or wait, in all lines."""
+        return sum(line.inside(principal) for line in self._lines)
+
     # ------------------------------------------------------------ what operators do and see
 
     async def change(self, payer: Payer, limits: Mapping[str, int | None]) -> None:
@@ -150,6 +178,9 @@ class Quotas:
     async def flush(self) -> bool:
         """Write what was used. False when the store failed: what was not written is tried again next time."""
         async with self._writing:
+            for line in self._lines:
+                for bill, tokens in line.had():
+                    self.ledger.accrue(bill, tokens)
             try:
                 await self._read(self.ledger.unread())
                 changed = self.ledger.changed()

@@ -74,6 +74,7 @@ def test_it_understands_one_sentence(line: bytes, command: str) -> None:
             b"add ::/56 60",
             b"add ff02::/64 60",
         ),
+        *(b"add 64:ff9b::/64 60", b"add 64:ff9b::/56 60", b"add 64:ff9b:1:7::/64 60", b"add 2001:0:1:2::/64 60"),
         *(b"add fe80::/64 60", b"add ::ffff:1.2.3.4/128 60", b"add 1.2.3.4;flush ruleset/32 6", b"add 1.2.3/32 60"),
         *(
             b"add {203.0.113.7}/32 60",

@@ -103,3 +103,10 @@ async def test_many_are_told_in_several_messages(receiver: Receiver) -> None:
 async def test_who_is_not_there_is_said() -> None:
     with pytest.raises(FirewallUnavailableError, match="could not be reached"):
         await WebhookFirewall("http://127.0.0.1:1/", SECRET, lambda: AT).enforce(ONE, ONE)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "\u2024\u2024", "[::1", "127.0.0.1:99999", "a b"])
+async def test_an_address_that_can_be_nobodys_is_said_and_ends_nothing(host: str) -> None:
+    """Names are looked at by several libraries, each with errors of its own."""
+    with pytest.raises(FirewallUnavailableError, match="could not be reached"):
+        await WebhookFirewall(f"http://{host}/", SECRET, lambda: AT).enforce(ONE, ONE)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import msgspec
 
 from tidegate.core.admission.addresses import Networks
-from tidegate.core.firewall.elements import Element, Mode, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, Mode, Spared
 from tidegate.core.firewall.inhabited import DAY_S, Inhabited
 from tidegate.core.firewall.offloading import Offloading
 from tidegate.core.firewall.plan import FirewallPlan
@@ -47,7 +47,7 @@ class Watch:
         self.inhabited = Inhabited(KEY, AT - DAY_S)
         self.offloading = Offloading(plan, self.inhabited, lambda: self.own)
 
-    def press(self, text: str, times: int = 12) -> Element | Spared | None:
+    def press(self, text: str, times: int = 12) -> ComesThrough | Element | Spared | None:
         """Refuse one address so often at once; the first answer that is one."""
         answers = [self.offloading.refused(packed(text), self.now) for _ in range(times)]
         return next((answer for answer in answers if answer is not None), None)

@@ -79,6 +79,20 @@ def test_after_a_stop_that_nobody_announced_whoever_came_last_has_time_to_come_b
     assert after.unwatched_until_s == AT + 2 * HOUR_S + RETURN_S
 
 
+def test_after_a_stop_of_a_day_it_watches_for_a_day_before_anything_is_handed_over() -> None:
+    """Whom it knew is too long ago to say who lives there; the first to come back may be a bot.
+
+    And a folder that was put back from a copy has not seen who came since.
+    """
+    before = Inhabited(KEY, AT, is_nobody_known=True)
+    before.note(packed("198.51.100.7"), AT)
+    kept = before.kept(AT + HOUR_S, is_whole=True)
+    for after_s, is_watched in ((HOUR_S + DAY_S - 1.0, True), (HOUR_S + DAY_S, False), (9 * DAY_S, False)):
+        after = Inhabited(KEY, AT + after_s)
+        after.recall(kept, AT + after_s)
+        assert after.unwatched_until_s == (AT if is_watched else AT + after_s + DAY_S)
+
+
 def test_a_memory_of_the_future_is_taken_and_not_trusted() -> None:
     before = Inhabited(KEY, AT, is_nobody_known=True)
     before.note(packed("198.51.100.7"), AT)

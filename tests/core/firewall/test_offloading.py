@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.core.firewall.pressing import AT, HERE, KEY, PLAN, WIDE, Watch, listing, packed
-from tidegate.core.firewall.elements import Element, Mode, OffloadReason, Spared
+from tidegate.core.firewall.elements import ComesThrough, Element, Mode, OffloadReason, Spared
 from tidegate.core.firewall.inhabited import DAY_S, Inhabited
 from tidegate.core.firewall.offloading import Offloading
 
@@ -35,9 +35,23 @@ def test_all_of_an_ipv6_customer_is_one_source() -> None:
     assert element.bits == 64
 
 
-def test_what_is_handed_over_already_is_not_handed_over_again() -> None:
-    watch = Watch()
+def test_what_is_handed_over_already_is_not_handed_over_again_but_said_to_come_through() -> None:
+    """Not at once, for a firewall takes its time; then each time that it presses, as a member of its network too."""
+    watch = Watch(msgspec.structs.replace(WIDE, pressing_for_network=1))
+    element = watch.handed(BOT)
+    assert element.bits == 24
+    watch.now += 9.0
+    assert watch.press(BOT, 100) is None
+    for address in (BOT, BOTS[0]):
+        watch.now += 10.0
+        assert watch.press(address, 12) == ComesThrough(element)
+    assert watch.offloading.live == [element]
+
+
+def test_in_a_dry_run_what_is_handed_over_comes_through_of_course() -> None:
+    watch = Watch(msgspec.structs.replace(PLAN, mode=Mode.DRY_RUN))
     watch.handed(BOT)
+    watch.now += 60.0
     assert watch.press(BOT, 100) is None
 
 
@@ -91,7 +105,10 @@ def test_nothing_is_handed_over_before_a_day_was_watched() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "0.1.2.3", "224.0.0.1", "169.254.1.1", "::1", "::", "::ffff:203.0.113.9", "fe80::1", "ff02::1"],
+    [
+        *("127.0.0.1", "0.1.2.3", "224.0.0.1", "169.254.1.1", "::1", "::", "::ffff:203.0.113.9", "fe80::1", "ff02::1"),
+        *("64:ff9b::203.0.113.9", "64:ff9b::1:0:0:1", "64:ff9b:1:7::203.0.113.9", "2001:0:4136:e378:8000::1"),
+    ],
 )
 def test_what_means_this_machine_its_link_or_no_one_is_never_handed_over(address: str) -> None:
     assert Watch().press(address) is Spared.OWN

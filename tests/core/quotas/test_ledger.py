@@ -81,6 +81,40 @@ def test_a_bill_is_narrowed_to_what_is_known_better_and_never_widened() -> None:
     assert (state(ledger).held, state(ledger).used) == (0, 20)
 
 
+def test_what_a_bill_has_come_to_so_far_is_counted_and_the_rest_held_until_its_end() -> None:
+    """Told again it is no more, told less it is no less; what it came to in the end is what counts."""
+    ledger = Ledger(Budget(per_day=100), 10)
+    ledger.know(ANA, Kept(payer="ana"))
+    number = begin(ledger, 90)
+
+    for so_far in (20, 20, 10):
+        ledger.accrue(number, so_far)
+        assert (state(ledger).used, state(ledger).held) == (20, 70)
+    assert ledger.changed()[0][1].use[Window.DAY].tokens == 20
+    ledger.saved([kept for _, kept in ledger.changed()])
+    ledger.narrow(number, 50)
+    assert (state(ledger).used, state(ledger).held) == (20, 30)
+    ledger.accrue(number, 60)
+    assert (state(ledger).used, state(ledger).held) == (60, 0)
+
+    ledger.settle(number, 55)
+    ledger.accrue(number, 80)
+    assert (state(ledger).used, state(ledger).held, ledger.out) == (55, 0, 0)
+    assert ledger.changed()[0][1].use[Window.DAY].tokens == 55
+
+
+def test_what_came_to_what_was_counted_of_it_already_need_not_be_saved_again() -> None:
+    ledger = Ledger(Budget(), 10)
+    ledger.know(ANA, Kept(payer="ana"))
+    number = begin(ledger, 90)
+    ledger.accrue(number, 20)
+    ledger.saved([kept for _, kept in ledger.changed()])
+
+    ledger.settle(number, 20)
+
+    assert ledger.changed() == []
+
+
 def test_a_bill_counts_once() -> None:
     """However often it is settled."""
     ledger = Ledger(Budget(per_day=100), 10)

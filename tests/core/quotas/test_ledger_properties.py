@@ -22,6 +22,7 @@ _STEPS = st.lists(
         st.tuples(st.just("reserve"), _PAYERS, st.integers(0, MOST)),
         st.tuples(st.just("settle"), st.integers(0, 9), st.integers(0, MOST)),
         st.tuples(st.just("narrow"), st.integers(0, 9), st.integers(0, MOST)),
+        st.tuples(st.just("accrue"), st.integers(0, 9), st.integers(0, MOST)),
         st.tuples(st.just("pass"), st.just(0), st.sampled_from((1, 29, 61, 1_800, 50_000, 900_000))),
     ),
     max_size=80,
@@ -29,7 +30,7 @@ _STEPS = st.lists(
 
 
 @given(budget=_BUDGETS, steps=_STEPS)
-def test_what_begins_in_a_window_comes_to_no_more_than_its_budget_and_one_reservation(  # noqa: C901 - a table of steps
+def test_what_begins_in_a_window_comes_to_no_more_than_its_budget_and_one_reservation(  # noqa: C901, PLR0912 - a table of steps
     budget: Budget, steps: list[tuple[str, object, int]]
 ) -> None:
     """However many run at once, in whatever order they end, and whoever pays for them together.
@@ -39,6 +40,7 @@ def test_what_begins_in_a_window_comes_to_no_more_than_its_budget_and_one_reserv
     """
     ledger, now = Ledger(budget, 1000), NOW
     out: list[tuple[int, list[str], int, float]] = []
+    had: defaultdict[int, int] = defaultdict(int)
     came_to: dict[tuple[str, Window, int], int] = defaultdict(int)
     for kind, what, figure in steps:
         if kind == "pass":
@@ -62,14 +64,22 @@ def test_what_begins_in_a_window_comes_to_no_more_than_its_budget_and_one_reserv
                 ledger.narrow(number, narrowed)
                 out[what % len(out)] = (number, names, narrowed, began_at)
                 continue
+            if kind == "accrue":
+                so_far = max(had[number], min(reserved, figure))
+                ledger.accrue(number, so_far)
+                for name in names:
+                    for window in Window:
+                        came_to[name, window, number_of(window, began_at)] += so_far - had[number]
+                had[number] = so_far
+                continue
             out.remove((number, names, reserved, began_at))
             tokens = min(reserved, figure)
             for _ in range(2):
                 ledger.settle(number, tokens)
             for name in names:
                 for window in Window:
-                    came_to[name, window, number_of(window, began_at)] += tokens
-        _check(ledger, budget, came_to, out, now)
+                    came_to[name, window, number_of(window, began_at)] += tokens - had[number]
+        _check(ledger, budget, came_to, out, had, now)
 
 
 def _check(
@@ -77,6 +87,7 @@ def _check(
     budget: Budget,
     came_to: dict[tuple[str, Window, int], int],
     out: list[tuple[int, list[str], int, float]],
+    had: dict[int, int],
     now: float,
 ) -> None:
     for (_, window, _), tokens in came_to.items():
@@ -86,8 +97,8 @@ def _check(
         number = number_of(state.window, now)
         assert state.used == came_to.get((state.payer, state.window, number), 0)
         assert state.held == sum(
-            reserved
-            for _, names, reserved, began_at in out
+            max(0, reserved - had[bill])
+            for bill, names, reserved, began_at in out
             if state.payer in names and number_of(state.window, began_at) == number
         )
     assert ledger.out == len(out)

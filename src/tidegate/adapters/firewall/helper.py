@@ -12,8 +12,10 @@ a single IPv4 address, an IPv4 /24, an IPv6 /64 or /56, and for how many seconds
 What is wider or longer, means this machine or no one, or comes too often, is
 refused here, whatever the service believes. Nothing can be removed, listed or
 named: whoever takes the service over can keep addresses out of the service's own
-ports for a day, and do nothing else. Elements end by the kernel's own clock, also when this program and
-the service are both dead.
+ports for a day, and do nothing else. (Asked for an element that is there, older
+kernels keep its end, and newer ones take the new one, be it sooner.) Elements
+end by the kernel's own clock, also when this program and the service are both
+dead.
 
 It needs CAP_NET_ADMIN and nothing more: no root, no network, no file of the
 service's. It is one file of the standard library's, to be read before it is
@@ -55,6 +57,8 @@ _KEYS: Final = {
     "blocked6_64": "ip6 saddr & ffff:ffff:ffff:ffff::",
     "blocked6_56": "ip6 saddr & ffff:ffff:ffff:ff00::",
 }
+_SHARED: Final = [*map(ipaddress.IPv6Network, ("64:ff9b::/47", "2001::/32"))]
+"""Translators of IPv4 (RFC 6052, RFC 8215) and Teredo (RFC 4380): a /64 of these is everybody behind one machine."""
 _SENTENCE: Final = re.compile(rb"add ([0-9a-f.:]{2,39})/([0-9]{1,3}) ([0-9]{1,5})\Z")
 _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
@@ -168,6 +172,8 @@ def _is_anybodys(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool
         return False
     if isinstance(first, ipaddress.IPv4Address):
         return 0 < int(first) >> 24 < 224  # noqa: PLR2004 - 0.0.0.0/8 is this network, 224.0.0.0 and on are no hosts
+    if any(network.overlaps(shared) for shared in _SHARED):
+        return False
     return int(first) >> 72 > 0  # ::/56 is this machine's own and every IPv4 address written as IPv6
 
 
@@ -190,6 +196,20 @@ def _nft(program: str) -> Callable[[str], None]:
             raise OSError
 
     return run
+
+
+def _mending(run: Callable[[str], None], made: str) -> Callable[[str], None]:
+    """Make the table again where somebody has removed it: other programs empty all of the kernel's rules."""
+
+    def mend(command: str) -> None:
+        try:
+            run(command)
+        except TimeoutError:
+            raise
+        except OSError:
+            run(made + command)
+
+    return mend
 
 
 def _listen(path: Path, user: pwd.struct_passwd) -> socket.socket:
@@ -227,16 +247,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyError:
         parser.error(f"--user {given.user}: there is no such user")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    run = _nft(given.nft)
+    run, made = _nft(given.nft), table(given.port)
     try:
-        run(table(given.port))
+        run(made)
         listener = _listen(given.socket, user)
     except OSError as error:
         sys.exit(f"the table could not be made, or the socket: {error.strerror or 'nft failed, see above'}")
     sys.stderr.write(f"listening on {given.socket} for user {given.user}; ports {given.port}\n")
     sys.stderr.flush()
     with listener:
-        serve(listener, user.pw_uid, Bounds(), run)
+        serve(listener, user.pw_uid, Bounds(), _mending(run, made))
 
 
 if __name__ == "__main__":

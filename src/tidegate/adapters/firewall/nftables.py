@@ -18,8 +18,8 @@ _LONGEST_S: Final = 86400
 class NftablesFirewall:
     """Asks the helper to add elements; the kernel ends them. Nothing can be taken back from here.
 
-    What it has taken it is not asked again: it takes only so many in a minute, and after a pause those that wait
-    must get their turn.
+    What it has taken it is not asked again before all of it is taken: it takes only so many in a minute, and after a
+    pause those that wait must get their turn.
     """
 
     def __init__(self, socket_path: Path, clock: Callable[[], float]) -> None:
@@ -43,6 +43,7 @@ class NftablesFirewall:
         if refused:
             msg = f"the firewall's helper refused {len(refused)} of {len(wanted)}: {refused[0]}"
             raise FirewallUnavailableError(msg)
+        self._taken = {}
 
     async def _ask(self, elements: list[Element]) -> list[str]:
         async with asyncio.timeout(TIMEOUT_S):

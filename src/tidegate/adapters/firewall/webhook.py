@@ -46,11 +46,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookFirewall:
     """Posts what was added. It is never sent on elsewhere, and only a 2xx says that it arrived."""
 
-    def __init__(self, url: str, secret: bytes, clock: Callable[[], float]) -> None:
-        """`clock` tells Unix seconds."""
+    def __init__(
+        self, url: str, secret: bytes, clock: Callable[[], float], ahead_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`clock` tells the receiver's Unix seconds, `ahead_s` how far they are ahead of those of elements."""
         self._url = url
         self._secret = secret
         self._clock = clock
+        self._ahead_s = ahead_s
 
     async def enforce(self, added: Sequence[Element], live: Sequence[Element]) -> None:
         """Tell of what was added; each element says when it ends."""
@@ -59,8 +62,10 @@ class WebhookFirewall:
             await self._tell(added[first : first + MOST_AT_ONCE])
 
     async def _tell(self, added: Sequence[Element]) -> None:
-        told = ToldElements(elements=[_told(element) for element in added])
-        message = Message(type="firewall.added", timestamp=_iso(max(one.since_s for one in added)), data=told)
+        ahead_s = self._ahead_s()
+        told = ToldElements(elements=[_told(element, ahead_s) for element in added])
+        latest_s = max(one.since_s for one in added) + ahead_s
+        message = Message(type="firewall.added", timestamp=_iso(latest_s), data=told)
         status = await self._post(msgspec.json.encode(message))
         if not HTTPStatus(200) <= status < HTTPStatus(300):
             msg = f"the webhook answered {status}"
@@ -76,17 +81,17 @@ class WebhookFirewall:
                 session.post(self._url, data=body, headers=signed, allow_redirects=False) as response,
             ):
                 return response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:  # A name that is no name is the last.
             msg = f"the webhook could not be reached ({type(error).__name__})"
             raise FirewallUnavailableError(msg) from error
 
 
-def _told(element: Element) -> ToldElement:
+def _told(element: Element, ahead_s: float) -> ToldElement:
     return ToldElement(
         prefix=str(element.network),
         reason=element.reason.value,
-        since=_iso(element.since_s),
-        until=_iso(element.until_s),
+        since=_iso(element.since_s + ahead_s),
+        until=_iso(element.until_s + ahead_s),
         times=element.times,
     )
 

@@ -36,6 +36,8 @@ class Spared(StrEnum):
     addresses that are never handed over. `inhabited`: a valid session or key came
     from there within a day. `unwatched`: not known, because the last day was not
     watched to its end. `too_many`: as many are handed over as may be.
+    `comes_through`: it is handed over, and the firewall, which does not keep it
+    out, is told again.
     """
 
     OWN = "own"
@@ -43,6 +45,7 @@ class Spared(StrEnum):
     INHABITED = "inhabited"
     UNWATCHED = "unwatched"
     TOO_MANY = "too_many"
+    COMES_THROUGH = "comes_through"
 
 
 class EndedBy(StrEnum):
@@ -79,3 +82,9 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_ipv4:
             return IPv4Network((self.prefix.ljust(4, b"\0"), self.bits))
         return IPv6Network((self.prefix.ljust(16, b"\0"), self.bits))
+
+
+class ComesThrough(msgspec.Struct, frozen=True):
+    """A source that presses though this element, which holds it, was handed over a while ago."""
+
+    element: Element

@@ -14,7 +14,7 @@ share them, and what is kept of them on a disk names no address.
 
 Who was seen before the watching began is not known. Nothing may be handed over
 until `unwatched_until_s`, which is a day after it began; a memory that was kept
-over a restart shortens that.
+over a restart of less than a day shortens that.
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ class Inhabited:
         """Go on from what was kept, just after the start.
 
         What was kept at a time that is still to come says that a clock was set: it is taken, and watching begins anew.
+        So it does after a stop of a day: whoever was here before that is forgotten, and nobody was seen since.
         """
         if len(kept.recent) != _BYTES or len(kept.earlier) != _BYTES:
             return
@@ -100,10 +101,12 @@ class Inhabited:
         if not kept.began_s <= kept.saved_s <= now:
             return
         self._began_s = kept.began_s
+        self._turn(now)
+        if now - kept.saved_s >= DAY_S:
+            return
         self.unwatched_until_s = (
             kept.unwatched_until_s if kept.is_whole else max(kept.unwatched_until_s, now + RETURN_S)
         )
-        self._turn(now)
 
     def _holds(self, key: bytes, now: float) -> bool:
         self._turn(now)

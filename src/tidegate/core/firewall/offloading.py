@@ -20,7 +20,8 @@ spares it; who lives where is never forgotten before its time.
 
 An element ends by itself. One in whose prefix a valid session or key is seen
 after all (it was let through: by a dry run, or before the firewall had it) ends
-at once, wherever that can still be told.
+at once, wherever that can still be told. One whose source comes through all the
+same is told again: somebody has emptied the firewall.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tidegate.core.firewall.elements import (
     ADDRESS_BITS,
     IPV4_BYTES,
     NETWORK_BITS,
+    ComesThrough,
     Element,
     Mode,
     OffloadReason,
@@ -43,9 +45,14 @@ from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.firewall.pressing import Pressing
 
 _MINUTE_S = 60.0
+_TAKES_EFFECT_S = 10.0
+"""So long a firewall may take, and a proxy to read its map."""
 _MOST_DOUBLINGS = 24
 _IPV6_BYTES = 16
 _IPV6_SOURCE_BYTES = ADDRESS_BITS[6] // 8
+
+_SHARED = [*map(IPv6Network, ("64:ff9b::/47", "2001::/32"))]
+"""Translators of IPv4 (RFC 6052, RFC 8215) and Teredo (RFC 4380): a /64 of these is everybody behind one machine."""
 
 Own = Callable[[], Collection[bytes] | None]
 """Every packed address that this machine has at this moment; None when that cannot be told."""
@@ -82,7 +89,7 @@ class Offloading:
         """How many of each kind are remembered: each at most what the plan says."""
         return {"pressing": len(self._pressing), "live": len(self._live), "times": len(self._times)}
 
-    def refused(self, address: bytes, now: float) -> Element | Spared | None:
+    def refused(self, address: bytes, now: float) -> Element | Spared | ComesThrough | None:
         """Count one refused request of a caller without a valid session or key. Mostly that is all: None."""
         source = address if len(address) == IPV4_BYTES else address[:_IPV6_SOURCE_BYTES]
         if self._pressing.is_pressing(source, now):
@@ -120,10 +127,12 @@ class Offloading:
         ended = [one for one in self._live.values() if plan.mode is not before.mode or plan.listed.touches(one.network)]
         return self._drop(ended)
 
-    def _judge(self, address: bytes, source: bytes, now: float) -> Element | Spared | None:
+    def _judge(self, address: bytes, source: bytes, now: float) -> Element | Spared | ComesThrough | None:
         self.expire(now)
-        if source in self._live or source[:-1] in self._live:
-            return None  # It is on its way to the firewall, or this is a dry run.
+        held_by = self._live.get(source) or self._live.get(source[:-1])
+        if held_by is not None:
+            is_old = self._plan.mode is Mode.ON and now - held_by.since_s >= _TAKES_EFFECT_S
+            return ComesThrough(held_by) if is_old else None
         spared = self._spared(address, source, now)
         if spared is not None:
             return spared
@@ -211,8 +220,10 @@ def _network(address: bytes, bits: dict[int, int]) -> IPv4Network | IPv6Network:
 
 
 def _is_anybodys(address: bytes) -> bool:
-    """Not one of those that mean this machine, its own link or no one; an IPv4 address written as IPv6 neither."""
+    """Not one of those that mean this machine, its own link or no one; nor one that many share, as IPv4 in IPv6."""
     read = ip_address(address)
     if read.is_loopback or read.is_unspecified or read.is_multicast or read.is_link_local:
+        return False
+    if read.version == 6 and any(read in network for network in _SHARED):  # noqa: PLR2004 - as it is written
         return False
     return any(address[:_IPV6_SOURCE_BYTES]) if len(address) > IPV4_BYTES else bool(address[0])

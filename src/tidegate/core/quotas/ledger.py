@@ -4,6 +4,10 @@ States of a bill:
 
     (reserve) -> out -> over          `settle` ends it, once; what it came to may be nothing
 
+What an `out` one has come to so far is counted when it is told (`accrue`), and
+no longer held: an answer that takes long must not be forgotten with the process
+that gives it.
+
 A request is charged to one or more payers, say an account and the key it came
 with. It may begin while every one of them has something left in every window,
 what others of theirs that are out may still use set aside. So of requests that
@@ -93,6 +97,18 @@ class _Bill(msgspec.Struct):
     reserved: int
     accounts: list[_Account]
     turns: list[dict[Window, int]]
+    had: int = 0  # So much of it is counted already.
+
+    def become(self, reserved: int, had: int) -> None:
+        """Count and hold what differs, in the windows that it began in, of those that are not over."""
+        counted, held = had - self.had, max(0, reserved - had) - max(0, self.reserved - self.had)
+        self.reserved, self.had = reserved, had
+        for account, turns in zip(self.accounts, self.turns, strict=True):
+            account.is_changed = account.is_changed or counted != 0
+            for window, count in account.counts.items():
+                if count.turn == turns[window]:
+                    count.tokens += counted
+                    count.held += held
 
 
 class Ledger:
@@ -139,23 +155,23 @@ class Ledger:
     def narrow(self, number: int, tokens: int) -> None:
         """Hold no more than this for a bill: it is known better now what it can come to. Never more than before."""
         bill = self._bills.get(number)
-        if bill is None or tokens >= bill.reserved:
-            return
-        for count in _standing(bill):
-            count.held -= bill.reserved - tokens
-        bill.reserved = tokens
+        if bill is not None and tokens < bill.reserved:
+            bill.become(tokens, bill.had)
+
+    def accrue(self, number: int, tokens: int) -> None:
+        """Count what a bill has come to so far. Less than before changes nothing: its end tells the truth."""
+        bill = self._bills.get(number)
+        if bill is not None and tokens > bill.had:
+            bill.become(bill.reserved, tokens)
 
     def settle(self, number: int, tokens: int) -> None:
         """End a bill as what it came to. More than once does no harm."""
         bill = self._bills.pop(number, None)
         if bill is None:
             return
-        for count in _standing(bill):
-            count.held -= bill.reserved
-            count.tokens += tokens
+        bill.become(0, tokens)
         for account in bill.accounts:
             account.bills -= 1
-            account.is_changed = account.is_changed or tokens > 0
 
     # ------------------------------------------------------------ knowing
 
@@ -236,11 +252,3 @@ class Ledger:
         forgotten = next(saved, oldest[0] if oldest else None)
         if forgotten is not None:
             del self._accounts[forgotten]
-
-
-def _standing(bill: _Bill) -> Iterator[_Count]:
-    """The windows that a bill began in, of those that are not over."""
-    for account, turns in zip(bill.accounts, bill.turns, strict=True):
-        for window, count in account.counts.items():
-            if count.turn == turns[window]:
-                yield count

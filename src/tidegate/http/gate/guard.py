@@ -238,9 +238,13 @@ class Guard:
         if facts.principal is not None and not self._gate.is_dead(facts.digest, now):
             self._meet(peer, facts, now)
         elif handover.offloading.is_on:
-            found = handover.offloading.refused(address, now)
-            if found is not None:
-                handover.decided(found)
+            handover.refused(address, now)
+
+    def left_unasked(self, peer: Peer) -> None:
+        """Tell of a connection on which no request was ever taken: to accept and to end it costs as a refusal does."""
+        handover, address = self._handover, peer.address
+        if handover is not None and address is not None and not peer.is_proxy and handover.offloading.is_on:
+            handover.refused(address, self._clock())
 
     def _meet(self, peer: Peer, facts: Facts, now: float) -> None:
         """Tell that somebody known is at the other end, of each connection now and then."""

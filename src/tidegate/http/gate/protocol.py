@@ -93,6 +93,12 @@ class GateProtocol(TimedProtocol):
             if self.is_extra:
                 self.heads = None  # type: ignore[misc] # this connection's own
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell of a connection that came to nothing; a request that was judged has been told of."""
+        super().connection_lost(exc)
+        if self.is_fresh and self.guard is not None:
+            self.guard.left_unasked(self._peer)
+
     def data_received(self, data: bytes) -> None:
         """Take the next piece: a plain request, most of the time, to be refused."""
         heads = self.heads
@@ -317,6 +323,7 @@ class GateProtocol(TimedProtocol):
 
     def _refuse(self, refusal: Answer) -> None:
         """Write a refusal; the connection goes on, if what else may come on it is bounded and read."""
+        self.is_fresh = False
         if refusal.is_last or self._was_upgrading or self.is_extra:
             self._write(refusal, CLOSE)
             self._end()
@@ -325,7 +332,7 @@ class GateProtocol(TimedProtocol):
             # It asks and does not read: its refusals shall not pile up here.
             self.transport.abort()
             return
-        self._is_answered, self.is_fresh = True, False
+        self._is_answered = True
         self._is_last = not self.parser.should_keep_alive() or self.parser.get_http_version() == "1.0"
         if refusal.unread_bytes >= SKIPPED_FROM_BYTES:
             self._skipped_bytes = refusal.unread_bytes
