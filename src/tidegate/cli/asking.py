@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _OK = 200
 
 
-def ask(datadir: DataDir, method: str, path: str, *, instead: str) -> Any:
+def ask(datadir: DataDir, method: str, path: str, body: object = None, *, instead: str) -> Any:
     """Answer what the service says. Ends the program with its sentence, or with `instead` when none runs."""
-    answer = ask_service(datadir, method, path)
+    answer = ask_service(datadir, method, path, body)
     if answer is None:
         refuse(f"no service runs on this data directory; {instead}", NOT_SO)
     status, told = answer
