@@ -39,13 +39,14 @@ class How(StrEnum):
 
 
 class ScriptedServer:
-    """`how` holds for calls from now on; `calls` are the bodies that came, `left` counts callers who went away."""
+    """`how` holds for calls from now on; `calls` are callers' bodies that came, `left` counts those who went away."""
 
     def __init__(self, words: tuple[str, ...] = ("Hello", " there")) -> None:
         self.words = words
         self.how = How.WELL
         self.hows: list[How] = []
         self.calls: list[dict[str, Any]] = []
+        self.looks: list[dict[str, Any]] = []  # Whether it is still the same model.
         self.keys: list[str | None] = []
         self.asked: list[str] = []
         self.left = 0
@@ -85,7 +86,9 @@ class ScriptedServer:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if body["messages" if "messages" in body else "prompt"] != [{"role": "user", "content": "1"}]:
+        if "logprobs" in body:
+            self.looks.append(body)
+        elif body["messages" if "messages" in body else "prompt"] != [{"role": "user", "content": "1"}]:
             self.calls.append(body)
         self.keys.append(request.headers.get("authorization"))
         self.running += 1
