@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
@@ -18,7 +18,7 @@ from tidegate.core.models.pin import PROMPTS
 from tidegate.core.models.sameness import Answering, Look, LookOutcome
 from tidegate.ports.engine import EngineBrokeError
 from tidegate.services.lookout import Lookout
-from tidegate.services.looks import PinError, SamenessReport, Target
+from tidegate.services.looks import PinError, Pinned, SamenessReport, Target
 from tidegate.services.pinning import PinBook
 from tidegate.testing.clock import HandClock, until
 from tidegate.testing.engine import CARD
@@ -117,8 +117,8 @@ def several(count: int) -> list[Server]:
     return [Server(number) for number in range(1, count + 1)]
 
 
-def names(events: list[ModelChanged]) -> list[Replica | None]:
-    return [event.replica for event in events]
+def names(told: Sequence[ModelChanged | Pinned]) -> list[Replica | None]:
+    return [one.replica for one in told]
 
 
 # ---------------------------------------------------------------- the minute
@@ -181,7 +181,7 @@ async def test_one_that_never_was_like_the_others_is_told_and_gets_no_pin_before
         assert set(bench.pins.kept) == {first.target.server, third.target.server}
         assert bench.report(odd).pinned_at_s is None
         pinned = await bench.lookout.pin(odd.replica)
-        assert names_of(pinned.pinned) == [odd.replica]
+        assert names(pinned.pinned) == [odd.replica]
         await bench.go_on(MINUTE_S)
         assert {bench.report(one).sameness.answering for one in servers} == {Answering.SAME}
         assert len(bench.told(Tag.MODEL_CHANGED)) == 1
@@ -189,10 +189,6 @@ async def test_one_that_never_was_like_the_others_is_told_and_gets_no_pin_before
         odd.engine.chat = -1.0
         await bench.go_on(MINUTE_S)
         assert names(bench.told(Tag.MODEL_CHANGED)) == [odd.replica] * 2, "its own pin is what it is held to"
-
-
-def names_of(pinned: list[object]) -> list[object]:
-    return [getattr(one, "replica", None) for one in pinned]
 
 
 async def test_one_that_is_put_right_at_last_is_told_to_be_and_gets_its_pin() -> None:
@@ -301,7 +297,7 @@ async def test_a_server_that_is_not_well_is_left_alone_and_one_that_breaks_off_i
         assert bench.report(breaking).unanswered > 10
         assert bench.told(Tag.MODEL_CHANGED) == []
         told = await bench.lookout.pin()
-        assert names_of(told.pinned) == [well.replica]
+        assert names(told.pinned) == [well.replica]
         whys = {one.replica: one.why for one in told.not_pinned}
         assert "not ready" in whys[away.replica]
 
@@ -381,7 +377,7 @@ async def test_all_of_them_are_pinned_at_once_and_every_look_names_whom_it_was_a
         for server in servers:
             server.engine.chat = -3.0
         told = await bench.lookout.pin()
-        assert sorted(map(str, names_of(told.pinned))) == [str(server.replica) for server in servers]
+        assert sorted(map(str, names(told.pinned))) == [str(server.replica) for server in servers]
         await bench.go_on(2 * MINUTE_S)
         assert bench.told(Tag.MODEL_CHANGED) == []
         assert {look.replica for look in bench.looks} == {server.replica for server in servers}

@@ -44,7 +44,7 @@ class ScriptedServer:
     def __init__(self, words: tuple[str, ...] = ("Hello", " there")) -> None:
         self.words = words
         self.how = How.WELL
-        self.hows: list[How] = []
+        self.hows: list[How] = []  # Of the next calls, but not of looks.
         self.calls: list[dict[str, Any]] = []
         self.looks: list[dict[str, Any]] = []  # Whether it is still the same model.
         self.keys: list[str | None] = []
@@ -93,7 +93,8 @@ class ScriptedServer:
         self.keys.append(request.headers.get("authorization"))
         self.running += 1
         try:
-            return await self._answer(request, body, self.hows.pop(0) if self.hows else self.how)
+            is_next = self.hows and "logprobs" not in body
+            return await self._answer(request, body, self.hows.pop(0) if is_next else self.how)
         except (asyncio.CancelledError, ConnectionError):
             self.left += 1
             raise
