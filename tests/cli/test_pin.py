@@ -93,6 +93,13 @@ def test_what_was_pinned_is_said_and_printed_for_programs(data: Path, service: _
     assert (code, json.loads(out)) == (0, service.told)
 
 
+def test_what_a_server_calls_its_model_is_no_command_to_a_terminal(data: Path, service: _Control) -> None:
+    why = "the engine is not ready"
+    service.told = {"pinned": [], "not_pinned": [{"model": "tide\x1b[2J", "replica": "10.0.0.6:8000", "why": why}]}
+
+    assert pin(data)[1] == f"tide?[2J at 10.0.0.6:8000 is not pinned: {why}.\n"
+
+
 def test_one_engine_alone_is_pinned(data: Path, service: _Control) -> None:
     service.told = {"pinned": [], "not_pinned": []}
 

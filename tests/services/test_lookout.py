@@ -356,6 +356,21 @@ async def test_servers_come_and_go_while_others_are_looked_at() -> None:
             await bench.lookout.pin(first.replica)
 
 
+async def test_one_that_is_left_out_and_back_before_anybody_noticed_is_looked_at_again() -> None:
+    (server,) = servers = several(1)
+    async with Bench(*servers).running() as bench:
+        bench.servers = []
+        assert bench.lookout.reports() == []
+        bench.servers = servers
+        assert [one.replica for one in bench.lookout.reports()] == [server.replica]
+        asked = len(server.engine.calls)
+        await bench.go_on(MINUTE_S)
+        assert len(server.engine.calls) > asked
+        server.engine.chat = -3.0
+        await bench.go_on(MINUTE_S)
+        assert names(bench.told(Tag.MODEL_CHANGED)) == [server.replica]
+
+
 async def test_what_is_left_out_while_it_is_looked_at_has_no_figures_any_more() -> None:
     server = Server(1)
     bench = Bench(server)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidegate.cli.asking import ask
-from tidegate.cli.invocation import typed_here
+from tidegate.cli.invocation import program
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, datadir_of, known_of
 from tidegate.cli.output import print_json
 
@@ -34,9 +34,9 @@ def pin(
         print_json(told)
         return
     for one in told["pinned"]:
-        typer.echo(f"{_name(one)} is pinned as it answers now ({_at(one['pinned_at_s'])}).")
+        _say(f"{_name(one)} is pinned as it answers now ({_at(one['pinned_at_s'])}).")
     for one in told["not_pinned"]:
-        typer.echo(f"{_name(one)} is not pinned: {one['why']}.")
+        _say(f"{_name(one)} is not pinned: {one['why']}.")
 
 
 def served(*, config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
@@ -50,11 +50,16 @@ def served(*, config: ConfigOption = None, data: DataOption = None, as_json: Jso
         words = one["words"]
         at = "" if words["at_s"] is None else f" {_at(words['at_s'])}"
         who = "" if one["report"]["replica"] else f"{one['report']['model']}: "
-        typer.echo(f"{who}{words['sentence']}{at}")
+        _say(f"{who}{words['sentence']}{at}")
         for sentence in words["more"]:
-            typer.echo(f"  {sentence}")
+            _say(f"  {sentence}")
         for sentence, command in words["steps"]:
-            typer.echo(f"  {sentence} {typed_here(command)}")
+            _say(f"  {sentence} {program()}{command.removeprefix('tidegate')}")
+
+
+def _say(line: str) -> None:
+    """Models are named by servers, and what prints must not be a terminal's commands."""
+    typer.echo("".join(letter if letter.isprintable() else "?" for letter in line))
 
 
 def _name(one: dict[str, str | None]) -> str:

@@ -66,15 +66,16 @@ class Lookout:
 
     async def look_now_and_then(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Look for ever, until cancelled."""
-        tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        tasks: dict[SamenessWatcher, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
                 self._follow()
-                for key in tasks.keys() - self._watchers.keys():
-                    tasks.pop(key).cancel()
-                for key, watcher in self._watchers.items():
-                    if key not in tasks:
-                        tasks[key] = group.create_task(watcher.look_now_and_then(sleep))
+                watchers = list(self._watchers.values())
+                for watcher in [one for one in tasks if one not in watchers]:
+                    tasks.pop(watcher).cancel()
+                for watcher in watchers:
+                    if watcher not in tasks:
+                        tasks[watcher] = group.create_task(watcher.look_now_and_then(sleep))
                 await sleep(_FOLLOW_S)
 
     async def pin(self, replica: str | None = None) -> Pinnings:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import pytest
 
+from tests.adapters.engines.behind import DONE, Behind, Line, answer, listening, saying, stream
 from tests.adapters.engines.serving import How
 from tests.adapters.engines.test_pooled import CALL, PLAN, Town
+from tidegate.adapters.engines.fleet import Fleet
 from tidegate.adapters.engines.kinds import Kind
 from tidegate.adapters.engines.pooled import card_of
+from tidegate.adapters.engines.servers import ServerPlan
 from tidegate.adapters.engines.single import SingleEngine
 from tidegate.core.admission.claims import ASIDE
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import MemberState
 from tidegate.core.generation.call import Delta
-from tidegate.core.models.pin import PROMPTS
+from tidegate.core.models.pin import PROMPTS, Part
 from tidegate.ports.engine import EngineBrokeError, EngineUnavailableError
 from tidegate.services.reading import Asked, UnansweredError, ask
 from tidegate.testing.clock import until
@@ -121,6 +125,28 @@ async def test_one_that_is_left_out_is_asked_nothing_and_may_go_while_it_is_aske
         await said(engine)
     look.cancel()
     await asyncio.gather(look, return_exceptions=True)
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "405 Method Not Allowed", "501 Not Implemented"])
+async def test_a_server_that_has_no_place_for_plain_texts_is_heard_in_chats(status: str) -> None:
+    likely = {"token": "a", "logprob": -0.5, "top_logprobs": []}
+    chat = {"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [likely]}}]}
+    end = {"choices": [{"delta": {}, "finish_reason": "length"}]}
+
+    async def behave(line: Line) -> None:
+        is_chat = line.asked.line.startswith("POST /v1/chat/completions ")
+        events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in (chat, end)]
+        await line.write(stream(*events, DONE) if is_chat else answer(b"{}", status=status))
+
+    behind = Behind(behave)
+    behind.probe = saying(answer(b'{"data":[]}'))
+    async with listening(behind):
+        plans = [ServerPlan(url=behind.url, models=frozenset({"tide"}))]
+        fleet = Fleet(PLAN, plans, lambda _: None, lambda: None)
+        asked = Asked()
+        await ask(SingleEngine(card_of("tide", 4096), fleet, behind.url), asked)
+        await fleet.stop()
+    assert [len(reading.positions) for reading in asked.readings] == [part is Part.TEMPLATE for part, _ in PROMPTS]
 
 
 async def test_a_server_is_full_while_as_much_runs_on_it_as_may(town: Town) -> None:

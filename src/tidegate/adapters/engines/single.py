@@ -17,11 +17,12 @@ from tidegate.adapters.engines.hearing import FailedError, HearingPlan
 from tidegate.adapters.engines.openai_calls import encode
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.health import EngineState
-from tidegate.core.generation.call import Call, Event
-from tidegate.ports.engine import EngineBrokeError, EngineReport, EngineUnavailableError, ModelCard
+from tidegate.core.generation.call import Call, Event, TextCall
+from tidegate.ports.engine import CallRejectedError, EngineBrokeError, EngineReport, EngineUnavailableError, ModelCard
 
 _MOST_CHUNKS: Final = 1000
 _SALT_BYTES: Final = 16
+_NO_SUCH_PATH: Final = frozenset({"status_404", "status_405", "status_501"})
 
 
 class SingleEngine:
@@ -60,4 +61,7 @@ class SingleEngine:
                 async for event in events:
                     yield event
         except FailedError as error:
+            if isinstance(call, TextCall) and error.why in _NO_SUCH_PATH:
+                why = "no plain texts here"
+                raise CallRejectedError(why) from error
             raise EngineBrokeError(error.why) from error

@@ -29,7 +29,7 @@ _ON_USE = "It is looked at only while it is used."
 _PIN = "If it was changed on purpose, pin it as it answers now:"
 _RIGHT = "If it is right as it is, of another make or quantisation, give it a pin of its own:"
 _VERIFY = "If not, stop the service, look at what stands before the engine, and check the file:"
-_LEAVE_OUT = "If not, take it out of the [[engines]], look at what it serves and what stands before it, and reload:"
+_LEAVE_OUT = "If not, take it out of the [[engines]] and reload, then look at what it serves and what stands before it:"
 _WORST_FIRST: tuple[Indicator, ...] = ("critical", "major", "minor", "none")
 _MANY = 20
 
