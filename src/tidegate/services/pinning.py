@@ -1,4 +1,4 @@
-"""The pins of all engines: in memory, on disk, and whose turn it is to make one.
+"""The pins of all engines, in memory and on disk.
 
 On a full disk a pin counts all the same, for as long as the process lives, and
 is written when there is room.
@@ -31,12 +31,7 @@ class PinBook:
         self._pins = pins
         self._known: dict[str, dict[str, Pin]] = {}
         self._unwritten: dict[tuple[str, str], Pin] = {}
-        self._making: dict[str, asyncio.Lock] = {}
         self._writing = asyncio.Lock()
-
-    def making(self, model: str) -> asyncio.Lock:
-        """Hold this while a model's first pin may be made: whoever comes next is compared with it."""
-        return self._making.setdefault(model, asyncio.Lock())
 
     async def of(self, model: str) -> Mapping[str, Pin]:
         """A model's pins that can be compared with."""
@@ -46,9 +41,8 @@ class PinBook:
             self._known.setdefault(model, usable)
         return self._known[model]
 
-    async def take(self, pin: Pin) -> None:
-        """Count this one from now on."""
-        await self.of(pin.model)
+    def take(self, pin: Pin) -> None:
+        """Count this one from now on, beside those that `of` has told of this model."""
         self._known[pin.model][pin.server] = pin
         self._unwritten[pin.model, pin.server] = pin
 

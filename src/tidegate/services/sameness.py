@@ -16,7 +16,6 @@ pins to be given one; the first of a model is taken as it is.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, assert_never
 
@@ -136,12 +135,10 @@ class SamenessWatcher:
         return outcome is not LookOutcome.UNANSWERED
 
     async def _look(self, asked: Asked) -> LookOutcome:
-        model = self._engine.card.id
-        pins = await self._book.of(model)
+        pins = await self._book.of(self._engine.card.id)
         self._pin = pins.get(self._target.server)
         if self._pin is None:
-            async with contextlib.nullcontext() if self._others(pins) else self._book.making(model):
-                return await self._first(asked)
+            return await self._first(asked)
         await self._ask(asked)
         return self._judge(compare(self._pin.readings, asked.readings))
 
@@ -162,7 +159,8 @@ class SamenessWatcher:
                 raise PinError(msg) from None
             if isinstance(made, NotComparable):
                 raise PinError(_SENTENCES[made.reason])
-            await self._take(made)
+            await self._book.of(made.model)
+            self._take(made)
             await self._book.write()
         self._tell(asked, LookOutcome.PINNED)
         return Pinned(model=made.model, replica=self._target.replica, pinned_at_s=made.pinned_at_s)
@@ -174,12 +172,14 @@ class SamenessWatcher:
         made = await self._steady(asked)
         if isinstance(made, NotComparable):
             return self._judge(made)
-        others = self._others(await self._book.of(made.model))
+        pins = await self._book.of(made.model)
+        # From here on nothing is waited for: of two that are first at once one is compared with the other.
+        others = self._others(pins)
         if others:
             outcome = self._judge(likest([pin.readings for pin in others], made.readings))
             if outcome in {LookOutcome.DIFFERENT, LookOutcome.NOT_COMPARABLE}:
                 return outcome
-        await self._take(made)
+        self._take(made)
         return LookOutcome.PINNED
 
     def _others(self, pins: Mapping[str, Pin]) -> list[Pin]:
@@ -209,9 +209,9 @@ class SamenessWatcher:
         """Where callers fill a server, what it is asked waits in its own line: there it waits once for all prompts."""
         await ask(self._engine, asked, at_once=bool(self._target.server) and self._target.is_crowded())
 
-    async def _take(self, pin: Pin) -> None:
+    def _take(self, pin: Pin) -> None:
         self._pin = pin
-        await self._book.take(pin)
+        self._book.take(pin)
         self._watch.pinned(pin.pinned_at_s)
         self._record(Tag.MODEL_PINNED, ModelDetail.PINNED)
 

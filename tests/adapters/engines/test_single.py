@@ -85,6 +85,17 @@ async def test_a_look_that_goes_well_does_not_make_a_broken_server_well(town: To
     assert town.states()[0] is MemberState.BROKEN
 
 
+async def test_a_server_that_failed_a_caller_is_not_looked_at_before_it_has_proved_itself(town: Town) -> None:
+    await town.open(2)
+    town.servers[0].how = How.FAILING
+    while not town.servers[0].calls:
+        await town.ask()
+    assert town.states()[0] is MemberState.UP
+    assert single(town).report().state is EngineState.FAILED
+    town.servers[0].how = How.WELL
+    await until(lambda: single(town).report().state is EngineState.READY, 0.01)
+
+
 async def test_callers_find_all_places_while_it_is_asked(town: Town) -> None:
     await town.open(1)
     places = town.fleet.places("tide")
