@@ -9,6 +9,7 @@ import pytest
 
 from tests.adapters.engines.serving import How, ScriptedServer
 from tests.admitting import an_admission
+from tidegate.adapters.engines.kinds import Kind
 from tidegate.adapters.engines.servers import ServerPlan
 from tidegate.app.engines import open_elsewhere
 from tidegate.app.policy import live_policy
@@ -53,6 +54,27 @@ async def test_a_line_follows_the_places_of_its_engines_and_their_changes_are_wr
     name = other.url.removeprefix("http://")
     assert (name, EngineState.READY, True, Level.INFO) in told
     assert (name, EngineState.FAILED, False, Level.ERROR) in told
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("models", [("tide",), ("tide", "ebb")])
+async def test_where_a_look_could_load_a_model_or_cost_money_it_waits_for_a_caller(
+    kind: Kind, models: tuple[str, ...]
+) -> None:
+    plan = ServerPlan(url="http://a:1", models=frozenset(models), kind=kind)
+    lineup = Lineup(servers=(plan,), context_tokens=dict.fromkeys(models, 4096))
+    elsewhere = open_elsewhere(QUICK, lineup, b"k" * 32, RecordingJournal(), lambda _: None)
+
+    targets = {target.engine.card.id: target for target in elsewhere.looked_at()}
+    assert targets.keys() == set(models)
+    tide = targets["tide"]
+    assert (tide.server, tide.replica, tide.is_crowded()) == ("http://a:1", "a:1", False)
+    is_resident = kind in {Kind.LLAMA_CPP, Kind.VLLM, Kind.SGLANG} and models == ("tide",)
+    assert tide.uses() == (None if is_resident else 0)
+    elsewhere.fleet.servers[0].answers["tide"] = 3
+    assert tide.uses() == (None if is_resident else 3)
+    elsewhere.fleet.replan([])
+    assert list(elsewhere.looked_at()) == []
 
 
 async def test_what_an_owner_asked_is_salted_by_a_key_of_ours() -> None:

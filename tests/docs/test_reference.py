@@ -95,7 +95,8 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
     counted.record(GateRefused(t=1, over_s=5.0, refused=told, would=told))
     counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
     counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
-    look = Look(outcome=LookOutcome.SAME, sameness=Sameness(), prompt_tokens=1, completion_tokens=1)
+    where = Sameness(distance=0.0)
+    look = Look(outcome=LookOutcome.SAME, sameness=where, model="m", replica=Replica("a:1"), prompt_tokens=1)
     counted.looked(look)
     counted.record(
         FirewallChanged(

@@ -230,7 +230,7 @@ def test_a_file_swapped_under_a_running_service_is_told(
     assert "tidegate_model_different 1.0" in instance.ask("/metrics", at=instance.operator).body.decode()
     pinned = run_verb("models", "pin", "--json", data=instance.data, models=tmp_path / "models", env=own)
     assert pinned.returncode == 0, pinned.stderr
-    assert instance.vitals()["model"]["sameness"]["answering"] == "same"
+    assert instance.vitals()["sameness"][0]["sameness"]["answering"] == "same"
     assert instance.stop() == 0
 
 

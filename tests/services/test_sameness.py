@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
 
-from tidegate.core.admission.claims import ASIDE, Place
+from tests.services.likelihoods import MemoryPins, SpeakingEngine
+from tidegate.core.admission.claims import ASIDE
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import Level, ModelChanged, ModelDetail, Tag
-from tidegate.core.generation.call import Call, ChatCall, Delta, Event, Finished, FinishReason, TextCall, Usage
 from tidegate.core.models.pin import PROMPTS, Pin
 from tidegate.core.models.sameness import Answering, Look, LookOutcome
-from tidegate.ports.engine import CallRejectedError, EngineBrokeError
-from tidegate.services.sameness import PinError, SamenessPlan, SamenessWatcher
+from tidegate.ports.engine import EngineBrokeError
+from tidegate.services.looks import PinError, Target
+from tidegate.services.pinning import PinBook
+from tidegate.services.sameness import SamenessWatcher
 from tidegate.testing.clock import HandClock
-from tidegate.testing.engine import FakeEngine, Hold
 from tidegate.testing.journal import RecordingJournal
 
 MINUTE_S = 60.0
-
-
-class SpeakingEngine(FakeEngine):
-    """Answers each prompt by its own numbers: `chat` and `text` are the log-probability of its first word."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.chat: float | None = -1.0
-        self.text: float | None = -1.0
-        self.fault: BaseException | None = None
-        self.takes_texts = True
-        self.wavers = 0.0
-        self.is_silent = False
-
-    async def generate(self, call: Call, place: Place) -> AsyncGenerator[Event, None]:
-        if isinstance(call, TextCall) and not self.takes_texts:
-            msg = "no texts"
-            raise CallRejectedError(msg)
-        if self.fault is not None:
-            self.script = [self.fault]
-        elif self.is_silent:
-            self.script = [Hold()]
-        else:
-            self.chat = None if self.chat is None else self.chat - self.wavers
-            self.script = self._said(self.chat if isinstance(call, ChatCall) else self.text)
-        async for event in super().generate(call, place):
-            yield event
-
-    def _said(self, logprob: float | None) -> list[Any]:
-        one = {"token": "a", "logprob": logprob, "top_logprobs": [{"token": "b", "logprob": -4.0}]}
-        said = Delta(content="a", logprobs=None if logprob is None else {"content": [one]})
-        return [said, Finished(FinishReason.LENGTH), Usage(prompt_tokens=30, completion_tokens=1)]
-
-
-class MemoryPins:
-    """Pins that last as long as the test; on a full disk nothing is kept."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Pin] = {}
-        self.is_full = False
-
-    def find(self, model: str) -> Pin | None:
-        return self.kept.get(model)
-
-    def keep(self, pin: Pin) -> None:
-        if self.is_full:
-            raise OSError
-        self.kept[pin.model] = pin
 
 
 class Bench:
@@ -81,13 +32,12 @@ class Bench:
         self.is_crowded = False
         self.slept: list[float] = []
         self.watcher = SamenessWatcher(
-            self.engine,
-            SamenessPlan(every_s=30.0, sha256=sha256),
-            pins=self.pins,
+            Target(engine=self.engine, sha256=sha256, is_crowded=lambda: self.is_crowded),
+            30.0,
+            book=PinBook(self.pins),
             journal=self.journal,
             clock=self.clock,
             looked=self.looks.append,
-            is_crowded=lambda: self.is_crowded,
         )
 
     @property
@@ -316,6 +266,24 @@ async def test_a_pin_of_older_prompts_is_made_anew() -> None:
 
     assert bench.told == [(Tag.MODEL_PINNED, ModelDetail.PINNED)]
     assert bench.pins.kept["tide-1"].is_usable
+
+
+async def test_a_fault_of_our_own_is_no_engine_that_does_not_answer() -> None:
+    bench = Bench()
+    bench.engine.fault = ZeroDivisionError()
+    with pytest.raises(ExceptionGroup):
+        await bench.watcher.look()
+
+
+async def test_a_look_that_takes_long_makes_the_next_one_no_later() -> None:
+    bench = Bench()
+    bench.engine.took_s, bench.engine.clock = 4.0, bench.clock
+    await bench.go_on(2)
+    first, second = bench.slept
+    assert (first, second) == (30.0 - 2 * 3 * 4.0, 30.0 - 3 * 4.0)
+    bench.engine.took_s = 19.0
+    await bench.go_on(1)
+    assert bench.slept[-1] == 1.0, "but there is a pause"
 
 
 async def test_two_looks_never_ask_at_once() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2s
 
 import msgspec
 
 from tidegate.adapters.engines.fleet import Fleet, FleetPlan
+from tidegate.adapters.engines.kinds import RESIDENT
 from tidegate.adapters.engines.pooled import PooledEngine, card_of
+from tidegate.adapters.engines.servers import Server
+from tidegate.adapters.engines.single import SingleEngine
 from tidegate.app.survey import Lineup
 from tidegate.config import Settings
 from tidegate.core.admission.cost import CostPlan
@@ -18,9 +21,10 @@ from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.capacity.pool import MemberState, PoolPlan
 from tidegate.core.events import EngineChanged, Level
-from tidegate.ports.engine import Engine, ReplicaReport
+from tidegate.ports.engine import Engine, ModelCard, ReplicaReport
 from tidegate.ports.journal import Journal
 from tidegate.services.admission import Admission
+from tidegate.services.looks import Target
 
 _ELSEWHERE = CostPlan(prefill_tok_s=2000.0, decode_tok_s=300.0)
 """What is believed of an engine elsewhere before anything was measured: that it has a GPU."""
@@ -82,6 +86,31 @@ class Elsewhere(msgspec.Struct, frozen=True, kw_only=True):
             slots = self.places(engine)
             if slots != admission.scheduler.plan.slots:
                 admission.carry_out(admission.scheduler.resize(slots, time.monotonic()))
+
+    def looked_at(self) -> Iterator[Target]:
+        """Each model of each server, as what is to be looked at by itself."""
+        cards = {engine.card.id: engine.card for engine in self.engines}
+        for server in self.fleet.servers:
+            for model in sorted(server.plan.models):
+                yield _target(self.fleet, server, cards[model])
+
+
+def _target(fleet: Fleet, server: Server, card: ModelCard) -> Target:
+    url = server.plan.url
+
+    def uses() -> int | None:
+        here = fleet.server(url) or server
+        if here.kind in RESIDENT and len(here.plan.models) == 1:
+            return None
+        return here.answers.get(card.id, 0)
+
+    return Target(
+        engine=SingleEngine(card, fleet, url),
+        server=url,
+        replica=server.plan.replica,
+        is_crowded=lambda: fleet.is_full(url),
+        uses=uses,
+    )
 
 
 def open_elsewhere(

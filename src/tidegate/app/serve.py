@@ -194,6 +194,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
             read_settings=plan.read_settings,
             relined=_reliner(plan.lineup, elsewhere),
             replicas=elsewhere.fleet.report,
+            looked_at=elsewhere.looked_at,
             datadir=datadir,
             model_sha256=plan.model_sha256,
         )
@@ -209,7 +210,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
                 wired.reputation.flush_now_and_then(),
                 wired.quotas.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
-                *([wired.sameness.look_now_and_then()] if wired.sameness is not None else []),
+                *([wired.lookout.look_now_and_then()] if wired.lookout is not None else []),
                 wired.door.handover.go_on(),
             )
         )

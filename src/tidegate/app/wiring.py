@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from tidegate.app.plans import plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.quotas import quotas
 from tidegate.app.reputation import reputation
-from tidegate.app.sameness import sameness_watcher
+from tidegate.app.sameness import embedded, lookout
 from tidegate.config import Settings
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
@@ -34,13 +34,14 @@ from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
 from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.lookout import Lookout
+from tidegate.services.looks import Target
 from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.quotas import Quotas
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
-from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -57,7 +58,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     reputation: Reputation
     quotas: Quotas
-    sameness: SamenessWatcher | None
+    lookout: Lookout | None
 
 
 async def wire(
@@ -79,10 +80,12 @@ async def wire(
     model_sha256: str,
     relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
     replicas: Callable[[], list[ReplicaReport]] = list,
+    looked_at: Callable[[], Iterable[Target]] = tuple,
 ) -> Wired:
     """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment.
 
-    The first of the `lines` is the chat's. `relined` makes of settings what exchanges the engines that run elsewhere.
+    The first of the `lines` is the chat's. `relined` makes of settings what exchanges the engines that run elsewhere,
+    `looked_at` tells them one by one.
     """
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
@@ -112,20 +115,8 @@ async def wire(
         journal=journal,
         clock=time.time,
     )
-    # Of engines elsewhere one may be another model than the next: only the one that was pulled here is watched.
-    sameness = (
-        sameness_watcher(
-            settings,
-            engine=lines[0].engine,
-            admission=admissions[0],
-            datadir=datadir,
-            sha256=model_sha256,
-            journal=journal,
-            looked=metrics.looked,
-        )
-        if model_sha256
-        else None
-    )
+    here = (embedded(lines[0].engine, admissions[0], model_sha256),) if model_sha256 else ()
+    watched = lookout(settings, lambda: (*here, *looked_at()), datadir=datadir, journal=journal, looked=metrics.looked)
     desk = Desk(
         engine=lines[0].engine,
         admission=admissions[0],
@@ -181,7 +172,7 @@ async def wire(
             for line, admission in zip(lines[1:], admissions[1:], strict=True)
         ),
         replicas=replicas,
-        sameness=sameness,
+        lookout=watched,
         handover=door.handover,
     )
     if settings.server.trusted_proxies:
@@ -194,5 +185,5 @@ async def wire(
         policy=policy,
         reputation=known,
         quotas=budgets,
-        sameness=sameness,
+        lookout=watched,
     )

@@ -18,7 +18,7 @@ from tidegate.adapters.models import ModelLibrary
 from tidegate.cli.invocation import program, typed_here
 from tidegate.cli.options import ConfigOption, JsonOption, settings_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, byte_bar, print_json, refuse, whole_console
-from tidegate.cli.pin import pin
+from tidegate.cli.pin import pin, served
 from tidegate.core.models.catalogue import fits, recommend
 from tidegate.ports.models import ModelCorrupt, ModelUnavailable
 
@@ -44,7 +44,10 @@ Reference = Annotated[
 def models_app(open_library: Callable[[Path | None], ModelLibrary], memory_bytes: Callable[[], int]) -> typer.Typer:
     """Build the verbs over a way to open the library of a configuration file and to learn this machine's memory."""
     app = typer.Typer(
-        name="models", help="List, pull, verify, pin and remove models.", no_args_is_help=True, rich_markup_mode=None
+        name="models",
+        help="List, pull, verify, pin and remove models; watch those served.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
 
     @app.command("list")
@@ -162,3 +165,4 @@ def _refusals() -> Iterator[None]:
 
 app = models_app(_configured_library, machine_memory_bytes)
 app.command("pin")(pin)
+app.command("served")(served)

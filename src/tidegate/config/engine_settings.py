@@ -89,9 +89,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             ge=0,
             le=86400,
-            description="Seconds between two looks at whether answers are still the pinned model's; half as long again "
-            "while requests wait. Each reads some 90 tokens, in a place of its own that takes as much memory as one of "
-            "engine.slots. 0: never, and no such place.",
+            description="Seconds between two looks at whether answers are still the pinned model's, of the embedded "
+            "engine and of each of the [[engines]]; a third longer while there is no room. Each reads some 90 tokens, "
+            "in the embedded engine in a place of its own that takes as much memory as one of engine.slots. 0: never, "
+            "and no such place.",
         ),
     ] = 30.0
 

@@ -258,12 +258,16 @@ class ModelDetail(StrEnum):
 
 
 class ModelChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="change"):
-    """Answers are no longer the pinned model's, or are again, or it was pinned or cannot be compared."""
+    """Answers are no longer the pinned model's, or are again, or it was pinned or cannot be compared.
+
+    One of several engines is named by its `replica`.
+    """
 
     event: Tag
     what: ChangeKind = msgspec.field(default_factory=lambda: ChangeKind.MODEL)
     detail: ModelDetail
     distance: float | None = None
+    replica: Replica | None = None
 
 
 class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="gate"):

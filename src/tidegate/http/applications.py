@@ -36,10 +36,10 @@ from tidegate.ports.engine import ReplicaReport
 from tidegate.services.accounts import Clerk
 from tidegate.services.handover import Handover
 from tidegate.services.keyring import Keyring
+from tidegate.services.lookout import Lookout
 from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
-from tidegate.services.sameness import SamenessWatcher
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
 from tidegate.services.writing import Desk
@@ -72,7 +72,7 @@ def build_applications(
     policy: Policy | None = None,
     others: tuple[Served, ...] = (),
     replicas: Callable[[], list[ReplicaReport]] = list,
-    sameness: SamenessWatcher | None = None,
+    lookout: Lookout | None = None,
     handover: Handover | None = None,
 ) -> Applications:
     """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live.
@@ -104,7 +104,7 @@ def build_applications(
         exposition=exposition,
         served=served,
         replicas=replicas,
-        sameness=sameness,
+        lookout=lookout,
     )
     health_routes = bind(health.TABLE, health.HealthRoom(together, lifecycle), open_door)
     front_room = front.FrontRoom(
@@ -142,7 +142,7 @@ def build_applications(
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:
         control_routes += bind(policy_control.TABLE, policy, open_door)
-    control_routes += bind(pin_control.TABLE, pin_control.PinRoom(sameness), open_door)
+    control_routes += bind(pin_control.TABLE, pin_control.PinRoom(lookout), open_door)
     if handover is not None:
         control_routes += bind(firewall_control.TABLE, handover, open_door)
 

@@ -28,15 +28,23 @@ class Asked:
         self.prompt_tokens = self.completion_tokens = 0
 
 
-async def ask(engine: Engine, asked: Asked) -> None:
-    """Ask all prompts, one after the other, beside everybody. Raises UnansweredError."""
+async def ask(engine: Engine, asked: Asked, *, at_once: bool = False) -> None:
+    """Ask all prompts beside everybody: one after the other, or all `at_once`. Raises UnansweredError."""
     asked.readings = []
     try:
-        async with asyncio.timeout(ROUND_WITHIN_S):
+        async with asyncio.timeout(ROUND_WITHIN_S), asyncio.TaskGroup() as group:
+            tasks = []
             for _, call in PROMPTS:
-                asked.readings.append(await _read(engine, call, asked))
-    except (TimeoutError, EngineError):
+                tasks.append(group.create_task(_read(engine, call, asked)))
+                if not at_once:
+                    await tasks[-1]
+    except TimeoutError:
         raise UnansweredError from None
+    except ExceptionGroup as fault:
+        if fault.split(EngineError)[1] is not None:
+            raise
+        raise UnansweredError from None
+    asked.readings = [task.result() for task in tasks]
 
 
 async def _read(engine: Engine, call: Call, asked: Asked) -> Reading:

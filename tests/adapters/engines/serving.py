@@ -39,13 +39,14 @@ class How(StrEnum):
 
 
 class ScriptedServer:
-    """`how` holds for calls from now on; `calls` are the bodies that came, `left` counts callers who went away."""
+    """`how` holds for calls from now on; `calls` are callers' bodies that came, `left` counts those who went away."""
 
     def __init__(self, words: tuple[str, ...] = ("Hello", " there")) -> None:
         self.words = words
         self.how = How.WELL
-        self.hows: list[How] = []
+        self.hows: list[How] = []  # Of the next calls, but not of looks.
         self.calls: list[dict[str, Any]] = []
+        self.looks: list[dict[str, Any]] = []  # Whether it is still the same model.
         self.keys: list[str | None] = []
         self.asked: list[str] = []
         self.left = 0
@@ -85,12 +86,15 @@ class ScriptedServer:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if body["messages" if "messages" in body else "prompt"] != [{"role": "user", "content": "1"}]:
+        if "logprobs" in body:
+            self.looks.append(body)
+        elif body["messages" if "messages" in body else "prompt"] != [{"role": "user", "content": "1"}]:
             self.calls.append(body)
         self.keys.append(request.headers.get("authorization"))
         self.running += 1
         try:
-            return await self._answer(request, body, self.hows.pop(0) if self.hows else self.how)
+            is_next = self.hows and "logprobs" not in body
+            return await self._answer(request, body, self.hows.pop(0) if is_next else self.how)
         except (asyncio.CancelledError, ConnectionError):
             self.left += 1
             raise

@@ -163,15 +163,36 @@ def test_looks_at_the_model_are_counted_with_what_they_took() -> None:
         (LookOutcome.DIFFERENT, different),
         (LookOutcome.UNANSWERED, Sameness(answering=Answering.DIFFERENT)),
     ):
-        metrics.looked(Look(outcome=outcome, sameness=sameness, prompt_tokens=80, completion_tokens=9))
+        metrics.looked(Look(model="m", outcome=outcome, sameness=sameness, prompt_tokens=80, completion_tokens=9))
 
     found = figures(metrics)
     assert found["tidegate_model_looks_total", "different"] == 1
     assert found["tidegate_model_look_tokens_total", "prompt"] == 240
     assert found["tidegate_model_look_tokens_total", "completion"] == 27
     assert (found["tidegate_model_different",], found["tidegate_model_distance_nats",]) == (1, 0.75)
-    metrics.looked(Look(outcome=LookOutcome.SAME, sameness=Sameness(answering=Answering.SAME, distance=0.0)))
+    metrics.looked(Look(model="m", outcome=LookOutcome.SAME, sameness=Sameness(answering=Answering.SAME, distance=0.0)))
     assert figures(metrics)["tidegate_model_different",] == 0
+
+
+def test_each_of_several_engines_has_its_own_figures_until_it_is_left_out() -> None:
+    metrics = Metrics()
+    here, there = Replica("127.0.0.1:8001"), Replica("127.0.0.1:8002")
+    same, different = (
+        Sameness(answering=answering, distance=distance)
+        for answering, distance in ((Answering.SAME, 0.01), (Answering.DIFFERENT, 0.75))
+    )
+    for replica, model, sameness in ((here, "a", same), (there, "a", different), (there, "b", same)):
+        metrics.looked(Look(model=model, replica=replica, outcome=LookOutcome.SAME, sameness=sameness))
+
+    found = figures(metrics)
+    assert found["tidegate_replica_model_different", here] == 0
+    assert found["tidegate_replica_model_different", there] == 1, "one of its models is"
+    assert found["tidegate_replica_model_distance_nats", there] == 0.75
+    assert (found["tidegate_model_different",], found["tidegate_model_distance_nats",]) == (1, 0.75)
+    metrics.record(EngineChanged(t=1, state=EngineState.STOPPED, healthy=False, restarts=0, replica=there))
+    found = figures(metrics)
+    assert [key for key in found if there in key] == []
+    assert (found["tidegate_model_different",], found["tidegate_model_distance_nats",]) == (0, 0.01)
 
 
 def test_other_events_change_no_figure() -> None:

@@ -28,6 +28,7 @@ from tidegate.core.models.pin import (
     compare,
     distance,
     joined,
+    likest,
     positions,
 )
 
@@ -230,3 +231,36 @@ def test_the_prompts_are_short_greedy_and_show_template_and_weights() -> None:
         any(turn.role == "system" for turn in call.messages) for _, call in PROMPTS if isinstance(call, ChatCall)
     ]
     assert sorted(systems) == [False, True], "a default system prompt shows only where there is none of ours"
+
+
+# ---------------------------------------------------------------- one of several
+
+
+def test_a_server_is_judged_by_the_pin_that_it_is_most_like() -> None:
+    near, far = of_all(one_position(-1.0, -2.0)), of_all(one_position(-9.0, -9.0))
+    found = of_all(one_position(-1.07, -2.07))
+
+    for pins in ([near, far], [far, near]):
+        verdict = likest(pins, found)
+        assert isinstance(verdict, Drifted)
+        assert verdict.distance == pytest.approx(0.07)
+    assert isinstance(likest([far], found), Different)
+
+
+def test_a_prompt_that_a_new_server_does_not_take_is_no_sign_of_another_model() -> None:
+    """As a pin of its own it would be: what it took before, it has to take."""
+    pinned = of_all(one_position(-1.0, -2.0))
+    found = [
+        reading if part is Part.TEMPLATE else Reading() for (part, _), reading in zip(PROMPTS, pinned, strict=True)
+    ]
+
+    assert likest([pinned], found) == Same(0.0)
+    assert isinstance(compare(pinned, found), Different)
+
+
+def test_a_new_server_without_log_probabilities_is_like_none() -> None:
+    pinned = of_all(one_position(-1.0, -2.0))
+
+    assert likest([pinned, pinned], of_all(Reading())) == NotComparable(NotComparableReason.NO_LOGPROBS)
+    other = [Reading(), *pinned[1:]]
+    assert isinstance(likest([of_all(Reading()), pinned], other), Same)

@@ -23,6 +23,10 @@ def stands(watch: SamenessWatch) -> Answering:
     return watch.now.answering
 
 
+def why(watch: SamenessWatch) -> NotComparableReason | None:
+    return watch.now.why
+
+
 def is_suspecting(watch: SamenessWatch) -> bool:
     return watch.is_suspecting
 
@@ -57,9 +61,13 @@ def test_what_cannot_be_compared_is_told_once_and_ends_no_alarm() -> None:
 
     assert told(watch, NOTHING, NOTHING) == [Step.NOT_COMPARABLE, None]
     assert stands(watch) is Answering.NOT_COMPARABLE
+    assert why(watch) is NotComparableReason.NO_LOGPROBS
     assert told(watch, DIFFERENT, DIFFERENT, NOTHING)[1] is Step.CHANGED
     assert stands(watch) is Answering.DIFFERENT
-    assert told(watch, SAME, NOTHING) == [Step.RESTORED, Step.NOT_COMPARABLE]
+    assert why(watch) is NotComparableReason.NO_LOGPROBS, "an alarm that is not looked at any more says so"
+    assert told(watch, SAME) == [Step.RESTORED]
+    assert why(watch) is None
+    assert told(watch, NOTHING) == [Step.NOT_COMPARABLE]
 
 
 def test_a_drift_is_no_alarm() -> None:

@@ -1,4 +1,4 @@
-"""How models answered when they were known to be right, in one small file of the data directory.
+"""How models answered when they were known to be right, in one file of the data directory.
 
 Nothing in it is secret, and all of it can be made anew: a file that cannot be
 read counts as none, and the pin that is then made is told as an event.
@@ -15,8 +15,8 @@ from tidegate.core.models.pin import Pin
 
 _NAME = "tidegate.pins.json"
 _FORMAT = 1
-_MOST = 64
-_LIMIT_BYTES = 4 << 20
+_MOST = 512
+_LIMIT_BYTES = 64 << 20  # As many as there may be, each as large as a server of somebody else's can make it.
 
 
 class _File(msgspec.Struct):
@@ -25,22 +25,23 @@ class _File(msgspec.Struct):
 
 
 class PinFile:
-    """The pins of one instance, by the models' ids."""
+    """The pins of one instance, by the models' ids and, of engines elsewhere, the addresses of their servers."""
 
     def __init__(self, datadir: DataDir) -> None:
         """Nothing is read yet."""
         self._path = datadir.path / _NAME
 
-    def find(self, model: str) -> Pin | None:
-        """A model's pin, if there is one."""
-        return self._load().get(model)
+    def of(self, model: str) -> dict[str, Pin]:
+        """A model's pins by the server that answered; of the embedded engine it is ""."""
+        return {pin.server: pin for pin in self._load().values() if pin.model == model}
 
     def keep(self, pin: Pin) -> None:
-        """Put a pin in the place of the model's last one. Raises OSError, and then nothing has changed."""
-        pins = {name: kept for name, kept in self._load().items() if name != pin.model}
+        """Put a pin in the place of this server's last one of the model. Raises OSError, and then nothing changed."""
+        own = f"{pin.model} {pin.server}".rstrip()
+        pins = {name: kept for name, kept in self._load().items() if name != own}
         while len(pins) >= _MOST:
             del pins[min(pins, key=lambda name: pins[name].pinned_at_s)]
-        pins[pin.model] = pin
+        pins[own] = pin
         content = msgspec.json.encode(_File(_FORMAT, pins))
         draft = self._path.with_name(f"{_NAME}.new")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, OWNER_ONLY_FILE)

@@ -171,6 +171,29 @@ class Fleet:
             unreadable=server.unreadable if server else 0,
         )
 
+    # ------------------------------------------------------------ for looks at single ones
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Those that are asked now."""
+        return tuple(self._servers.values())
+
+    def server(self, url: str) -> Server | None:
+        """The one at this address."""
+        return self._servers.get(url)
+
+    def is_well(self, url: str) -> bool:
+        """Whether nothing is known against it."""
+        server = self._servers.get(url)
+        return server is not None and not server.is_suspect and self._member(url).state is MemberState.UP
+
+    def is_full(self, url: str) -> bool:
+        """Whether as much runs on it as may."""
+        return url in self._servers and (one := self._member(url)).outstanding >= one.limit
+
+    def _member(self, url: str) -> MemberReport:
+        return next(one for one in self.pool.report(time.monotonic()) if one.name == url)
+
     # ------------------------------------------------------------ looking after them
 
     async def _look_after(self) -> None:

@@ -33,6 +33,9 @@ _OWNERS: Final = {
 PLACES: Final = {Kind.OLLAMA: 4}
 """Where an engine does not say how many answers it writes at once, and 64 is far from it."""
 
+RESIDENT: Final = frozenset({Kind.LLAMA_CPP, Kind.VLLM, Kind.SGLANG})
+"""Those that have their model in memory all the time: others may load it to answer, or ask money for it."""
+
 _GGUF: Final = ".gguf"
 _Text = Annotated[str, Meta(max_length=1000)]
 

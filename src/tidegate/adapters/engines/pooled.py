@@ -137,6 +137,8 @@ class PooledEngine:
             outcome = Outcome.GOOD  # It says what the caller has to mend.
             raise
         finally:
+            if outcome is Outcome.GOOD:
+                server.answers[self._card.id] = server.answers.get(self._card.id, 0) + 1
             self._fleet.ended(server, outcome, began_at, why, place.group)
 
     async def _events(self, server: Server, call: Call, place: Place) -> AsyncGenerator[Event, None]:

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tidegate.adapters.engines.kinds import Kind
-from tidegate.adapters.engines.upstream import Opened, Upstream, UpstreamPlan
+from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstream, UpstreamPlan
 from tidegate.core.capacity.pool import Member
 from tidegate.core.identifiers import Replica
 
+_MOST_STALE: Final = 4
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream, application/json"))
 
 
@@ -48,7 +49,10 @@ class TooMuchError(ValueError):
 
 
 class Server:
-    """A server's connections. Whoever is `waiting` for its first word is woken when it is given up."""
+    """A server's connections. Whoever is `waiting` for its first word is woken when it is given up.
+
+    `answers` counts those that callers got, by model.
+    """
 
     def __init__(self, plan: ServerPlan) -> None:
         """Nothing is connected yet."""
@@ -59,6 +63,7 @@ class Server:
         self.unreadable = 0
         self.is_asked = False
         self.tried_at = 0.0
+        self.answers: dict[str, int] = {}
         self._waiting: set[asyncio.Timeout] = set()
         # How long it may be silent is for those to say who know what it said before.
         self._upstream = Upstream(plan.url, plan.key, UpstreamPlan(silence_s=86_400.0))
@@ -75,7 +80,7 @@ class Server:
                 await self._upstream.__aenter__()
             async with asyncio.timeout(within_s) as waiting:
                 with self.first_word(waiting):
-                    opened = await self._upstream.open(method, path, _JSON, body, within_s)
+                    opened = await self._open(method, path, body, within_s)
             try:
                 yield opened
             finally:
@@ -84,6 +89,16 @@ class Server:
             self._users -= 1
             if self._is_retired:
                 await self._close_idle()
+
+    async def _open(self, method: str, path: str, body: bytes, within_s: float) -> Opened:
+        """Open, again where it was only a connection that the server had closed: llama.cpp does at a stream's end."""
+        for _ in range(_MOST_STALE):
+            try:
+                return await self._upstream.open(method, path, _JSON, body, within_s)
+            except UnreachableError as error:
+                if not error.was_stale:
+                    raise
+        return await self._upstream.open(method, path, _JSON, body, within_s)
 
     async def fetch(self, path: str, within_s: float, most_bytes: int) -> tuple[int, bytes]:
         """Status and body of a GET. Raises UnreachableError, UpstreamBrokeError, TimeoutError, TooMuchError."""

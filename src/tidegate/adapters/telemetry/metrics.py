@@ -6,7 +6,7 @@ Labels come from fixed lists only: an attacker cannot invent a new series.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -27,7 +27,7 @@ from tidegate.core.events import (
     Tag,
 )
 from tidegate.core.identifiers import Replica
-from tidegate.core.models.sameness import Answering, Look
+from tidegate.core.models.sameness import Answering, Look, Sameness
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_http_requests": ("route", "status", "reason"),
@@ -40,6 +40,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_signups": ("outcome",),
     "tidegate_replica_ready": ("replica",),
     "tidegate_replica_failures": ("replica",),
+    "tidegate_replica_model_different": ("replica",),
+    "tidegate_replica_model_distance_nats": ("replica",),
     "tidegate_model_looks": ("verdict",),
     "tidegate_model_look_tokens": ("kind",),
     "tidegate_firewall_elements": ("mode", "why"),
@@ -169,11 +171,26 @@ class Metrics:
         self._tokens_of: dict[TokenKind, Counter] = {}
         self._waits: dict[str, tuple[Histogram, Histogram]] = {}
         self._different = Gauge(
-            "tidegate_model_different", "1 while answers are not the pinned model's.", registry=registry
+            "tidegate_model_different", "1 while answers of any engine are not the pinned model's.", registry=registry
         )
         self._distance = Gauge(
-            "tidegate_model_distance_nats", "How far from the pinned model the last answers were.", registry=registry
+            "tidegate_model_distance_nats",
+            "How far from the pinned model the last answers were, those of the farthest engine.",
+            registry=registry,
         )
+        self._replica_different = Gauge(
+            "tidegate_replica_model_different",
+            "1 while answers of this one of several engines are not the pinned model's.",
+            LABELS["tidegate_replica_model_different"],
+            registry=registry,
+        )
+        self._replica_distance = Gauge(
+            "tidegate_replica_model_distance_nats",
+            "How far from the pinned model the last answers of this one of several engines were.",
+            LABELS["tidegate_replica_model_distance_nats"],
+            registry=registry,
+        )
+        self._sameness: dict[tuple[Replica | None, str], Sameness] = {}
         self._looks = Counter(
             "tidegate_model_looks",
             "Times that answers were compared with the pinned model's.",
@@ -226,9 +243,7 @@ class Metrics:
         self._engines[replica] = event
         if replica is not None and event.state is EngineState.STOPPED:
             del self._engines[replica]
-            for gauge in (self._replica_ready, self._replica_failures):
-                with contextlib.suppress(KeyError):  # It was never ready.
-                    gauge.remove(replica)
+            self._forget(replica)
         elif replica is not None:
             self._replica_ready.labels(replica).set(event.healthy)
             self._replica_failures.labels(replica).set(event.restarts)
@@ -271,13 +286,29 @@ class Metrics:
 
     def looked(self, look: Look) -> None:
         """Count one look at whether it is still the same model; the log has a line only of what changes."""
-        sameness = look.sameness
         self._looks.labels(look.outcome).inc()
         self._look_tokens.labels(TokenKind.PROMPT).inc(look.prompt_tokens)
         self._look_tokens.labels(TokenKind.COMPLETION).inc(look.completion_tokens)
-        self._different.set(sameness.answering is Answering.DIFFERENT)
-        if sameness.distance is not None:
-            self._distance.set(sameness.distance)
+        self._sameness[look.replica, look.model] = look.sameness
+        self._set(self._sameness.values(), self._different, self._distance)
+        if look.replica is not None:
+            here = [one for (replica, _), one in self._sameness.items() if replica == look.replica]
+            different = self._replica_different.labels(look.replica)
+            self._set(here, different, self._replica_distance.labels(look.replica))
+
+    def _set(self, found: Collection[Sameness], different: Gauge, distance: Gauge) -> None:
+        different.set(any(one.answering is Answering.DIFFERENT for one in found))
+        known = [one.distance for one in found if one.distance is not None]
+        if known:
+            distance.set(max(known))
+
+    def _forget(self, replica: Replica) -> None:
+        """Have no series of one of several engines that is not one of them any more."""
+        for gauge in (self._replica_ready, self._replica_failures, self._replica_different, self._replica_distance):
+            with contextlib.suppress(KeyError):  # It was never ready, or never looked at.
+                gauge.remove(replica)
+        self._sameness = {key: one for key, one in self._sameness.items() if key[0] != replica}
+        self._set(self._sameness.values(), self._different, self._distance)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, for the reference."""

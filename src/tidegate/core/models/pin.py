@@ -98,12 +98,16 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model answered when it was known to be right. `sha256` is that of the file, where there is one."""
+    """How a model answered when it was known to be right.
+
+    `sha256` is that of the file, where there is one; `server` where it was, if that is elsewhere.
+    """
 
     model: str
     pinned_at_s: float
     readings: tuple[Reading, ...]
     sha256: str = ""
+    server: str = ""
     prompts_version: int = PROMPTS_VERSION
 
     @property
@@ -200,6 +204,18 @@ def compare(pinned: Sequence[Reading], found: Sequence[Reading]) -> Verdict:
     # Other weights move the answers to all prompts, the template only those that pass through it.
     part = Part.WEIGHTS if farthest[Part.WEIGHTS] >= SAME_BELOW else Part.TEMPLATE
     return Different(most, part) if most >= DIFFERENT_FROM else Drifted(most, part)
+
+
+def likest(pinned: Sequence[Sequence[Reading]], found: Sequence[Reading]) -> Verdict:
+    """Judge a server that has no pin yet by the pins of others: what the one of them says that it is most like.
+
+    What it does not answer at all is left out: another make of server may take no plain texts.
+    """
+    verdicts = [
+        compare([before if now.positions else Reading() for before, now in zip(one, found, strict=True)], found)
+        for one in pinned
+    ]
+    return min(verdicts, key=lambda one: math.inf if isinstance(one, NotComparable) else one.distance)
 
 
 def distance(before: Reading, now: Reading) -> float:

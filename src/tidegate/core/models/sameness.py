@@ -19,7 +19,8 @@ from typing import assert_never
 
 import msgspec
 
-from tidegate.core.models.pin import Different, Drifted, NotComparable, Part, Same, Verdict
+from tidegate.core.identifiers import Replica
+from tidegate.core.models.pin import Different, Drifted, NotComparable, NotComparableReason, Part, Same, Verdict
 
 TWICE = 2
 
@@ -43,13 +44,17 @@ class Step(StrEnum):
 
 
 class Sameness(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it stands. `since_s` is when it was first seen to be so; times are Unix seconds."""
+    """Where it stands. `since_s` is when it was first seen to be so; times are Unix seconds.
+
+    `why`: the last time that it could not be compared, if nothing could be since.
+    """
 
     answering: Answering = Answering.UNKNOWN
     since_s: float | None = None
     judged_at_s: float | None = None
     distance: float | None = None
     part: Part | None = None
+    why: NotComparableReason | None = None
 
 
 class LookOutcome(StrEnum):
@@ -64,8 +69,10 @@ class LookOutcome(StrEnum):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """One look: what came of it, what it took, and where it stands since."""
+    """One look: what came of it, what it took, and where it stands since. `replica`: at one of several engines."""
 
+    model: str
+    replica: Replica | None = None
     outcome: LookOutcome
     sameness: Sameness
     prompt_tokens: int = 0
@@ -96,8 +103,8 @@ class SamenessWatch:
         """Take the next verdict; answer what is to be told."""
         was_different = self.now.answering is Answering.DIFFERENT
         match verdict:
-            case NotComparable():
-                return self._not_comparable(at_s)
+            case NotComparable(reason=reason):
+                return self._not_comparable(at_s, reason)
             case Different(distance=distance, part=part):
                 self._different += 1
                 if self._different == 1:
@@ -115,10 +122,11 @@ class SamenessWatch:
         self._different, self._is_told_incomparable = 0, False
         return Step.RESTORED if was_different else None
 
-    def _not_comparable(self, at_s: float) -> Step | None:
+    def _not_comparable(self, at_s: float, why: NotComparableReason) -> Step | None:
         if self.now.answering is not Answering.DIFFERENT:
             # An alarm stays until the pinned model has been heard again.
             self._stand(Answering.NOT_COMPARABLE, at_s, at_s, None, None)
+        self.now = msgspec.structs.replace(self.now, why=why)
         if self._is_told_incomparable:
             return None
         self._is_told_incomparable = True

@@ -17,8 +17,9 @@ from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import EngineReport, ReplicaReport, Reporting
 from tidegate.services.admission import Admission
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.lookout import Lookout
+from tidegate.services.looks import SamenessReport
 from tidegate.services.models import Served
-from tidegate.services.sameness import SamenessReport, SamenessWatcher
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     exposition: Callable[[], bytes]
     served: tuple[Served, ...] = ()
     replicas: Callable[[], list[ReplicaReport]] = list
-    sameness: SamenessWatcher | None = None
+    lookout: Lookout | None = None
 
 
 class ModelVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +57,14 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     models: list[ModelVitals]
     replicas: list[ReplicaReport]
-    model: SamenessReport | None = None
+    sameness: list[SamenessReport]
 
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
-    words = words_of(room.sameness.report()) if room.sameness is not None else None
-    return render(request, "operator.html", verdict=status, model=words)
+    words = words_of(room.lookout.reports()) if room.lookout is not None else []
+    return render(request, "operator.html", verdict=status, models=words)
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
@@ -88,7 +89,7 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         draining=room.lifecycle.is_draining,
         models=models,
         replicas=room.replicas(),
-        model=room.sameness.report() if room.sameness is not None else None,
+        sameness=room.lookout.reports() if room.lookout is not None else [],
     )
     return Response(msgspec.json.encode(body, enc_hook=str), media_type="application/json")
 
