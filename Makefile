@@ -53,7 +53,7 @@ check: lint ## What `make lint` does, and the quick tests: about a minute, no se
 test: .venv-test/.ready chromium proxies ## Everything, against the wheel: all tests, coverage and its ratchet
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/data*
 	@$(TESTED)/python tools/tested_wheel.py
-	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
+	$(TESTED)/python tools/lanes.py $(PYTEST_ARGS)
 	@$(TESTED)/coverage combine --quiet
 	@rm -f .cache/coverage/data.* # what processes killed in mid-write left; it is told once
 	@$(TESTED)/coverage report --skip-covered --show-missing > .cache/coverage/report.txt
