@@ -56,13 +56,14 @@ def _no_greenlet_that_coverage_does_not_follow() -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run slow tests of what is in this process without coverage, which makes them take three times as long.
+    """Run slow tests without coverage, which makes what they do in this process take three times as long.
 
-    They do what quick ones do, more often; a line that only they reach counts as not covered.
+    They do what quick ones do, more often; a line that only they reach counts as not covered. Services
+    that they start are processes of their own, and count.
     """
     coverage = sys.modules.get("coverage")
     running = coverage and coverage.Coverage.current()
-    if not running or not item.get_closest_marker("slow") or item.get_closest_marker("integration"):
+    if not running or not item.get_closest_marker("slow"):
         return (yield)
     running.stop()
     try:
