@@ -53,7 +53,7 @@ check: lint ## What `make lint` does, and the quick tests: about a minute, no se
 test: .venv-test/.ready chromium proxies ## Everything, against the wheel: all tests, coverage and its ratchet
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/data*
 	@$(TESTED)/python tools/tested_wheel.py
-	$(TESTED)/coverage run -m pytest tests $(PYTEST_ARGS)
+	$(TESTED)/python tools/lanes.py $(PYTEST_ARGS)
 	@$(TESTED)/coverage combine --quiet
 	@rm -f .cache/coverage/data.* # what processes killed in mid-write left; it is told once
 	@$(TESTED)/coverage report --skip-covered --show-missing > .cache/coverage/report.txt
@@ -115,10 +115,11 @@ SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' -not -path '*/w
 	  --with "$$(sed -n 's/^NODE = "\(.*\)"/\1/p' hatch_build.py)" python tools/check_web.py
 	@touch $@
 
-# The lock's packages and the wheel, and nothing of the tree: what is tested is what is shipped.
+# The lock's packages and the wheel, and nothing of the tree: what is tested is what is shipped. Compiled, as pip
+# does: tests start the program hundreds of times, and where nothing may write bytecode each start would compile anew.
 .venv-test/.ready: $(INGREDIENTS) $(SHIPPED) | $(UV)
 	@mkdir -p .cache
-	UV_PROJECT_ENVIRONMENT=.venv-test $(LOCKED) sh -ec '\
+	UV_PROJECT_ENVIRONMENT=.venv-test UV_COMPILE_BYTECODE=1 $(LOCKED) sh -ec '\
 	  rm -rf dist; \
 	  $(UV) build --wheel --python $(PYTHON); \
 	  $(UV) sync --frozen --group dev --no-install-project --python $(PYTHON); \

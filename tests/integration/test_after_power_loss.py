@@ -17,7 +17,7 @@ from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, Instance, copy_
 from tidegate.adapters.disk import DataDir, load_or_create_secrets
 from tidegate.services.passwords import HASHER
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
 _CUT = 7
 _LEAST_CHANGES = 300

@@ -28,6 +28,7 @@ STORY = {"messages": [{"role": "user", "content": "Tell a long story."}], "max_t
 MENDED_WITHIN_S = 20.0
 
 
+@pytest.mark.timed
 def test_killing_the_engine_ends_calls_with_clean_errors_and_is_mended_in_seconds(
     serve: Serve, measured: Callable[[str], None]
 ) -> None:

@@ -49,7 +49,12 @@ class Server:
             except ConnectionError:
                 return False
 
-        until(is_well, 60, "the application")
+        try:
+            until(is_well, 60, "the application")
+        except BaseException:
+            self.process.kill()
+            self.process.wait(30)
+            raise
 
     def ask(self, path: str, key: str | None, **body: object) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.running import END_OF_TURN, Instance, until
 from tests.integration.speaking import Call
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
 FREED_WITHIN_S = 0.5
 """The aim is 0.3 s, and the figures are printed. On a machine that runs slowly for a while one batch of the engine

@@ -34,6 +34,7 @@ def _refused(instance: Instance, asked: int = 12) -> int:
     return sum(instance.ask("/v1/models").status == 429 for _ in range(asked))
 
 
+@pytest.mark.timed
 def test_a_reload_counts_within_a_second_drops_no_stream_and_can_be_put_back(
     serve: Serve, measured: Callable[[str], None]
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.running import END_OF_TURN, Instance, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
 
 def test_models_are_listed_in_50_ms_and_more_calls_are_refused_while_everything_is_full(

@@ -112,7 +112,11 @@ class Gate:
             said = self.err_path.read_text() if trouble else self.out_path.read_text()
             return (trouble or "Stop with Ctrl-C") in said
 
-        until(is_open, START_S, trouble or "the greeting")
+        try:
+            until(is_open, START_S, trouble or "the greeting")
+        except BaseException:
+            self.end()
+            raise
         if trouble:
             return
         found = re.search(r"^  API +(http://[0-9.:]+)/v1", self.out_path.read_text(), re.MULTILINE)
@@ -139,6 +143,10 @@ class Gate:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(STOP_S) == 0
 
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait(STOP_S)
+
 
 @contextmanager
 def a_gate(folder: Path, url: str, *arguments: str, config: str = "", trouble: str = "", **env: str) -> Iterator[Gate]:
@@ -146,8 +154,7 @@ def a_gate(folder: Path, url: str, *arguments: str, config: str = "", trouble: s
     try:
         yield gate
     finally:
-        gate.process.kill()
-        gate.process.wait(STOP_S)
+        gate.end()
 
 
 WITH_KEY = ("--upstream-key-env", "UPSTREAM_KEY")

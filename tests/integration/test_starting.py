@@ -112,6 +112,7 @@ def test_the_commands_that_the_greeting_shows_can_be_typed(serve: Serve, models:
     assert instance.ask("/v1/models", key=key.stdout.strip()).status == 200
 
 
+@pytest.mark.timed
 def test_a_warm_start_is_ready_in_seconds(serve: Serve, measured: Callable[[str], None]) -> None:
     taken = []
     data = None
