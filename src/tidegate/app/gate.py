@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets, load_or_create_secrets
 from tidegate.adapters.engines.passing import PassingEngines
+from tidegate.adapters.engines.probing import Probing
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.callers import open_callers
@@ -110,17 +111,20 @@ class GateListeners(msgspec.Struct, frozen=True):
 class Behind:
     """The servers behind as one engine, for those who ask how it is.
 
-    `on_change` hears of each new state of all together, `on_replica` of each server's.
+    `causes` are why a server failed its last probe. `on_change` hears of each new state of all together, `on_replica`
+    of each server's.
     """
 
     def __init__(
         self,
         engines: PassingEngines,
+        causes: Mapping[str, str],
         on_change: Callable[[EngineReport], None],
         on_replica: Callable[[ReplicaReport], None],
     ) -> None:
         """Nobody has answered yet."""
         self._engines = engines
+        self._causes = causes
         self._on_change = on_change
         self._on_replica = on_replica
         self._told = EngineState.LOADING
@@ -139,7 +143,7 @@ class Behind:
                 places=one.limit,
                 failures=one.failures,
                 gap_s=round(one.mean_gap_s, 4),
-                why=self._engines.causes.get(one.name, ""),
+                why=self._causes.get(one.name, ""),
                 unreadable=0,
             )
             for one in self._engines.report()
@@ -157,7 +161,7 @@ class Behind:
 
     def causes(self) -> list[str]:
         """Why each server that does not answer is thought not to."""
-        return [f"{name}: {why}" for name, why in self._engines.causes.items() if why]
+        return [f"{name}: {why}" for name, why in self._causes.items() if why]
 
     def look(self) -> None:
         """Tell of what has changed."""
@@ -214,8 +218,10 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
 
         admission = open_admission(plans, known.register, served, fit=fit)
         engines = PassingEngines(pool, upstreams)
+        probing = Probing(pool, upstreams, engines)
         behind = Behind(
             engines,
+            probing.causes,
             lambda report: _changed(report, behind.causes(), audience),
             lambda one: _replica_changed(one, journal, audience),
         )
@@ -293,7 +299,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
         stack.push_async_callback(door.handover.close)
         await stack.enter_async_context(
             beside(
-                engines.look_after(),
+                probing.look_after(),
                 _follow(engines, behind, admission),
                 _greet(behind, journal, audience),
                 known.flush_now_and_then(),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from tidegate.adapters.engines.passing import PassingEngines
+from tidegate.adapters.engines.probing import Probing
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.breaker import BreakerPlan
@@ -162,8 +163,8 @@ class Whole(NamedTuple):
 class Gate:
     """Engines before some servers, the pool that they share, and requests through them."""
 
-    def __init__(self, pool: Pool, engines: PassingEngines, names: list[str]) -> None:
-        self.pool, self.engines, self.names = pool, engines, names
+    def __init__(self, pool: Pool, engines: PassingEngines, probing: Probing, names: list[str]) -> None:
+        self.pool, self.engines, self.probing, self.names = pool, engines, probing, names
 
     def pieces(self, group: str = "", **fields: object) -> AsyncIterator[Piece]:
         asked = {"method": "POST", "target": CHAT, "body": b'{"model":"m"}', "is_stream": True, **fields}
@@ -196,6 +197,7 @@ async def gate(
         upstreams = {behind.url: await stack.enter_async_context(Upstream(behind.url, key, plan)) for behind in servers}
         plans = PoolPlan(breaker=BreakerPlan(failures=3, pause_first_s=0.05), doubt_s=0.0)
         pool = Pool(plans, [Member(name=name) for name in upstreams])
-        made = Gate(pool, PassingEngines(pool, upstreams), list(upstreams))
+        engines = PassingEngines(pool, upstreams)
+        made = Gate(pool, engines, Probing(pool, upstreams, engines), list(upstreams))
         yield made
         assert made.outstanding == 0, "everything that began has ended"

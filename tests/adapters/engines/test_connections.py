@@ -74,7 +74,8 @@ async def test_words_that_only_inform_of_an_answer_are_left_out() -> None:
 
 
 async def test_no_other_protocol_is_spoken() -> None:
-    behind = Behind(saying(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nPRI * HTTP/2"))
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nPRI * HTTP/2"
+    behind = Behind(saying(switching))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
         with pytest.raises((UnreachableError, UpstreamBrokeError)):
             await asked(one)

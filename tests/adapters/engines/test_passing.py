@@ -337,7 +337,7 @@ async def test_who_finds_no_place_for_too_long_is_told_that_there_is_none() -> N
 async def test_servers_are_probed_and_those_that_come_back_are_asked_again() -> None:
     behind = Behind(saying(GOOD))
     async with listening(behind), gate(behind) as between:
-        looking = asyncio.create_task(between.engines.look_after())
+        looking = asyncio.create_task(between.probing.look_after())
         try:
             await until(lambda: between.state() is MemberState.UP, 0.01)
             assert between.engines.places("") == 64
@@ -345,7 +345,7 @@ async def test_servers_are_probed_and_those_that_come_back_are_asked_again() -> 
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
     async with gate(behind) as between:
-        looking = asyncio.create_task(between.engines.look_after())
+        looking = asyncio.create_task(between.probing.look_after())
         try:
             await until(lambda: between.state() is MemberState.BROKEN, 0.01)
             assert between.engines.places("") == 0
@@ -361,12 +361,12 @@ async def test_a_server_that_says_it_is_broken_when_probed_is() -> None:
     behind = Behind(saying(GOOD))
     behind.probe = saying(answer(b"{}", status="500 Oops"))
     async with listening(behind), gate(behind) as between:
-        looking = asyncio.create_task(between.engines.look_after())
+        looking = asyncio.create_task(between.probing.look_after())
         try:
             await until(lambda: between.state() is MemberState.BROKEN, 0.01)
             with pytest.raises(EngineUnavailableError, match="no server answers"):
                 await between.ask()
-            assert between.engines.causes == {between.names[0]: "status 500 at /v1/models"}
+            assert between.probing.causes == {between.names[0]: "status 500 at /v1/models"}
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
@@ -387,8 +387,8 @@ async def test_what_lists_no_models_is_no_server_of_models_unless_it_only_wants_
     behind = Behind(saying(GOOD))
     behind.probe = saying(answer(b"{}", status=status))
     async with listening(behind), gate(behind, key=key) as between:
-        looking = asyncio.create_task(between.engines.look_after())
-        await until(lambda: between.engines.causes == {between.names[0]: why}, 0.01)
+        looking = asyncio.create_task(between.probing.look_after())
+        await until(lambda: between.probing.causes == {between.names[0]: why}, 0.01)
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
 
@@ -416,7 +416,7 @@ async def test_who_waits_for_a_whole_answer_of_a_server_that_answers_no_probe_is
         await asyncio.wait_for(one.begun.wait(), 5)
         for _ in range(3):
             between.pool.probed(between.names[0], is_well=False, now=time.monotonic())
-        looking = asyncio.create_task(between.engines.look_after())
+        looking = asyncio.create_task(between.probing.look_after())
         whole = await asyncio.wait_for(asking, 5)
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)

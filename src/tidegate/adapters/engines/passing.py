@@ -19,9 +19,6 @@ from typing import Final, Self
 
 import msgspec
 
-from tidegate.adapters.engines import telemetry
-from tidegate.adapters.engines.kinds import MODELS_PATH, Kind
-from tidegate.adapters.engines.servers import TooMuchError, whole
 from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstream
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
@@ -29,22 +26,10 @@ from tidegate.core.generation.metering import EVENT_LIMIT_BYTES, WHOLE_LIMIT_BYT
 from tidegate.ports.engine import EngineUnavailableError
 from tidegate.ports.upstream import Ask, Head, Piece, Pieces, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 
-_PROBE_S: Final = 5.0
 _REST_S: Final = 0.1
-_LOOK_EVERY_S: Final = 0.5
 _BUSY: Final = 429
 _ELSEWHERE: Final = frozenset({_BUSY, 502, 503, 504})
 _SERVER_ERROR: Final = 500
-_NOT_FOUND: Final = 404
-_TURNED_DOWN: Final = frozenset({401, 403})
-_NOTHING_CAME: Final = 599
-_ASK_EVERY_S: Final = 5.0
-_TELLING: Final = (
-    (Kind.LLAMA_CPP, "/slots"),
-    (Kind.VLLM, "/metrics"),
-    (Kind.SGLANG, "/metrics"),
-    (Kind.LLAMA_CPP, "/metrics"),
-)
 _OK: Final = 200
 
 
@@ -116,7 +101,7 @@ class _Passed:
 
 
 class PassingEngines:
-    """Upstreams. `causes` are why a server failed its last probe, empty where it did not."""
+    """Upstreams, as the port has them."""
 
     def __init__(
         self, pool: Pool, upstreams: Mapping[str, Upstream], clock: Callable[[], float] = time.monotonic
@@ -125,9 +110,7 @@ class PassingEngines:
         self._pool = pool
         self._upstreams = upstreams
         self._clock = clock
-        self.causes: dict[str, str] = {}
         self._waiting: dict[str, set[Opened]] = {name: set() for name in upstreams}
-        self._asked: set[str] = set()
         self._freed = asyncio.Event()
 
     def places(self, model: str) -> int:
@@ -293,67 +276,13 @@ class PassingEngines:
             why = f"status_{status}"
             raise _NotTakenError(why, Outcome.LEFT if status == _BUSY else Outcome.FAILED)
 
-    # ------------------------------------------------------------ looking after them
-
-    async def look_after(self) -> None:
-        """Probe servers that are untried, silent or resting, and ask all how much they do, for ever."""
-        asked_at = -_ASK_EVERY_S
-        async with asyncio.TaskGroup() as works:
-            while True:
-                now = self._clock()
-                for name in self._pool.probe_due(now):
-                    works.create_task(self._probe(name))
-                if now - asked_at >= _ASK_EVERY_S:
-                    asked_at = now
-                    for name in self._upstreams.keys() - self._asked:
-                        works.create_task(self._ask_how_much(name))
-                self._let_go_of_the_dead()
-                await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _let_go_of_the_dead(self) -> None:
+    def let_go_of_the_dead(self) -> None:
         """Have those ask elsewhere who wait for a first word from a server that answers nobody."""
         for name, waiting in self._waiting.items():
             if self._pool.is_dead(name):
                 for opened in waiting:
                     opened.give_up()
                 waiting.clear()
-
-    async def _probe(self, name: str) -> None:
-        why = "silent"
-        try:
-            status, kind = await self._fetch(name, MODELS_PATH)
-            why = "" if _is_well(status, has_own_key=self._upstreams[name].has_own_key) else _why(status, kind)
-        finally:
-            self.causes[name] = why
-            self._pool.probed(name, is_well=not why, now=self._clock())
-
-    async def _ask_how_much(self, name: str) -> None:
-        """Ask one of the places that its kind tells it at; which kind it is shows in what it answers to."""
-        self._asked.add(name)
-        try:
-            for kind, path in _TELLING:
-                status, payload = await self._fetch(name, path)
-                told = telemetry.read(kind, path, payload) if status == _OK else None
-                if told is not None:
-                    self._pool.told(name, told, self._clock())
-                if told is not None or status == _NOTHING_CAME:
-                    return
-        finally:
-            self._asked.discard(name)
-
-    async def _fetch(self, name: str, path: str) -> tuple[int, bytes]:
-        """Status and body of a short answer; 599 and the kind of error where there was none."""
-        try:
-            async with asyncio.timeout(_PROBE_S):
-                opened = await self._upstreams[name].open("GET", path, (), b"", _PROBE_S)
-                try:
-                    return opened.status, await whole(opened, telemetry.MOST_BYTES)
-                finally:
-                    opened.close()
-        except UnreachableError as error:
-            return _NOTHING_CAME, error.kind.encode()
-        except (UpstreamBrokeError, TooMuchError, TimeoutError) as error:
-            return _NOTHING_CAME, type(error).__name__.encode()
 
 
 async def _rest(opened: Opened) -> bytes:
@@ -378,21 +307,6 @@ def _not_taken(error: BaseException) -> _NotTakenError | None:
             return _NotTakenError("silent", Outcome.LEFT)
         case _:
             return None
-
-
-def _is_well(status: int, *, has_own_key: bool) -> bool:
-    """Whether a server lists models, or would if it were asked by somebody whose key it knows."""
-    if status in _TURNED_DOWN:
-        return not has_own_key
-    return status < _SERVER_ERROR and status != _NOT_FOUND
-
-
-def _why(status: int, kind: bytes) -> str:
-    if status == _NOTHING_CAME:
-        return kind.decode("ascii", "replace")
-    if status in _TURNED_DOWN:
-        return "refuses the gate's key"
-    return f"status {status} at {MODELS_PATH}"
 
 
 def _nowhere(nowhere: Nowhere, why: str, attempts: int) -> EngineUnavailableError:

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tidegate.adapters.engines.connections import ONE_HOP, Connection, Opened, UnreachableError, named_by
+from tidegate.adapters.engines.connections import ONE_HOP, Connection, named_by
+from tidegate.adapters.engines.opened import Opened, UnreachableError
 from tidegate.ports.upstream import Headers
 
 _CONNECT_S: Final = 5.0
