@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.running import EMAIL, MODEL, Instance
+from tests.integration.speaking import Answer
 
 pytestmark = pytest.mark.integration
 
@@ -29,6 +30,10 @@ def sheet(instance: Instance, *options: str) -> dict[str, dict[str, int]]:
     return {window["window"]: window for window in json.loads(done.stdout)["windows"]}
 
 
+def _is_used_up(answer: Answer) -> bool:
+    return b'"insufficient_quota"' in answer.body
+
+
 def test_a_budget_given_to_a_running_service_holds_under_many_requests_at_once_and_over_a_restart(
     serve: Serve,
 ) -> None:
@@ -36,12 +41,11 @@ def test_a_budget_given_to_a_running_service_holds_under_many_requests_at_once_a
     service = serve("[engine]\nslots = 2\n[quotas]\nper_month = 1000000\n").ready()
     assert sheet(service, "--per-day", str(LIMIT))["day"]["limit"] == LIMIT
 
+    answers: list[Answer] = []
     with ThreadPoolExecutor(8) as pool:
-        answers = [
-            answer
-            for _ in range(6)
-            for answer in pool.map(lambda _: service.ask("/v1/chat/completions", ASK), range(8))
-        ]
+        # At least one of each eight is served.
+        while len(answers) < 8 * LIMIT / ANSWER_TOKENS and not any(map(_is_used_up, answers)):
+            answers += pool.map(lambda _: service.ask("/v1/chat/completions", ASK), range(8))
 
     served = [answer for answer in answers if answer.status == 200]
     usage = [json.loads(answer.body)["usage"]["total_tokens"] for answer in served]
