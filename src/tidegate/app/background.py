@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 _MOST_TASKS = 1000
+_LOG = logging.getLogger(__name__)
 
 
 class Background:
@@ -33,11 +35,22 @@ class Background:
 
 @contextlib.asynccontextmanager
 async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run what goes on for as long as the service does; cancelled at its end, and waited for."""
+    """Run what goes on for as long as the service does; cancelled at its end, and waited for.
+
+    What fails before that is a defect, and the log says where it was raised: the service goes on without it.
+    """
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(_tell)
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _LOG.error("what was to go on for ever has failed", exc_info=error)

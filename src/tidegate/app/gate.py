@@ -200,7 +200,6 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
         )
         secrets = load_or_create_secrets(datadir)
         fingerprint = fingerprinter(secrets.fingerprint_key)
-        slots = sum(member.places for member in _members(plan))
         plans = _shortly(plans_of(settings, secrets.fingerprint_key))
         store = await stack.enter_async_context(
             open_callers(datadir.callers_url, half_life_days=settings.standing.half_life_days)
@@ -211,7 +210,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
         for record in reversed(await store.recent(known.register.most // STRANGERS_PART)):
             if known.register.record(record.principal) is None:
                 known.register.know(record)
-        fit = _fit(settings, slots)
+        fit = _fit(settings, sum(member.places for member in _members(plan)))
 
         def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
             proven.served(principal, cost_tokens, in_flight)  # Who knows callers needs the door, made further down.
