@@ -52,4 +52,4 @@ def test_what_is_not_known_stays_as_it_is_and_no_scheme_is_guessed_without_an_ad
     assert in_words("TimeoutError") == "silent"
     assert in_words("TimeoutError", "http://a") == "silent"
     assert in_words("TimeoutError", "https://a") == "silent: http:// instead of https://?"
-    assert in_words("ServerDisconnectedError", "https://a") == "it closes connections"
+    assert in_words("BrokenOffError", "https://a") == "it closes connections"

@@ -11,7 +11,14 @@ from tests.http.proxying import BODY, CHAT, Gateway
 from tidegate.core.events import RouteKind
 from tidegate.core.generation.call import Usage
 from tidegate.core.reasons import Reason
-from tidegate.ports.upstream import Head, Piece, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
+from tidegate.ports.upstream import (
+    Head,
+    Piece,
+    UnknownModelError,
+    UpstreamBrokeError,
+    UpstreamBusyError,
+    UpstreamFailedError,
+)
 from tidegate.testing.clock import until
 from tidegate.testing.engine import Hold
 from tidegate.testing.upstream import PassedStep, passing
@@ -72,6 +79,7 @@ async def test_an_answer_without_a_body_is_complete() -> None:
     ("error", "status", "reason"),
     [
         (UpstreamFailedError("why", 3.0), 503, Reason.ENGINE_FAILED),
+        (UnknownModelError("gpt-9"), 404, Reason.MODEL_NOT_FOUND),
         (UpstreamBusyError("why", 3.0), 503, Reason.SERVER_IS_OVERLOADED),
         (ZeroDivisionError(), 500, Reason.INTERNAL_ERROR),
     ],
@@ -97,6 +105,35 @@ async def test_a_stream_that_breaks_ends_with_an_error_event() -> None:
     assert answered.is_complete
     assert gateway.finished().reason is Reason.ENGINE_FAILED
     gateway.assert_all_free()
+
+
+async def test_a_stream_of_anthropics_or_ollamas_ends_with_an_error_as_their_clients_know_it() -> None:
+    gateway = Gateway()
+    event = b'event: ping\ndata: {"type":"ping"}\n\n'
+    gateway.fake.script = [*passing(event)[:-1], UpstreamBrokeError("cut")]
+    answered = await gateway.ask(STREAM, "/v1/messages")
+    name, data = answered.sent[1].decode().splitlines()[:2]
+    error = json.loads(data.removeprefix("data: "))
+    assert (name, error["type"], error["error"]["type"]) == ("event: error", "error", "api_error")
+    assert error["error"]["message"]
+
+    line = b'{"message":{"content":"a"},"done":false}\n'
+    gateway.fake.script = [*passing(line, kind=b"application/x-ndjson")[:-1], UpstreamBrokeError("cut")]
+    answered = await gateway.ask(BODY, "/api/chat")
+    first, last = answered.body.splitlines(keepends=True)
+    assert first == line
+    assert last.endswith(b"\n")
+    assert json.loads(last).keys() == {"error"}
+    assert answered.is_complete
+    gateway.assert_all_free()
+
+
+async def test_a_wait_of_anthropics_that_comes_to_nothing_ends_with_an_error_as_their_clients_know_it() -> None:
+    said = b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}'
+    answered = await _after_a_wait(passing(said, status=400, kind=b"application/json"), "/v1/messages")
+    assert answered[1] == b"event: error\ndata: " + said + b"\n\n"
+    answered = await _after_a_wait(passing(b"<html>", status=502, kind=b"text/html"), "/v1/messages")
+    assert answered[1].startswith(b'event: error\ndata: {"type":"error","error":{"type":"')
 
 
 @pytest.mark.parametrize("kind", [b"application/json", b"application/x-ndjson", b"audio/mpeg"])
@@ -129,7 +166,7 @@ async def test_a_page_instead_of_an_answer_after_a_wait_is_told_as_an_error() ->
     assert len(answered) == 2
 
 
-async def _after_a_wait(script: list[PassedStep]) -> list[bytes]:
+async def _after_a_wait(script: list[PassedStep], path: str = CHAT) -> list[bytes]:
     gateway = Gateway(slots=1)
     hold = Hold()
     begun = passing(EVENTS[0], b"")
@@ -137,7 +174,7 @@ async def _after_a_wait(script: list[PassedStep]) -> list[bytes]:
     first = gateway.visit(STREAM, key="sk-first").start()
     await hold.reached.wait()
     gateway.fake.script = script
-    second = gateway.visit(STREAM, key="sk-second").start()
+    second = gateway.visit(STREAM, path, key="sk-second").start()
     await until(lambda: gateway.admission.scheduler.waiting == 1)
     async with asyncio.timeout(10):
         while not second.sent:

@@ -6,21 +6,22 @@ from typing import Final
 
 _WORDS: Final = {
     "": "no answer",
-    "ClientConnectorError": "nothing listens there",
-    "ClientConnectorDNSError": "no such host",
-    "ConnectionTimeoutError": "no connection",
+    "ConnectionRefusedError": "nothing listens there",
+    "gaierror": "no such host",
+    "ConnectTimeoutError": "no connection",
+    "OSError": "no connection",
     "TimeoutError": "silent",
-    "ClientConnectorCertificateError": "its certificate is not trusted",
-    "ClientConnectorSSLError": "it does not speak TLS",
-    "ServerDisconnectedError": "it closes connections",
-    "ClientOSError": "it closes connections",
-    "ClientResponseError": "it does not speak HTTP",
+    "SSLCertVerificationError": "its certificate is not trusted",
+    "SSLError": "it does not speak TLS",
+    "BrokenOffError": "it closes connections",
+    "ConnectionResetError": "it closes connections",
+    "NonsenseError": "it does not speak HTTP",
     "status 404 at /v1/models": "nothing at /v1/models: is it a server of models?",
 }
 
 # A server of plain HTTP waits for more when a TLS handshake comes, or calls it a bad request.
-_PERHAPS_PLAIN: Final = frozenset({"TimeoutError", "ClientConnectorSSLError"})
-_PERHAPS_TLS: Final = frozenset({"ServerDisconnectedError", "ClientOSError", "ClientResponseError"})
+_PERHAPS_PLAIN: Final = frozenset({"TimeoutError", "ConnectTimeoutError", "SSLError", "ConnectionResetError"})
+_PERHAPS_TLS: Final = frozenset({"BrokenOffError", "NonsenseError"})
 
 
 def in_words(kind: str, url: str = "") -> str:

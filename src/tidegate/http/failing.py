@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 
 from tidegate.http.refusals import Refusal
 from tidegate.ports.engine import CallRejectedError
+from tidegate.ports.upstream import UnknownModelError
 from tidegate.services.failures import failure_of
 
 
 def _named(error: Exception) -> str | None:
+    if isinstance(error, UnknownModelError):
+        return "model"
     return error.field if isinstance(error, CallRejectedError) else None
 
 

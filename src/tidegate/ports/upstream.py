@@ -10,7 +10,7 @@ import msgspec
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import MemberReport
 from tidegate.core.generation.call import Usage
-from tidegate.ports.engine import EngineBrokeError, EngineUnavailableError
+from tidegate.ports.engine import EngineBrokeError, EngineError, EngineUnavailableError
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, and values as they were written."""
@@ -75,6 +75,14 @@ class UpstreamBusyError(EngineUnavailableError):
     """Every server has as much to do as it can."""
 
 
+class UnknownModelError(EngineError):
+    """No server has a model of this name."""
+
+    def __init__(self, model: str) -> None:
+        """The name as it was asked for."""
+        super().__init__(model[:100])
+
+
 class UpstreamFailedError(EngineUnavailableError):
     """No server answered as servers do; `why` is for the operator."""
 
@@ -89,7 +97,7 @@ class Upstreams(Protocol):
     def generate(self, ask: Ask, place: Place) -> Pieces:
         """Pass a request on to one of them, and its answer back.
 
-        Raises UpstreamBusyError, UpstreamFailedError or, where none is known to
+        Raises UnknownModelError, UpstreamBusyError, UpstreamFailedError or, where none is known to
         answer, EngineUnavailableError before the first piece with a head,
         UpstreamBrokeError after it. `aclose` frees the server.
         """

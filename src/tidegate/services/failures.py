@@ -16,7 +16,7 @@ from tidegate.ports.engine import (
     EngineUnavailableError,
 )
 from tidegate.ports.storage import StorageUnavailableError
-from tidegate.ports.upstream import UpstreamBusyError, UpstreamFailedError
+from tidegate.ports.upstream import UnknownModelError, UpstreamBusyError, UpstreamFailedError
 from tidegate.services.admission import CutShortError
 from tidegate.services.lane import OverloadedError, TooManyInFlightError
 from tidegate.services.quotas import QuotaExhaustedError, QuotaHeldError
@@ -76,6 +76,8 @@ def failure_of(error: Exception) -> Failure | None:  # noqa: C901, PLR0911, PLR0
             )
         case CallRejectedError():
             return Failure(Reason.UNSUPPORTED_VALUE, f"The model cannot take this request: {error.message}")
+        case UnknownModelError():
+            return Failure(Reason.MODEL_NOT_FOUND, f"The model {str(error)!r} is not served here.")
         case UpstreamBusyError():
             return Failure(
                 Reason.SERVER_IS_OVERLOADED,

@@ -191,12 +191,13 @@ async def gate(
     *servers: Behind,
     plan: UpstreamPlan = QUICK,
     key: str | None = None,
+    models: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Gate]:
     """A gate before servers that listen; nothing runs on them when it ends."""
     async with contextlib.AsyncExitStack() as stack:
         upstreams = {behind.url: await stack.enter_async_context(Upstream(behind.url, key, plan)) for behind in servers}
         plans = PoolPlan(breaker=BreakerPlan(failures=3, pause_first_s=0.05), doubt_s=0.0)
-        pool = Pool(plans, [Member(name=name) for name in upstreams])
+        pool = Pool(plans, [Member(name=name, models=models) for name in upstreams])
         engines = PassingEngines(pool, upstreams)
         made = Gate(pool, engines, Probing(pool, upstreams, engines), list(upstreams))
         yield made

@@ -34,7 +34,7 @@ from tidegate.adapters.engines.upstream import UpstreamPlan
 from tidegate.core.capacity.pool import MemberState, Telemetry
 from tidegate.core.generation.call import Usage
 from tidegate.ports.engine import EngineUnavailableError
-from tidegate.ports.upstream import UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
+from tidegate.ports.upstream import UnknownModelError, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
 from tidegate.testing.clock import until
 
 GOOD = stream(WORD, WORD, DONE)
@@ -379,6 +379,7 @@ async def test_a_server_that_says_it_is_broken_when_probed_is() -> None:
         ("401 No", "own", "refuses the gate's key"),
         ("404 No", None, "status 404 at /v1/models"),
         ("405 No", None, ""),
+        ("200 OK", None, ""),
     ],
 )
 async def test_what_lists_no_models_is_no_server_of_models_unless_it_only_wants_a_callers_key(
@@ -391,6 +392,26 @@ async def test_what_lists_no_models_is_no_server_of_models_unless_it_only_wants_
         await until(lambda: between.probing.causes == {between.names[0]: why}, 0.01)
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_a_page_is_no_list_of_models() -> None:
+    behind = Behind(saying(GOOD))
+    behind.probe = saying(answer(b"<html>welcome</html>", kind="text/html"))
+    async with listening(behind), gate(behind) as between:
+        looking = asyncio.create_task(between.probing.look_after())
+        why = "something that is no list of models at /v1/models"
+        await until(lambda: between.probing.causes == {between.names[0]: why}, 0.01)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_a_model_that_no_server_has_is_said_to_be_unknown_and_nobody_is_asked() -> None:
+    behind = Behind(saying(GOOD))
+    async with listening(behind), gate(behind, models=frozenset({"here"})) as between:
+        with pytest.raises(UnknownModelError, match="elsewhere"):
+            await between.ask(model="elsewhere")
+        assert (await between.ask(model="here")).head.status == 200
+    assert len(behind.asked) == 1
 
 
 async def test_the_mark_at_a_streams_end_is_the_last_piece_whatever_comes_behind_it() -> None:

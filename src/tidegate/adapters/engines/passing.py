@@ -23,8 +23,17 @@ from tidegate.adapters.engines.upstream import Opened, UnreachableError, Upstrea
 from tidegate.core.admission.claims import Place
 from tidegate.core.capacity.pool import Member, MemberReport, Missing, Nowhere, Outcome, Pool
 from tidegate.core.generation.metering import EVENT_LIMIT_BYTES, WHOLE_LIMIT_BYTES, Meter, NotAStreamError
-from tidegate.ports.engine import EngineUnavailableError
-from tidegate.ports.upstream import Ask, Head, Piece, Pieces, UpstreamBrokeError, UpstreamBusyError, UpstreamFailedError
+from tidegate.ports.engine import EngineError, EngineUnavailableError
+from tidegate.ports.upstream import (
+    Ask,
+    Head,
+    Piece,
+    Pieces,
+    UnknownModelError,
+    UpstreamBrokeError,
+    UpstreamBusyError,
+    UpstreamFailedError,
+)
 
 _REST_S: Final = 0.1
 _BUSY: Final = 429
@@ -174,7 +183,7 @@ class PassingEngines:
         while True:
             member = await self._pick(ask, tried)
             if isinstance(member, Nowhere):
-                raise _nowhere(member, why, attempts)
+                raise _nowhere(ask, member, why, attempts)
             tried.append(member.name)
             attempts += 1
             began_at = self._clock()
@@ -309,7 +318,9 @@ def _not_taken(error: BaseException) -> _NotTakenError | None:
             return None
 
 
-def _nowhere(nowhere: Nowhere, why: str, attempts: int) -> EngineUnavailableError:
+def _nowhere(ask: Ask, nowhere: Nowhere, why: str, attempts: int) -> EngineError:
+    if nowhere.why is Missing.MODEL:
+        return UnknownModelError(ask.model)
     if nowhere.why is Missing.BUSY:
         return UpstreamBusyError("busy", nowhere.retry_after_s)
     if not attempts:

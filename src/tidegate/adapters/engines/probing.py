@@ -67,8 +67,9 @@ class Probing:
     async def _probe(self, name: str) -> None:
         why = "silent"
         try:
-            status, kind = await self._fetch(name, MODELS_PATH)
-            why = "" if _is_well(status, has_own_key=self._upstreams[name].has_own_key) else _why(status, kind)
+            status, payload = await self._fetch(name, MODELS_PATH)
+            is_well = _is_well(status, payload, has_own_key=self._upstreams[name].has_own_key)
+            why = "" if is_well else _why(status, payload)
         finally:
             self.causes[name] = why
             self._pool.probed(name, is_well=not why, now=self._clock())
@@ -102,16 +103,21 @@ class Probing:
             return _NOTHING_CAME, type(error).__name__.encode()
 
 
-def _is_well(status: int, *, has_own_key: bool) -> bool:
+def _is_well(status: int, payload: bytes, *, has_own_key: bool) -> bool:
     """Whether a server lists models, or would if it were asked by somebody whose key it knows."""
     if status in _TURNED_DOWN:
         return not has_own_key
+    if status == _OK:
+        return payload.lstrip()[:1] in {b"{", b"["}  # And no page, as something else at that address would show.
     return status < _SERVER_ERROR and status != _NOT_FOUND
 
 
-def _why(status: int, kind: bytes) -> str:
+def _why(status: int, payload: bytes) -> str:
+    """`payload` is the kind of error where nothing came."""
     if status == _NOTHING_CAME:
-        return kind.decode("ascii", "replace")
+        return payload.decode("ascii", "replace")
+    if status == _OK:
+        return f"something that is no list of models at {MODELS_PATH}"
     if status in _TURNED_DOWN:
         return "refuses the gate's key"
     return f"status {status} at {MODELS_PATH}"

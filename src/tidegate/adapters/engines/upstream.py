@@ -24,6 +24,7 @@ from tidegate.adapters.engines.opened import Opened, UnreachableError
 from tidegate.ports.upstream import Headers
 
 _CONNECT_S: Final = 5.0
+_NO_CONNECTION: Final = "ConnectTimeoutError"
 _IDLE_S: Final = 2.0
 """Shorter than the patience of any server in use (uvicorn's and llama.cpp's is 5 s): it must not close first."""
 
@@ -139,7 +140,8 @@ class Upstream:
                 )
         except (OSError, ValueError) as error:
             # A name that cannot be one is a ValueError; all else that goes wrong here is an OSError.
-            opened.fail(UnreachableError(type(error).__name__, was_sent=False))
+            kind = _NO_CONNECTION if isinstance(error, TimeoutError) else type(error).__name__
+            opened.fail(UnreachableError(kind, was_sent=False))
             return
         self._connections.add(connection)
         if opened.is_closed:

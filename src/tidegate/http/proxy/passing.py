@@ -25,6 +25,7 @@ from tidegate.http.failing import refusal_of, refusing
 from tidegate.http.gate.callers import CallerKeys, alone
 from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
+from tidegate.http.proxy.dialects import dialect_of
 from tidegate.http.proxy.sending import Heard, Sending, Watch
 from tidegate.http.refusals import Refusal
 from tidegate.ports.upstream import Ask, Head, Headers, Upstreams
@@ -149,7 +150,8 @@ class Proxy:
             self._hold(len(body))
         try:
             passing, passage = self._enter(exchange, whose, ask, asked)
-            sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
+            dialect = dialect_of(scope["path"])
+            sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head), dialect)
             try:
                 if not asked.is_stream:
                     self._unheard.add(passage, passing, asked.output_tokens)

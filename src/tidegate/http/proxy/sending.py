@@ -18,8 +18,9 @@ from starlette.types import Receive, Send
 
 from tidegate.core.reasons import Reason
 from tidegate.http.exchange import Caller, ClientLeftError, Exchange
+from tidegate.http.proxy.dialects import Dialect, error_piece
 from tidegate.http.refusals import Refusal
-from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, error_event, event
+from tidegate.http.streams import HEADERS, UNREAD_LIMIT_S, comment, event
 from tidegate.ports.upstream import Head, Piece, Pieces
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passing import Passing
@@ -30,6 +31,7 @@ ATTEMPTS: Final = b"x-tidegate-attempts"
 _OURS: Final = frozenset({b"date", b"server", b"x-request-id", ATTEMPTS, b"alt-svc", b"strict-transport-security"})
 _CROSS_ORIGIN: Final = b"access-control-"
 _EVENTS: Final = b"text/event-stream"
+_LINES: Final = (b"application/x-ndjson", b"application/jsonl")
 _OK: Final = 200
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -113,13 +115,16 @@ class Sending:
 
     _watch: Watch
 
-    def __init__(self, exchange: Exchange, send: Send, judged: Callable[[Head], None]) -> None:
+    def __init__(
+        self, exchange: Exchange, send: Send, judged: Callable[[Head], None], dialect: Dialect = Dialect.OPENAI
+    ) -> None:
         """Nothing was sent."""
+        self._dialect = dialect
         self._exchange = exchange
         self._send = send
         self._judged = judged
         self._is_begun = False
-        self._is_stream = False
+        self._is_stream = self._is_lines = self._is_at_end_of_line = False
         self._late: list[bytes] | None = None
         self._late_status = _OK
 
@@ -142,11 +147,11 @@ class Sending:
         if not self._is_begun:
             raise refusal
         self._exchange.reason = refusal.reason
-        if not self._is_stream:
+        if not (self._is_stream or (self._is_lines and self._is_at_end_of_line)):
             raise ClientLeftError  # Half of an answer in one piece: a closed connection says that.
         try:
             async with asyncio.timeout(UNREAD_LIMIT_S):  # Nobody watches any more.
-                await self._body(error_event(refusal), is_last=True)
+                await self._body(error_piece(self._dialect, refusal), is_last=True)
         except TimeoutError:
             raise ClientLeftError from None
 
@@ -159,13 +164,16 @@ class Sending:
                 self._late, self._late_status = [], head.status
             else:
                 self._is_stream = self._is_stream or is_events
+                self._is_lines = _is_lines(fields)
                 await self._begin(head.status, fields)
         if self._late is not None:
             # Its wait was told in a stream; so must be what the server says instead of an answer.
             self._late.append(piece.data)
             if piece.is_last:
-                await self._body(_as_event(b"".join(self._late), self._late_status), is_last=True)
+                data = _as_event(b"".join(self._late), self._late_status, self._dialect)
+                await self._body(data, is_last=True)
         elif piece.data or piece.is_last:
+            self._is_at_end_of_line = piece.data.endswith(b"\n")
             await self._body(piece.data, is_last=piece.is_last)
 
     async def _begin(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
@@ -182,14 +190,19 @@ class Sending:
                 late.cancel()
 
 
-def _as_event(data: bytes, status: int) -> bytes:
+def _is_lines(fields: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.lower().startswith(_LINES) for name, value in fields)
+
+
+def _as_event(data: bytes, status: int, dialect: Dialect) -> bytes:
     """An answer in one piece as one event of a stream; what is no JSON object is told as an error in our words."""
     try:
         _objects.decode(data)
     except (ValueError, RecursionError):
         sentence = f"The server of the model answered with status {status}."
-        return error_event(Refusal(Reason.ENGINE_FAILED, sentence, retry_after_s=2.0))
-    return event(b" ".join(data.splitlines()))
+        return error_piece(dialect, Refusal(Reason.ENGINE_FAILED, sentence, retry_after_s=2.0))
+    named = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
+    return named + event(b" ".join(data.splitlines()))
 
 
 def _read(head: Head) -> tuple[bool, list[tuple[bytes, bytes]]]:
