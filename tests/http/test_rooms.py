@@ -121,7 +121,7 @@ async def test_the_operator_sees_the_cause_and_how_full_it_is(service: Service) 
             }
         ],
         "replicas": [],
-        "model": None,
+        "sameness": [],
     }
     metrics = await _get(service.apps.operator, "/metrics")
     assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -85,8 +85,7 @@ def test_of_two_engines_the_one_that_gets_another_system_prompt_is_named_and_nob
         assert told(service, "model:changed") == []
         assert figure(service, "tidegate_model_distance_nats") < 0.01
         measured(f"looks at two engines elsewhere: {figure(service, same):.0f} beside {PEOPLE} people, none but Same")
-        served = sum(status == 200 for status in statuses)
-        assert served >= len(statuses) - 1
+        assert {200} <= set(statuses) <= {200, 429, 503}, "some may have to wait too long, for nobody it fails"
         requests = [one for one in service.events() if one["kind"] == "request" and one["route"] == "chat"]
         assert len(requests) == len(statuses), "a look is no caller's request"
 
