@@ -261,11 +261,15 @@ async def test_what_is_only_read_asks_no_place_and_is_bounded_by_itself() -> Non
     gateway = Gateway(slots=1)
     hold = Hold()
     gateway.fake.script = [hold, *passing(b"{}", kind=b"application/json")]
-    visits = [gateway.visit(b"", "/v1/models", method="GET").start() for _ in range(256)]
-    await until(lambda: gateway.fake.running == 256)
+    visits = [gateway.visit(b"", "/v1/models", method="GET").start() for _ in range(128)]
+    await until(lambda: gateway.fake.running == 128)
     assert gateway.admission.scheduler.running == 0
     refused = await gateway.ask(b"", "/v1/models", method="GET")
     assert (refused.status, refused.error["code"]) == (503, "server_is_overloaded")
+    elsewhere = gateway.visit(b"", "/v1/models", method="GET")
+    elsewhere._scope["client"] = ("198.51.100.7", 40000)
+    visits.append(elsewhere.start())
+    await until(lambda: gateway.fake.running == 129)
     hold.let.set()
     for visit in visits:
         assert (await visit.finish()).body == b"{}"

@@ -27,6 +27,7 @@ from tidegate.http.proxy import asking
 from tidegate.http.proxy.addresses import Addresses
 from tidegate.http.proxy.dialects import dialect_of
 from tidegate.http.proxy.sending import Heard, Sending, Watch
+from tidegate.http.proxy.sharing import Shared
 from tidegate.http.refusals import Refusal
 from tidegate.ports.upstream import Ask, Head, Headers, Upstreams
 from tidegate.services.admission import Admission
@@ -95,9 +96,8 @@ class Proxy:
         self._max_body_bytes = max_body_bytes
         self._unheard = Unheard(guess, admission.clock)
         self._passes_keys = passes_keys
-        self._strangers_body_bytes = strangers_body_bytes
-        self._held_bytes = 0
-        self._reading = 0
+        self._bodies = Shared(strangers_body_bytes)
+        self._reading = Shared(MOST_READ_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises a Refusal."""
@@ -146,8 +146,9 @@ class Proxy:
         )
         whose = self._whose(exchange, principal)
         is_stranger = whose.standing in STRANGERS
-        if is_stranger:
-            self._hold(len(body))
+        if is_stranger and not self._bodies.take(whose.cohort, len(body)):
+            sentence = "Too much is waiting to be read already. Please try again in a few seconds."
+            raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
         try:
             passing, passage = self._enter(exchange, whose, ask, asked)
             dialect = dialect_of(scope["path"])
@@ -167,14 +168,7 @@ class Proxy:
                 await passing.close()
         finally:
             if is_stranger:
-                self._held_bytes -= len(body)
-
-    def _hold(self, size_bytes: int) -> None:
-        """Keep a stranger's body while it waits: of theirs all together are bounded."""
-        if self._held_bytes + size_bytes > self._strangers_body_bytes:
-            sentence = "Too much is waiting to be read already. Please try again in a few seconds."
-            raise Refusal(Reason.SERVER_IS_OVERLOADED, sentence, retry_after_s=5.0)
-        self._held_bytes += size_bytes
+                self._bodies.give_back(whose.cohort, len(body))
 
     def _enter(self, exchange: Exchange, whose: Whose, ask: Ask, asked: asking.Asked) -> tuple[Passing, Passage]:
         """Take a place in line. Raises a Refusal."""
@@ -240,13 +234,13 @@ class Proxy:
 
     async def _read(self, scope: Scope, caller: Caller, send: Send, ask: Ask) -> None:
         """Pass something on that asks nothing of the engine, a bounded number at a time."""
-        if self._reading >= MOST_READ_AT_ONCE:
+        exchange: Exchange = scope["state"]["exchange"]
+        principal = self._keys.principal(ask.headers)
+        cohort = self._whose(exchange, principal).cohort
+        if not self._reading.take(cohort, 1):
             raise Refusal(
                 Reason.SERVER_IS_OVERLOADED, "Too many are reading at this moment. Please try again.", retry_after_s=1.0
             )
-        exchange: Exchange = scope["state"]["exchange"]
-        principal = self._keys.principal(ask.headers)
-        self._reading += 1
         sending = Sending(exchange, send, lambda head: self._judge(scope, principal, head))
         try:
             with refusing(), Watch(caller, self._lifecycle) as watch:
@@ -254,7 +248,7 @@ class Proxy:
         except Refusal as refusal:
             await sending.end(refusal)
         finally:
-            self._reading -= 1
+            self._reading.give_back(cohort, 1)
 
 
 def _caller(scope: Scope, receive: Receive) -> Caller:
