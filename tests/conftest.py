@@ -47,8 +47,8 @@ def _no_greenlet_that_coverage_does_not_follow() -> Generator[None]:
     if not running or "greenlet" in running.get_option("run:concurrency"):
         yield
         return
-    switches: list[str] = []
-    greenlet.settrace(lambda event, _: switches.append(event))
+    switches: set[str] = set()
+    greenlet.settrace(lambda event, _: switches.add(event))
     yield
     greenlet.settrace(None)
     assert not switches, "code of a lane for `thread` ran in greenlets: see tools/lanes.py"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,8 @@ account_address_burst = 100000
 END_OF_TURN = {"2": -100, "0": -100}
 """A logit bias that keeps the model talking until `max_tokens`."""
 
+_chance = random.SystemRandom()
+
 
 def until(is_so: Callable[[], object], within_s: float, what: str) -> float:
     """Wait for it, and answer the seconds that it took; fails when it does not come."""
@@ -61,9 +64,14 @@ def until(is_so: Callable[[], object], within_s: float, what: str) -> float:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is still free when its service listens: none of those that the kernel gives to whoever connects."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    own = range(10_000, first_given if first_given > 20_000 else 60_000)
+    while True:
+        port = _chance.choice(own)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(models: Path, **more: str) -> dict[str, str]:
