@@ -24,10 +24,10 @@ from typing import Any
 from service import report
 from sqlalchemy import insert
 
-from tidegate.adapters.sql import SqlStore, open_store
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.places import text_of, title_of
 from tidegate.adapters.sql.sealing import SealingKey
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.adapters.sql.tables import conversations, messages
 from tidegate.adapters.sql.vault import UserKeyVault
 from tidegate.core.accounts import Role, User

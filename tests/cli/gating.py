@@ -13,7 +13,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from tidegate.adapters.disk import DataDir, load_or_create_secrets
-from tidegate.adapters.sql import open_callers
+from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.log import JsonLog
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import bind_path, server

@@ -11,9 +11,9 @@ import pytest
 
 from tests.cli.verbs import Verb, sentence
 from tidegate.adapters.disk import DataDir
-from tidegate.adapters.sql import open_callers
-from tidegate.app import GateListeners, GateRun
-from tidegate.app.serve import ServeAudience
+from tidegate.adapters.sql.callers import open_callers
+from tidegate.app.audience import ServeAudience
+from tidegate.app.gate import GateListeners, GateRun
 from tidegate.config.engines import root_of
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.record import Record, StandingPlan
@@ -33,7 +33,7 @@ def gates(monkeypatch: pytest.MonkeyPatch) -> list[GateRun]:
         listeners.public.close()
         listeners.operator.close()
 
-    monkeypatch.setattr("tidegate.app.run_gate", run_gate)
+    monkeypatch.setattr("tidegate.app.gate.run_gate", run_gate)
     return plans
 
 

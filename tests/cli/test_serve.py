@@ -12,8 +12,8 @@ import pytest
 from tests.certificates import DAY, NOW, make
 from tests.cli.verbs import Verb, sentence
 from tidegate.adapters.disk import DataDir, SecretsError
-from tidegate.app import Listeners, ServePlan
-from tidegate.app.serve import Audience
+from tidegate.app.audience import Audience
+from tidegate.app.serve import Listeners, ServePlan
 from tidegate.core.models.catalogue import CATALOGUE
 from tidegate.ports.conversations import UnreadableContentError
 from tidegate.ports.engine import ModelCard
@@ -31,8 +31,8 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServePlan]:
         plans.append(plan)
         audience.ready(0.1, "/setup/c0de")
 
-    monkeypatch.setattr("tidegate.app.run", run)
-    monkeypatch.setattr("tidegate.app.Listeners.urls", lambda *_, **__: ("http://a", "http://b", "http://c"))
+    monkeypatch.setattr("tidegate.app.serve.run", run)
+    monkeypatch.setattr("tidegate.app.serve.Listeners.urls", lambda *_, **__: ("http://a", "http://b", "http://c"))
     monkeypatch.setenv("TIDEGATE_MODELS", str(tmp_path / "models"))
     (tmp_path / "own.gguf").write_bytes(b"GGUF" + b"weights")
     return plans
@@ -105,7 +105,7 @@ def test_a_service_that_cannot_open_what_is_kept_ends_with_itssentence(
             listener.close()
         raise error
 
-    monkeypatch.setattr("tidegate.app.run", run)
+    monkeypatch.setattr("tidegate.app.serve.run", run)
     assert sentence(verb("serve", *_ANY_PORTS, "--model", str(tmp_path / "own.gguf")), code).strip() == str(error)
     assert served == []
 

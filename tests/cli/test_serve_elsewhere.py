@@ -11,7 +11,8 @@ from tests.adapters.engines.serving import ScriptedServer, in_a_thread
 from tests.cli.test_serve import _ANY_PORTS, served
 from tests.cli.verbs import Verb, sentence
 from tidegate.adapters.engines.kinds import Kind
-from tidegate.app import Offer, ServePlan
+from tidegate.app.discovery import Offer
+from tidegate.app.serve import ServePlan
 
 __all__ = ["served"]
 
@@ -79,7 +80,7 @@ def test_an_engine_on_this_machine_is_offered_at_the_first_start_and_never_used_
     async def discover(_besides: frozenset[int]) -> tuple[Offer, ...]:
         return (Offer(name="Ollama", url="http://127.0.0.1:11434", models=("qwen3:8b", "llama3:latest")),)
 
-    monkeypatch.setattr("tidegate.app.discover", discover)
+    monkeypatch.setattr("tidegate.app.discovery.discover", discover)
     arguments = ("serve", *_ANY_PORTS, "--model", str(tmp_path / "own.gguf"))
     said = verb(*arguments)
     assert said.code == 0, said.err

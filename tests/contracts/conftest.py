@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.storage import KEK, emptied, postgres_server
-from tidegate.adapters.sql import open_store
+from tidegate.adapters.sql.store import open_store
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.conversations import ConversationStore
 from tidegate.ports.quotas import QuotaStore

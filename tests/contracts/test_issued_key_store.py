@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.adapters.sql import CallerStore, open_callers
+from tidegate.adapters.sql.callers import CallerStore, open_callers
 from tidegate.core.callers import IssuedKey
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.record import Record

@@ -14,7 +14,7 @@ import pytest
 
 from tests.contracts.conftest import KINDS, opened
 from tests.storage import a_user
-from tidegate.adapters.sql import CallerStore, open_callers
+from tidegate.adapters.sql.callers import CallerStore, open_callers
 from tidegate.core.accounts import Role, User
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.history import DAY_S, MOST_DAYS, MOST_TOKENS, History

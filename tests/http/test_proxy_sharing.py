@@ -14,7 +14,8 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size
 def test_all_together_hold_no_more_than_there_is_and_one_who_had_some_no_more_than_is_left(
     asked: list[tuple[str, int]], most: int
 ) -> None:
-    shared, held = Shared(most), []
+    shared = Shared(most)
+    held: list[tuple[str, int]] = []
     for whose, amount in asked:
         own = sum(size for name, size in held if name == whose)
         total = sum(size for _, size in held)

@@ -19,7 +19,7 @@ from tests.http.wrapped import CHAT, Application, asking, body, judging, start, 
 from tidegate import TidegateMiddleware
 from tidegate.adapters.disk import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
-from tidegate.adapters.sql import open_callers
+from tidegate.adapters.sql.callers import open_callers
 from tidegate.core.callers import principal_of
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.record import Record

@@ -23,6 +23,7 @@ from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.app.audience import ServeAudience
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, guess, open_admission, open_door
@@ -33,7 +34,6 @@ from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.reputation import caller_reputation
 from tidegate.app.running import open_log, serve_until_told
-from tidegate.app.serve import ServeAudience
 from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.config import Settings
 from tidegate.config.engine_settings import EngineSettings

@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -23,6 +22,7 @@ from tidegate.adapters.models import Manifest
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.metrics import Metrics
+from tidegate.app.audience import Audience, ServeAudience
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.engines import Elsewhere, Line, open_elsewhere
@@ -34,14 +34,13 @@ from tidegate.app.wiring import Wired, wire
 from tidegate.config import Settings
 from tidegate.core.capacity.health import EngineState, HealthPlan
 from tidegate.core.events import EngineChanged, Level, ServiceChanged, Tag
-from tidegate.core.identifiers import Replica
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import EngineReport, ModelCard
 from tidegate.ports.journal import Journal
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
-from tidegate.services.policy import Change, Policy, PolicyError
+from tidegate.services.policy import Policy, PolicyError
 from tidegate.services.setup import Setup
 
 _ENGINE_VARIABLES = (
@@ -113,35 +112,6 @@ class Listeners(msgspec.Struct, frozen=True):
             url_of(host, self.status, is_tls=is_tls),
             url_of("127.0.0.1", self.operator),
         )
-
-
-class Audience(Protocol):
-    """Whoever watches the service start and stop."""
-
-    def ready(self, start_s: float, setup_path: str | None) -> None:
-        """The first token came, `start_s` after the process began.
-
-        While there is no operator, whoever opens `setup_path` on the public port may become one, once.
-        """
-
-    def trouble(self, restarts: int, last_words: list[str]) -> None:
-        """The engine failed and will be started again; `last_words` if it failed while loading."""
-
-    def reloaded(self, change: Change | None, mistake: str | None) -> None:
-        """The policy was read again on a signal: what changed, or why nothing did."""
-
-    def draining(self, running: int, limit_s: float) -> None:
-        """The service stops; `running` answers may still go on for `limit_s`."""
-
-    def stopped(self, cut: int) -> None:
-        """Nothing is served any more; `cut` answers were ended before they were complete."""
-
-
-class ServeAudience(Audience, Protocol):
-    """Hears of single engines, too."""
-
-    def lost(self, replica: Replica, why: str) -> None:
-        """One of the engines that run elsewhere does not answer any more; it is tried again."""
 
 
 async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) -> None:

@@ -229,7 +229,7 @@ def _perform(
 
 async def _perform_here(known: Known, datadir: DataDir, act_on: Callable[[DataDir], CallerAct]) -> object:
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import open_caller_desk
+    from tidegate.app.operate import open_caller_desk
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.services.callers import UnknownCallerError
 

@@ -79,7 +79,7 @@ def carry_out(
 
 async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> object:
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import open_desk
+    from tidegate.app.operate import open_desk
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.ports.accounts import EmailTakenError
     from tidegate.services.accounts import NotFoundError

@@ -86,7 +86,8 @@ def gate(
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
-    from tidegate.app import GateListeners, GateRun, callers_left, run_gate
+    from tidegate.app.gate import GateListeners, GateRun, run_gate
+    from tidegate.app.operate import callers_left
     from tidegate.cli.gate_greeting import GateGreeting
 
     with refusing(given), held(datadir):

@@ -14,7 +14,7 @@ from tidegate.cli.telling import say_draining, say_reloaded, say_stopped
 from tidegate.config.engines import root_of, shows_own_keys
 
 if TYPE_CHECKING:
-    from tidegate.app import GateListeners
+    from tidegate.app.gate import GateListeners
     from tidegate.config import Settings
     from tidegate.services.policy import Change
 

@@ -17,7 +17,9 @@ from tidegate.config.exposure import is_loopback
 
 if TYPE_CHECKING:
     from tidegate.adapters.models import Manifest
-    from tidegate.app import Lineup, Listeners, Offer
+    from tidegate.app.discovery import Offer
+    from tidegate.app.serve import Listeners
+    from tidegate.app.survey import Lineup
     from tidegate.config import Settings
     from tidegate.services.policy import Change
 

@@ -73,7 +73,9 @@ def serve(
     # Imported here: other verbs should not wait for the server's libraries.
     import uvloop
 
-    from tidegate.app import Lineup, Listeners, ServePlan, card_of, discover, run, survey
+    from tidegate.app.discovery import discover
+    from tidegate.app.serve import Listeners, ServePlan, card_of, run
+    from tidegate.app.survey import Lineup, survey
     from tidegate.http.web.assets import NotBuiltError, load
 
     is_first = datadir.is_empty()

@@ -17,7 +17,7 @@ from tidegate.config import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
-    from tidegate.app import Certificate
+    from tidegate.app.certificate import Certificate
 
 HostOption = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 PortOption = Annotated[int | None, typer.Option("--port", metavar="P", help="Public port (default 8080).")]
@@ -91,7 +91,8 @@ def refusing(given: Given) -> Iterator[None]:
     # Imported here: other verbs should not wait for the server's libraries.
     from tidegate.adapters.disk.datadir import DataDirError
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app import CertificateError, PortTakenError
+    from tidegate.app.certificate import CertificateError
+    from tidegate.app.listening import PortTakenError
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
 
     try:
@@ -131,7 +132,7 @@ def _is_served(datadir: DataDir) -> bool:
 
 def certificate_of(settings: Settings) -> Certificate | None:
     """Read the certificate that is to be spoken HTTPS with, if one is; says what browsers will not like about it."""
-    from tidegate.app import Certificate
+    from tidegate.app.certificate import Certificate
 
     given = settings.server
     if given.tls_cert is None or given.tls_key is None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.storage import KEK, a_conversation, a_message, a_user
-from tidegate.adapters.sql import open_store
+from tidegate.adapters.sql.store import open_store
 
 
 async def main(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage import KEK, postgres_server
-from tidegate.adapters.sql import SqlStore, open_store
+from tidegate.adapters.sql.store import SqlStore, open_store
 
 __all__ = ["postgres_server"]
 

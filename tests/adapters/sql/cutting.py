@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.adapters.sql.apsw_driver import on_vfs
 from tests.adapters.sql.power_loss import Disk, PowerLossVFS
 from tests.storage import KEK, a_conversation, a_message, a_user
-from tidegate.adapters.sql import SqlStore, open_store
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
 from tidegate.ports.conversations import UnreadableContentError
 from tidegate.ports.storage import StorageUnavailableError

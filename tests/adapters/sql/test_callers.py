@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from tidegate.adapters.sql import CallerStore, DatabaseTooNewError, open_callers
+from tidegate.adapters.sql.callers import CallerStore, open_callers
 from tidegate.adapters.sql.database import open_database
-from tidegate.adapters.sql.schema import CALLERS, migrate
+from tidegate.adapters.sql.schema import CALLERS, DatabaseTooNewError, migrate
 from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.history import DAY_S, History

@@ -13,8 +13,8 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from tests.storage import KEK, a_conversation, a_message, a_user, emptied
-from tidegate.adapters.sql import SqlStore, open_store
 from tidegate.adapters.sql.database import Keeping, open_database
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.adapters.sql.tables import messages
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.storage import KEK
-from tidegate.adapters.sql import open_store
+from tidegate.adapters.sql.store import open_store
 from tidegate.core.identifiers import ConversationId, UserId
 
 PROGRAM = Path(__file__).with_name("acknowledging.py")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage import KEK, a_conversation, a_message, a_user
-from tidegate.adapters.sql import SqlStore, open_store
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.core.conversations import Conversation, Message
 from tidegate.core.identifiers import UserId
 from tidegate.ports.conversations import UnreadableContentError

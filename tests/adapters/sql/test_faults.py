@@ -14,8 +14,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from tests.storage import KEK, a_conversation, a_user, emptied
-from tidegate.adapters.sql import SqlStore, database, open_store
+from tidegate.adapters.sql import database
 from tidegate.adapters.sql.faults import told_in_a_sentence
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.core.identifiers import UserId
 from tidegate.ports.storage import StorageSettingError, StorageUnavailableError
 from tidegate.testing.postgres import PostgresUnavailableError, running_postgres

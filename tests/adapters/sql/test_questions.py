@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.storage import a_conversation, a_message, a_user
-from tidegate.adapters.sql import SqlStore, searching
+from tidegate.adapters.sql import searching
+from tidegate.adapters.sql.store import SqlStore
 from tidegate.core.identifiers import UserId
 
 

@@ -16,9 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from tests.storage import KEK, emptied
-from tidegate.adapters.sql import DatabaseTooNewError, open_store
 from tidegate.adapters.sql.database import Database, open_database
-from tidegate.adapters.sql.schema import CALLERS, RECORDS, USER_KEYS, Schema, migrate
+from tidegate.adapters.sql.schema import CALLERS, RECORDS, USER_KEYS, DatabaseTooNewError, Schema, migrate
+from tidegate.adapters.sql.store import open_store
 
 SCHEMAS = pytest.mark.parametrize("schema", [RECORDS, USER_KEYS, CALLERS], ids=lambda schema: schema.name)
 
@@ -129,7 +129,7 @@ def test_alembic_is_loaded_only_when_there_is_a_step_to_make(tmp_path: Path) -> 
     """It costs 14 MB that a running service has no use for."""
     program = f"""
 import asyncio, sys
-from tidegate.adapters.sql import open_store
+from tidegate.adapters.sql.store import open_store
 async def main():
     async with open_store("sqlite:///{tmp_path}/a.db", "sqlite:///{tmp_path}/b.db", bytes(32)):
         sys.stdout.write(str("alembic" in sys.modules))

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.storage import KEK, a_conversation, a_message, a_user, emptied
-from tidegate.adapters.sql import SqlStore, open_store
 from tidegate.adapters.sql.database import Database, open_database
+from tidegate.adapters.sql.store import SqlStore, open_store
 from tidegate.adapters.sql.tables import conversations, messages, users
 from tidegate.core.conversations import Conversation
 from tidegate.core.identifiers import UserId

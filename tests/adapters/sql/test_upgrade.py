@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from tests.storage import KEK, a_conversation, a_message, a_user, emptied
-from tidegate.adapters.sql import open_store
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.places import text_of, title_of
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
+from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.sql.tables import conversations, users
 from tidegate.adapters.sql.vault import UserKeyVault
 

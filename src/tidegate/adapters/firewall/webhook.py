@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
-import aiohttp
 import msgspec
 
 from tidegate.core.firewall.elements import Element
@@ -72,6 +71,8 @@ class WebhookFirewall:
             raise FirewallUnavailableError(msg)
 
     async def _post(self, body: bytes) -> int:
+        import aiohttp  # noqa: PLC0415 - 10 MB that only those shall carry who have a webhook
+
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         signed = {"content-type": "application/json", **headers(self._secret, body, self._clock())}
         try:
