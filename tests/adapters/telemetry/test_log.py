@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -9,6 +10,7 @@ import logging
 import os
 import resource
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -273,3 +275,44 @@ def test_a_person_at_a_terminal_is_spared_the_lines(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stderr", stream)
 
     assert console_echo() is (None if is_terminal else stream)
+
+
+async def test_a_thread_writes_its_line_itself_and_takes_none_of_those_that_a_loop_gathers(
+    log: JsonLog, path: Path
+) -> None:
+    """Two that gather in one list could each lose a line to the other."""
+    log.record(EVENTS[0])
+    thread = threading.Thread(target=log.record, args=(EVENTS[5],))
+    thread.start()
+    thread.join()
+    (written,) = lines(path)
+    assert "site" in written, "the thread's, at once, and nothing with it"
+    await asyncio.sleep(0)
+    assert len(lines(path)) == 2
+
+
+def test_lines_of_a_loop_that_ended_in_that_moment_do_not_keep_the_next_loop_from_writing(
+    log: JsonLog, path: Path
+) -> None:
+    async def record(event: AnyEvent) -> None:
+        log.record(event)
+
+    ended = asyncio.new_event_loop()
+    ended.call_soon(ended.stop)
+    ended.call_soon(log.record, EVENTS[0])
+    ended.run_forever()
+    ended.close()
+    assert not path.read_text()
+
+    asyncio.run(record(EVENTS[1]))
+
+    assert len(lines(path)) == 2
+
+
+def test_an_empty_file_is_not_set_aside_for_lines_that_are_longer_than_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    log = JsonLog(path, max_bytes=100, kept_files=3)
+    log.record(EVENTS[1])
+    log.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["events.jsonl"]
+    assert len(path.read_text()) > 100

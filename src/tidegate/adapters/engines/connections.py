@@ -22,6 +22,8 @@ from tidegate.adapters.engines.opened import Alarm, Opened
 HEAD_LIMIT_BYTES: Final = 65536
 FIELD_LIMIT: Final = 256
 _INFORMING: Final = range(100, 200)
+_ANSWERING: Final = range(200, 600)
+_CODINGS: Final = frozenset({b"chunked", b"identity"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 ONE_HOP: Final = frozenset(
     {
@@ -56,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._opened: Opened | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._unseen_bytes = 0
         self._is_in_head = True
         self._is_open_ended = False
         self._is_kept = False
@@ -66,17 +68,19 @@ class Connection(asyncio.Protocol):
         self._opened = opened
         opened.asked_on(self)
         self.has_spoken = self._is_open_ended = self._is_kept = False
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_head, self._unseen_bytes = True, 0
         self.transport.write(request)
 
     def let_go(self, *, is_complete: bool) -> None:
         """Nobody reads its answer any more."""
         self._opened = None
-        if is_complete and self._is_kept and not self.transport.is_closing():
+        transport = self.transport
+        # What was answered before it was sent to its end may never be read to its end.
+        if is_complete and self._is_kept and not (transport.is_closing() or transport.get_write_buffer_size()):
             self.is_used_again = True
             self._kept(self)
         else:
-            self.transport.abort()
+            transport.abort()
 
     # ------------------------------------------------------------ what asyncio says
 
@@ -91,14 +95,13 @@ class Connection(asyncio.Protocol):
             self.transport.abort()  # Nobody asked.
             return
         self.has_spoken = True
+        self._unseen_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._break(opened)
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_LIMIT_BYTES:
-                self._break(opened)
+        if self._unseen_bytes > HEAD_LIMIT_BYTES:
+            self._break(opened)  # A head without an end, or as much of what frames a body: nobody would hear of it.
         opened.wake()
 
     def _break(self, opened: Opened) -> None:
@@ -139,6 +142,8 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if opened is None or status in _INFORMING:
             return
+        if status not in _ANSWERING:
+            raise NonsenseError
         self._is_in_head = False
         kept = [field for field in self._fields if field[0] not in ONE_HOP]
         told = dict(self._fields)
@@ -146,8 +151,10 @@ class Connection(asyncio.Protocol):
         if connection not in _USUAL:
             named = named_by(connection)
             kept = [field for field in kept if field[0] not in named]
-        is_chunked = told.get(b"transfer-encoding", b"").lower().endswith(b"chunked")
-        is_bounded = is_chunked or b"content-length" in told or status in _WITHOUT_BODY or opened.is_bodiless
+        coding = told.get(b"transfer-encoding", b"identity").strip().lower()
+        if coding not in _CODINGS or (len(told) < len(self._fields) and self._is_coded_twice()):
+            raise NonsenseError  # Nobody asked for another, and whoever reads on would not know of it.
+        is_bounded = coding == b"chunked" or b"content-length" in told or status in _WITHOUT_BODY or opened.is_bodiless
         self._is_open_ended = not is_bounded
         opened.headers = tuple(kept)
         opened.media_type = told.get(b"content-type", b"").decode("latin-1")
@@ -156,8 +163,14 @@ class Connection(asyncio.Protocol):
         if opened.is_bodiless:
             opened.is_over = True  # And the connection is closed: the parser waits for what will not come.
 
+    def _is_coded_twice(self) -> bool:
+        return sum(name == b"transfer-encoding" for name, _ in self._fields) > 1
+
     def on_body(self, data: bytes) -> None:
         """Hand a piece on."""
+        if self._is_in_head:
+            raise NonsenseError  # What only informs has none.
+        self._unseen_bytes = 0
         if self._opened is not None and not self._opened.is_over:
             self._opened.add(data)
 

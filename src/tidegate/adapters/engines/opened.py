@@ -114,21 +114,24 @@ class Opened:
 
     async def head(self, within_s: float) -> None:
         """Wait until status and headers are there. Raises UnreachableError, or TimeoutError when it was given up."""
+        late_at = self._loop.time() + within_s
         while not self.status:
             if self._error is not None:
                 raise self._unreachable(self._error)
-            if not await self._hears(within_s):
+            if not await self._hears(late_at):
                 raise UnreachableError(TimeoutError.__name__, was_sent=self.connection is not None)
 
     async def read(self, within_s: float | None = None) -> bytes:
         """The next bytes, b"" at the end. Raises UpstreamBrokeError; `within_s` is for what may take longer."""
         pieces = self._pieces
+        # What comes meanwhile and is no piece, as a head or the end of a chunk bit by bit, gains no time.
+        late_at = 0.0 if pieces else self._loop.time() + (self.silence_s if within_s is None else within_s)
         while not pieces:
             if self._error is not None:
                 raise self._broken(self._error)
             if self.is_over:
                 return b""
-            if not await self._hears(self.silence_s if within_s is None else within_s):
+            if not await self._hears(late_at):
                 raise UpstreamBrokeError(TimeoutError.__name__)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -184,11 +187,11 @@ class Opened:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _hears(self, within_s: float) -> bool:
+    async def _hears(self, late_at: float) -> bool:
         """Wait for whatever comes next; whether it came in time."""
         if self._alarm is None:
             self._alarm = Alarm()
-        self._alarm.set(self._loop.time() + within_s, self._expire)
+        self._alarm.set(late_at, self._expire)
         self._is_late = False
         self._waiter = self._loop.create_future()
         try:

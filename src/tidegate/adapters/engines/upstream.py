@@ -82,6 +82,7 @@ class Upstream:
         """Close all connections."""
         if self._reaping is not None:
             self._reaping.cancel()
+            self._reaping = None
         for connection in self._connections:
             connection.transport.abort()
         if self._connections:

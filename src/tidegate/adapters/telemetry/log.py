@@ -37,7 +37,7 @@ class _BoundedFile(_Quiet, logging.handlers.RotatingFileHandler):
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the library's name
         """Whether the line is one too many. Counted here: the library asks the disk twice for each line."""
-        return 0 < self.maxBytes < self._size_bytes + len(record.msg) + 1
+        return self._size_bytes > 0 and 0 < self.maxBytes < self._size_bytes + len(record.msg) + 1
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, in a new file where it is one too many."""
@@ -89,26 +89,33 @@ class JsonLog:
             self._handlers.append(_Echo(echo))
         self._lines: list[str] = []
         self._chars = 0
+        self._written_by: asyncio.AbstractEventLoop | None = None
 
     def record(self, event: AnyEvent) -> None:
         """Write one line, at once or in a moment."""
         line = self._encoder.encode(event).decode()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._put(line)  # A thread, which must not touch what a loop gathers; or the program begins or ends.
+            return
         self._lines.append(line)
         self._chars += len(line)
         if self._chars >= _WRITTEN_AT_ONCE_CHARS:
             self._write()
-        elif len(self._lines) == 1:
-            try:
-                asyncio.get_running_loop().call_soon(self._write)
-            except RuntimeError:
-                self._write()  # No loop here: a thread, or the program begins or ends.
+        elif self._written_by is not loop:
+            self._written_by = loop
+            loop.call_soon(self._write)
 
     def _write(self) -> None:
-        lines, self._lines, self._chars = self._lines, [], 0
+        lines, self._lines, self._chars, self._written_by = self._lines, [], 0, None
         if lines:
-            entry = _Entry("\n".join(lines))
-            for handler in self._handlers:
-                handler.handle(entry)
+            self._put("\n".join(lines))
+
+    def _put(self, lines: str) -> None:
+        entry = _Entry(lines)
+        for handler in self._handlers:
+            handler.handle(entry)
 
     def close(self) -> None:
         """Write out and close."""

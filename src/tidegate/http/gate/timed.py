@@ -92,7 +92,8 @@ class _Ending:
         """Nothing came right behind it."""
         if self._head:
             head, self._head = self._head, b""
-            self._write(head)
+            if not self.is_closing():  # uvloop's transports raise where asyncio's write nothing.
+                self._write(head)
 
     def close(self) -> None:
         self.flush()
@@ -179,6 +180,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Rest until the next request; the table keeps the time, if there is one."""
+        self._ending.flush()  # The head of an answer without a body: what is written from now on comes behind it.
         if self.table is None:
             super().on_response_complete()
             return

@@ -48,6 +48,7 @@ _SAYING_WHO: Final = frozenset(
         *(b"x-http-method-override", b"x-original-url", b"x-rewrite-url"),
     }
 )
+_USUAL: Final = frozenset({b"keep-alive", b"close"})
 _NO_PLACE: Final = Place(0, is_warm=False)
 MOST_READ_AT_ONCE: Final = 256
 """Requests that ask nothing of the engine, passed on at the same time."""
@@ -272,9 +273,22 @@ def _raw(scope: Scope) -> bytes:
 def _for_the_next_hop(scope: Scope) -> Headers:
     """The caller's headers, and whose they are: what they say of that themselves counts for nothing behind the gate."""
     # An underscore is read as a hyphen by some servers.
+    named = _named(scope["headers"])
     fields = [field for field in scope["headers"] if field[0] not in _SAYING_WHO and b"_" not in field[0]]
+    if named:
+        # Taken out here: below they would take what the gate says of its callers with them.
+        fields = [field for field in fields if field[0] not in named and field[0] != b"connection"]
     client = scope.get("client")
     if client is not None:
         fields.append((b"x-forwarded-for", client[0].encode("ascii")))
     fields.append((b"x-forwarded-proto", scope.get("scheme", "http").encode("ascii")))
     return tuple(fields)
+
+
+def _named(headers: Headers) -> frozenset[bytes]:
+    """What a caller says is for this hop only (RFC 9110 section 7.6.1), if it is anything but the usual."""
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in _USUAL:
+            named |= {word.strip() for word in value.lower().split(b",")}
+    return named

@@ -33,6 +33,7 @@ _CROSS_ORIGIN: Final = b"access-control-"
 _EVENTS: Final = b"text/event-stream"
 _LINES: Final = (b"application/x-ndjson", b"application/jsonl")
 _OK: Final = 200
+_WITHOUT_BODY: Final = frozenset({204, 304})
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -74,7 +75,9 @@ class Watch:
         self._why: Exception | None = None
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
+        """Begin to watch. Raises a Refusal where what still runs has been ended already."""
+        if self._lifecycle.expired.is_set():
+            raise _ended()
         task = asyncio.current_task()
         assert task is not None, "somebody runs this"
         self._task, self._cancelling = task, task.cancelling()
@@ -101,13 +104,17 @@ class Watch:
         self._end(ClientLeftError())
 
     def _expired(self) -> None:
-        sentence = "The service is being stopped or restarted, and ended this answer."
-        self._end(Refusal(Reason.SERVER_IS_DRAINING, sentence, retry_after_s=5.0))
+        self._end(_ended())
 
     def _end(self, why: Exception) -> None:
         if self._why is None:
             self._why = why
             self._task.cancel()
+
+
+def _ended() -> Refusal:
+    sentence = "The service is being stopped or restarted, and ended this answer."
+    return Refusal(Reason.SERVER_IS_DRAINING, sentence, retry_after_s=5.0)
 
 
 class Sending:
@@ -213,8 +220,8 @@ def _read(head: Head) -> tuple[bool, list[tuple[bytes, bytes]]]:
         if lowered not in _OURS and not lowered.startswith(_CROSS_ORIGIN):
             fields.append((lowered, value))
             is_events = is_events or (lowered == b"content-type" and value.lower().startswith(_EVENTS))
-    if is_events:
-        # A stream from which an event was left out is shorter than was said.
+    if is_events or head.status in _WITHOUT_BODY:
+        # A stream from which an event was left out is shorter than was said; what has no body has no length to keep.
         fields = [field for field in fields if field[0] != b"content-length"]
     if head.attempts > 1:
         fields.append((ATTEMPTS, b"%d" % head.attempts))
