@@ -89,7 +89,7 @@ def one_service(models: Path, seed: Seed, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("shared")
     instance = Instance(folder, models, data=copy_data(seed.data, folder / "data"), config=SHARED, key=seed.key)
     try:
-        yield instance.ready()
+        yield instance.ready().warm()
         assert instance.stop() == 0, instance.output
     finally:
         instance.kill()

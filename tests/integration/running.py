@@ -166,6 +166,12 @@ class Instance:
         assert len(self._urls) == 3
         return self
 
+    def warm(self) -> Instance:
+        """Let one answer tell how fast the engine is: a wait that is long by first guesses is refused."""
+        told = self.ask("/v1/completions", {"model": MODEL, "prompt": "1, 2,", "max_tokens": 40})
+        assert told.status == 200, told
+        return self
+
     def ask(
         self,
         path: str,

@@ -8,14 +8,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.running import END_OF_TURN, Instance, until
+from tests.integration.conftest import Serve
+from tests.integration.running import END_OF_TURN, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
 
 def test_models_are_listed_in_50_ms_and_more_calls_are_refused_while_everything_is_full(
-    service: Instance, measured: Callable[[str], None]
+    serve: Serve, measured: Callable[[str], None]
 ) -> None:
+    # Its own: whoever asks on while everything is full presses, and may not wait with others for a while.
+    service = serve("[engine]\nslots = 2\nmax_waiting = 2").ready().warm()
     story = {"messages": [{"role": "user", "content": "Tell a long story."}], "max_tokens": 1500, "stream": True}
     calls = [service.call({**story, "logit_bias": END_OF_TURN}) for _ in range(2)]
     for call in calls:
