@@ -284,3 +284,13 @@ async def test_the_servers_figures_stand_in_the_log() -> None:
     await gateway.ask(STREAM, CHAT)
     line = gateway.finished()
     assert (line.in_tok, line.out_tok) == (11, 6)
+
+
+async def test_a_body_of_what_only_reads_is_read_and_left_out() -> None:
+    """What is not read would be in the way of what comes behind it on the same connection."""
+    gateway = Gateway()
+    gateway.fake.script = passing(b"{}", kind=b"application/json")
+    answered = await gateway.ask(b"a body that nobody expects", "/v1/models", method="GET")
+    assert answered.status == 200
+    assert answered.unread() == 0
+    assert gateway.fake.asks[-1].body == b""

@@ -186,6 +186,44 @@ async def test_idle_connections_are_closed_before_the_server_does_it(monkeypatch
             await until(lambda: behind.open == 0, 0.01)
 
 
+async def test_what_breaks_long_after_it_was_asked_was_no_idle_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a server that crashes over each request would be asked again each time, and never be left alone for it."""
+    monkeypatch.setattr(connections, "_CLOSING_S", 0.05)
+    behind = Behind(saying(answer()))
+
+    async def crashing(line: Line) -> None:
+        await asyncio.sleep(0.1)
+        line.cut()
+
+    async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
+        assert await asked(one) == WHOLE
+        behind.behave = crashing
+        with pytest.raises(UnreachableError) as caught:
+            await asked(one)
+        assert (caught.value.was_sent, caught.value.was_stale) == (True, False)
+
+
+async def test_an_answer_that_we_end_ourselves_is_never_taken_for_a_whole_one() -> None:
+    behind = Behind(saying(b""))
+    behind.behave = lambda line: behind.frozen(line, b"HTTP/1.1 200 OK\r\n\r\nhalf of")
+    async with listening(behind):
+        async with Upstream(behind.url, None, PATIENT) as one:
+            opened = await one.open("POST", CHAT, (), b"{}", 5.0)
+            assert await opened.read() == b"half of"
+        with pytest.raises(UpstreamBrokeError):
+            await opened.read()
+        opened.close()
+
+
+async def test_what_any_connection_field_names_stays_on_its_side() -> None:
+    more = "connection: x-one\r\nx-one: 1\r\nx-two: 2\r\nconnection: x-two\r\n"
+    behind = Behind(saying(answer(more=more)))
+    async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
+        opened = await one.open("POST", CHAT, (), b"{}", 5.0)
+        assert [name for name, _ in opened.headers] == [b"content-type", b"content-length"]
+        opened.close()
+
+
 async def test_who_leaves_while_it_connects_leaves_no_connection() -> None:
     behind = Behind(saying(answer()))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:

@@ -21,6 +21,7 @@ from tidegate.adapters.engines.opened import Alarm, Opened
 
 HEAD_LIMIT_BYTES: Final = 65536
 FIELD_LIMIT: Final = 256
+_CLOSING_S: Final = 1.0
 _INFORMING: Final = range(100, 200)
 _ANSWERING: Final = range(200, 600)
 _CODINGS: Final = frozenset({b"chunked", b"identity"})
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
         self._unseen_bytes = 0
+        self._asked_at = 0.0
         self._is_in_head = True
         self._is_open_ended = False
         self._is_kept = False
@@ -69,7 +71,19 @@ class Connection(asyncio.Protocol):
         opened.asked_on(self)
         self.has_spoken = self._is_open_ended = self._is_kept = False
         self._is_in_head, self._unseen_bytes = True, 0
+        self._asked_at = asyncio.get_running_loop().time()
         self.transport.write(request)
+
+    def cut(self) -> None:
+        """End it, whatever is on it: nobody shall take that for the end of an answer."""
+        self._is_open_ended = False
+        self.transport.abort()
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether the server may have closed it as an idle one, not having seen that it was used again."""
+        has_just_asked = asyncio.get_running_loop().time() - self._asked_at < _CLOSING_S
+        return self.is_used_again and not self.has_spoken and has_just_asked
 
     def let_go(self, *, is_complete: bool) -> None:
         """Nobody reads its answer any more."""
@@ -147,9 +161,8 @@ class Connection(asyncio.Protocol):
         self._is_in_head = False
         kept = [field for field in self._fields if field[0] not in ONE_HOP]
         told = dict(self._fields)
-        connection = told.get(b"connection", b"keep-alive").lower()
-        if connection not in _USUAL:
-            named = named_by(connection)
+        if told.get(b"connection", b"keep-alive").lower() not in _USUAL or len(told) < len(self._fields):
+            named = named_by(b",".join(value for name, value in self._fields if name == b"connection"))
             kept = [field for field in kept if field[0] not in named]
         coding = told.get(b"transfer-encoding", b"identity").strip().lower()
         if coding not in _CODINGS or (len(told) < len(self._fields) and self._is_coded_twice()):

@@ -60,8 +60,10 @@ class Carrying(Protocol):
 
     transport: asyncio.Transport
     alarm: Alarm
-    is_used_again: bool
-    has_spoken: bool
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether the server may have closed it as an idle one, not having seen that it was used again."""
 
     def let_go(self, *, is_complete: bool) -> None:
         """Nobody reads the answer any more."""
@@ -209,7 +211,7 @@ class Opened:
         if isinstance(error, TimeoutError | UnreachableError):
             return error
         connection = self.connection
-        was_stale = connection is not None and connection.is_used_again and not connection.has_spoken
+        was_stale = connection is not None and connection.may_be_stale
         return UnreachableError(type(error).__name__, was_sent=True, was_stale=was_stale)
 
     @staticmethod

@@ -84,10 +84,11 @@ class Upstream:
             self._reaping.cancel()
             self._reaping = None
         for connection in self._connections:
-            connection.transport.abort()
+            connection.cut()
         if self._connections:
-            self._closing = asyncio.get_running_loop().create_future()
-            await self._closing
+            if self._closing is None or self._closing.done():
+                self._closing = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._closing)
 
     def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Opened:
         """Send one request. Wait for the head of its answer, and close it in any case.

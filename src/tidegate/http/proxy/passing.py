@@ -108,7 +108,9 @@ class Proxy:
         exchange: Exchange = scope["state"]["exchange"]
         if not Addresses.is_served(entry):
             self._nothing_here(raw)
-        body = b"" if method in {"GET", "HEAD"} else await bodies.read_from(scope, receive, self._max_body_bytes)
+        body = await bodies.read_from(scope, receive, self._max_body_bytes)
+        if method in {"GET", "HEAD"}:
+            body = b""  # It means nothing (RFC 9110 section 9.3.1), but what is not read is in the way of what comes.
         query: bytes = scope["query_string"]
         target = (raw + b"?" + query if query else raw).decode("latin-1")
         headers = alone(_for_the_next_hop(scope))
