@@ -50,18 +50,24 @@ class Beside:
 
     def did(self, ticket: Ticket, cost: float) -> bool:
         """Hear what one that runs has consumed; answer whether a class may start by right now that could not before."""
-        is_news = False
-        most = self._most_credit
         if ticket.is_by_right:
-            self._credit[ticket.standing] = max(-most, self._credit[ticket.standing] - cost)
-        elif not ticket.is_stranger:
-            shares = self._reckoning.shares.shares
-            whole = sum(share for standing, share in shares.items() if standing not in STRANGERS)
-            for standing, credit in self._credit.items():
-                if self._lines[standing].queue:
-                    self._credit[standing] = min(most, credit + cost * shares[standing] / whole)
-                    is_news = is_news or credit < most <= self._credit[standing]
+            self._credit[ticket.standing] = max(-self._most_credit, self._credit[ticket.standing] - cost)
+            return False
+        if ticket.is_stranger:
+            return False
+        is_news = False
+        for standing in self._credit:
+            # Told with each token of each answer; and most of the time no stranger waits.
+            if self._lines[standing].queue:
+                is_news = self._credited(standing, cost) or is_news
         return is_news
+
+    def _credited(self, standing: Standing, cost: float) -> bool:
+        most, shares = self._most_credit, self._reckoning.shares.shares
+        whole = sum(share for known, share in shares.items() if known not in STRANGERS)
+        before = self._credit[standing]
+        self._credit[standing] = min(most, before + cost * shares[standing] / whole)
+        return before < most <= self._credit[standing]
 
     def may_start(self, standing: Standing, who: str = "", *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class, and of this principal, may start beside all that run, or all but one."""

@@ -35,7 +35,7 @@ class Floor:
     @property
     def is_full(self) -> bool:
         """Whether nobody more may run. A place that was taken back counts until the engine has freed it."""
-        return len(self.tickets) >= self.limit
+        return len(self.tickets) >= self.concurrency.limit
 
     def held(self) -> dict[Standing, int]:
         """How many places each class holds that were not taken back."""

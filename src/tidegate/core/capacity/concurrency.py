@@ -17,7 +17,10 @@ _FEWEST_GAPS: Final = 20
 
 
 class ConcurrencyLimit:
-    """At most `most` at once, fewer while the mean gap is above `gap_s`. Times are monotonic seconds."""
+    """At most `most` at once, fewer while the mean gap is above `gap_s`. Times are monotonic seconds.
+
+    `limit` is how many may run; at least one.
+    """
 
     def __init__(self, most: int, gap_s: float) -> None:
         """Start with all of them."""
@@ -25,18 +28,15 @@ class ConcurrencyLimit:
         self.gap_s = gap_s
         self.mean_gap_s = 0.0
         self._limit = float(most)
+        self.limit = max(1, most)
         self._moved_at: float | None = None
         self._gaps = 0
-
-    @property
-    def limit(self) -> int:
-        """How many may run; at least one."""
-        return max(1, min(self.most, int(self._limit)))
 
     def resize(self, most: int) -> None:
         """Allow another number at most; what was learned stays, but where nothing was all of them may run."""
         self._limit = float(most) if self._limit >= self.most else min(self._limit, float(most))
         self.most = most
+        self._settle()
 
     def took(self, gap_s: float, now: float, *, is_full: bool) -> None:
         """Take the time between two tokens of one answer; `is_full` tells that the limit is reached."""
@@ -51,3 +51,8 @@ class ConcurrencyLimit:
             self._limit = max(1.0, self.limit * _DECREASE)
         elif is_full or self._limit < self.most:
             self._limit = min(float(self.most), self._limit + 1)
+        self._settle()
+
+    def _settle(self) -> None:
+        # It is asked for with each token of each answer.
+        self.limit = max(1, min(self.most, int(self._limit)))
