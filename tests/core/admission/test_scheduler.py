@@ -464,3 +464,17 @@ def test_an_engine_that_reads_several_prompts_is_given_them_in_no_order_of_ours(
         for ticket, name in ((1, "ana"), (2, "bo"))
     ]
     assert [isinstance(answer, Admitted) for answer in answers] == [True, is_read_beside]
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_what_strangers_read_is_set_aside_where_the_engine_would_read_it_first(readers: int) -> None:
+    """An engine that orders prompts by itself may read any of them first, whatever place it has with us."""
+    scheduler = Scheduler(AdmissionPlan(slots=4, readers=readers))
+    scheduler.enter(1, stranger("one", prompt_bytes=8000), 0.0)
+    scheduler.enter(2, stranger("two", prompt_bytes=20), 0.0)
+    known = Claim(principal="ana", cohort="ana", standing=Standing.MEMBER, prompt_bytes=200, output_tokens=10)
+    admitted, acts = scheduler.enter(3, known, 1.0)
+    assert isinstance(admitted, Admitted)
+    cut = [act.ticket for act in acts if isinstance(act, Cut) and act.is_returning]
+    assert (1 in cut) == (readers > 1), "a short one is not worth it"
+    assert 2 not in cut

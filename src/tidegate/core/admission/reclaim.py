@@ -50,7 +50,8 @@ def is_stalling(cost: CostModel, plan: AdmissionPlan) -> bool:
 def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel, plan: AdmissionPlan) -> list[Ticket]:
     """Whose prompts must wait now that a known person's is read.
 
-    Not those in higher places: the engine reads the lower place first by itself.
+    Not those in higher places: the engine reads the lower place first by itself. One that orders prompts by itself
+    may read a stranger's first, wherever that is: only what strangers read by right is left to it.
     """
     long_tokens = plan.prefill_s * cost.prefill_tok_s
     long = [one for one in floor.unbegun() if one.prompt_tokens - one.read_tokens > long_tokens]
@@ -59,7 +60,10 @@ def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel
         for reading in long
         if reading is not heir
         and not reading.is_cut
-        and (reading.place or 0) < (heir.place or 0)
+        and (
+            (reading.place or 0) < (heir.place or 0)
+            or (plan.readers > 1 and reading.is_stranger and not reading.is_by_right)
+        )
         and _yields(reading, heir, counters, cost, plan)
     ]
 
