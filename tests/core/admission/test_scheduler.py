@@ -478,3 +478,22 @@ def test_what_strangers_read_is_set_aside_where_the_engine_would_read_it_first(r
     cut = [act.ticket for act in acts if isinstance(act, Cut) and act.is_returning]
     assert (1 in cut) == (readers > 1), "a short one is not worth it"
     assert 2 not in cut
+
+
+def test_what_strangers_read_by_right_is_set_aside_a_few_times_and_then_left_to_the_engine() -> None:
+    """Their share is theirs also where somebody known comes every moment."""
+    plan = AdmissionPlan(slots=4, readers=2)
+    scheduler = Scheduler(plan)
+    scheduler.enter(1, stranger("one", prompt_bytes=8000, patience_s=1e6), 0.0)
+    times_aside = 0
+    for number in range(10, 30):
+        reading = scheduler._floor.tickets.get(1)
+        assert reading is not None, "it is read again as soon as nobody known reads"
+        reading.is_by_right = True
+        known = Claim(principal="ana", cohort="ana", standing=Standing.MEMBER, prompt_bytes=200, output_tokens=10)
+        _, acts = scheduler.enter(number, known, float(number))
+        if any(isinstance(act, Cut) and act.ticket == 1 for act in acts):
+            times_aside += 1
+            scheduler.release(1, float(number))
+        scheduler.settle(number, Spent(prompt_tokens=50, output_tokens=10), number + 0.5)
+    assert times_aside == plan.most_returns

@@ -51,7 +51,7 @@ def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel
     """Whose prompts must wait now that a known person's is read.
 
     Not those in higher places: the engine reads the lower place first by itself. One that orders prompts by itself
-    may read a stranger's first, wherever that is: only what strangers read by right is left to it.
+    may read a stranger's first, wherever that is: one that is read by right is left to it when it was set aside often.
     """
     long_tokens = plan.prefill_s * cost.prefill_tok_s
     long = [one for one in floor.unbegun() if one.prompt_tokens - one.read_tokens > long_tokens]
@@ -62,10 +62,14 @@ def set_aside_by(heir: Ticket, floor: Floor, counters: Counters, cost: CostModel
         and not reading.is_cut
         and (
             (reading.place or 0) < (heir.place or 0)
-            or (plan.readers > 1 and reading.is_stranger and not reading.is_by_right)
+            or (plan.readers > 1 and reading.is_stranger and (not reading.is_by_right or _may_return(reading, plan)))
         )
         and _yields(reading, heir, counters, cost, plan)
     ]
+
+
+def _may_return(reading: Ticket, plan: AdmissionPlan) -> bool:
+    return reading.returns < plan.most_returns
 
 
 def _yields(reading: Ticket, heir: Ticket, counters: Counters, cost: CostModel, plan: AdmissionPlan) -> bool:
@@ -84,4 +88,4 @@ def is_worth_setting_aside(reading: Ticket, cost: CostModel, plan: AdmissionPlan
 def is_much_shorter(ticket: Ticket, reading: Ticket, cost: CostModel, plan: AdmissionPlan) -> bool:
     """Whether one of the same class may have a prompt set aside that is being read."""
     left_s = cost.prefill_s(reading.prompt_tokens - reading.read_tokens)
-    return cost.prefill_s(ticket.prompt_tokens) * _MUCH < left_s and reading.returns < plan.most_returns
+    return cost.prefill_s(ticket.prompt_tokens) * _MUCH < left_s and _may_return(reading, plan)
