@@ -300,5 +300,5 @@ def test_a_certificate_that_cannot_be_used_stops_the_start_with_a_sentence(model
     options = ("--tls-cert", str(cert), "--tls-key", str(key), "--port", "0", "--status-port", "0")
     done = run_verb("serve", *options, "--operator-port", "0", data=tmp_path / "data", models=models)
     assert done.returncode == 2
-    assert f"server.tls_key = {key}: no private key in PEM" in done.stderr
+    assert f"--tls-key {key}: no private key in PEM" in done.stderr, "as it was typed"
     assert "Traceback" not in done.stderr

@@ -73,6 +73,7 @@ class ScriptedServer:
         finally:
             self.hold.set()
             await runner.cleanup()
+            await asyncio.sleep(0)  # Connections are closed in the loop's next turn, and this may be its last.
 
     async def _get(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)

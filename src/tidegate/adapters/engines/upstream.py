@@ -65,6 +65,7 @@ class Upstream:
         shown = key.encode() if key else b""
         self._shown = b"authorization: Bearer %b\r\nx-api-key: %b\r\n" % (shown, shown) if key else b""
         self._idle: deque[Connection] = deque()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
         self._reaping: asyncio.TimerHandle | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -83,12 +84,17 @@ class Upstream:
         if self._reaping is not None:
             self._reaping.cancel()
             self._reaping = None
+        if self._connecting:
+            for connecting in self._connecting:
+                connecting.cancel()
+            await asyncio.gather(*self._connecting, return_exceptions=True)
         for connection in self._connections:
             connection.cut()
         if self._connections:
             if self._closing is None or self._closing.done():
                 self._closing = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._closing)
+        await asyncio.sleep(0)  # What was half made is closed in the loop's next turn.
 
     def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Opened:
         """Send one request. Wait for the head of its answer, and close it in any case.
@@ -100,6 +106,8 @@ class Upstream:
         connection = self._free()
         if connection is None:
             opened.connecting = asyncio.get_running_loop().create_task(self._connect(opened, request))
+            self._connecting.add(opened.connecting)
+            opened.connecting.add_done_callback(self._connecting.discard)
         else:
             connection.ask(opened, request)
         return opened
