@@ -42,11 +42,12 @@ class Running:
 def test_all_of_the_live_tables_and_no_more_of_the_others_can_be_exchanged() -> None:
     names = flat(load_settings(None, {"HOME": "/people/ana"}))
     assert {name.partition(".")[0] for name in names if is_live(name)} == {
-        *("gate", "admission", "standing", "quotas", "engine", "engines", "firewall")
+        *("gate", "admission", "standing", "quotas", "engine", "engines", "firewall", "registration", "accounts")
     }
     assert {name for name in names if is_live(name) and name.startswith("engine.")} == {
         *("engine.max_waiting", "engine.max_per_account")
     }
+    assert {name for name in names if is_live(name) and name.startswith("accounts.")} == {"accounts.sign_up"}
     assert not is_live("data_dir")
     assert {name for name in names if name.startswith("firewall.") and not is_live(name)} == {
         *("firewall.target", "firewall.socket", "firewall.map_file", "firewall.map_form"),

@@ -26,12 +26,15 @@ from tidegate.app.engines import Line
 from tidegate.app.listening import bind_port, port_of, server
 from tidegate.app.wiring import wire
 from tidegate.config import Settings
+from tidegate.config.registration import RegistrationSettings
 from tidegate.core.accounts import Role, User
 from tidegate.core.conversations import Author, Conversation, Ending, Message
 from tidegate.core.identifiers import ConversationId, MessageId, UserId
+from tidegate.core.registration.requests import Left, RequestKind
 from tidegate.http.web.assets import load
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.usher import Usher
 from tidegate.testing.engine import FakeEngine, Hold, Step
 from tidegate.testing.journal import RecordingJournal
 
@@ -51,6 +54,7 @@ class ScriptedService:
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._store: SqlStore
+        self._usher: Usher
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="scripted service")
 
     def start(self) -> ScriptedService:
@@ -89,6 +93,11 @@ class ScriptedService:
         )
         self._run(self._store.accounts.add_user(operator, CHEAP.hash(password)))
 
+    def ask_to_be_let_in(self, email: str, note: str) -> None:
+        """Ask an operator for an account, as somebody who found registration closed."""
+        left = self._run(self._usher.requests.leave(email, RequestKind.APPROVAL, note=note))
+        assert left is Left.LEFT
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
 
@@ -125,7 +134,8 @@ class ScriptedService:
             background = Background()
             stack.push_async_callback(background.finish)
             wired = await wire(
-                Settings(),
+                # Tests make accounts faster than people do.
+                Settings(registration=RegistrationSettings(calm_per_min=100_000, calm_at_once=100_000)),
                 lines=(Line(engine=self.engine),),
                 store=self._store,
                 secrets=made,
@@ -136,11 +146,13 @@ class ScriptedService:
                 later=background.later,
                 assets=load(),
                 local_status_url="",
+                local_url=self.base or "http://127.0.0.1",
                 certificate=None,
                 read_settings=Settings,
                 datadir=datadir,
                 model_sha256="0" * 64,
             )
+            self._usher = wired.people.usher
             self.setup_path = f"/setup/{wired.setup.code}"
             listener = stack.enter_context(contextlib.closing(bind_port("127.0.0.1", 0, "server.port")))
             await self._listen(wired.applications.public, listener)

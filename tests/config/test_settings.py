@@ -95,6 +95,11 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file() -> 
 
 
 TEXTS = {
+    **{f"mail.{name}": ("nine", "nine") for name in ("smtp_host", "username", "password", "from_address")},
+    "mail.delivery": ("disk", "disk"),
+    "mail.security": ("tls", "tls"),
+    "mail.password_file": ("/nine", Path("/nine")),
+    "mail.public_url": ("https://nine", "https://nine"),
     "database_url": ("postgresql+asyncpg://x", "postgresql+asyncpg://x"),
     "engine.aliases": ("a, b,,c ", ("a", "b", "c")),
     "server.drain_s": ("2.5", 2.5),
@@ -104,6 +109,7 @@ TEXTS = {
     "server.tls_key": ("~/a.key", Path("/people/ana/a.key")),
     "server.status_url": ("https://status.example", "https://status.example"),
     "accounts.sign_up": ("closed", "closed"),
+    "registration.max_automatic_mode": ("invite", "invite"),
     "engines": ('[{url = "http://a:1", weight = 2}]', (EngineUpstream(url="http://a:1", weight=2.0),)),
     "passing.keys": ("own", "own"),
     "passing.paths": ("/api/v1/, /x", ("/api/v1/", "/x")),

@@ -13,10 +13,12 @@ from tests.storage import KEK, emptied, postgres_server
 from tidegate.adapters.sql.store import open_store
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.conversations import ConversationStore
+from tidegate.ports.invitations import InvitationStore, JoinRequestStore
 from tidegate.ports.quotas import QuotaStore
 from tidegate.ports.standing import StandingStore
 from tidegate.testing.accounts import MemoryAccountStore
 from tidegate.testing.conversations import MemoryConversationStore
+from tidegate.testing.invitations import MemoryInvitationStore, MemoryJoinRequestStore
 from tidegate.testing.quotas import MemoryQuotaStore
 from tidegate.testing.standing import MemoryStandingStore
 
@@ -30,6 +32,8 @@ class Stores(NamedTuple):
     conversations: ConversationStore
     standings: StandingStore
     quotas: QuotaStore
+    invitations: InvitationStore
+    join_requests: JoinRequestStore
 
 
 @pytest.fixture
@@ -49,7 +53,15 @@ async def opened(
     if kind == "memory":
         accounts = MemoryAccountStore()
         conversations = MemoryConversationStore(accounts, quota_bytes=quota_bytes)
-        yield Stores(accounts, conversations, MemoryStandingStore(accounts), MemoryQuotaStore(accounts))
+        invitations = MemoryInvitationStore(accounts)
+        yield Stores(
+            accounts,
+            conversations,
+            MemoryStandingStore(accounts),
+            MemoryQuotaStore(accounts),
+            invitations,
+            MemoryJoinRequestStore(accounts, invitations),
+        )
         return
     if kind == "sqlite":
         urls = [f"sqlite:///{tmp_path / name}" for name in ("tidegate.db", "user-keys.db")]
@@ -57,7 +69,14 @@ async def opened(
         # One database for both, as a small installation would have it.
         urls = [await emptied(request.getfixturevalue("postgres_server"))] * 2
     async with open_store(urls[0], urls[1], KEK, quota_bytes=quota_bytes) as store:
-        yield Stores(store.accounts, store.conversations, store.standings, store.quotas)
+        yield Stores(
+            store.accounts,
+            store.conversations,
+            store.standings,
+            store.quotas,
+            store.invitations,
+            store.join_requests,
+        )
 
 
 @pytest.fixture(params=KINDS)
@@ -84,3 +103,13 @@ def standings(stores: Stores) -> StandingStore:
 @pytest.fixture
 def quotas(stores: Stores) -> QuotaStore:
     return stores.quotas
+
+
+@pytest.fixture
+def invitations(stores: Stores) -> InvitationStore:
+    return stores.invitations
+
+
+@pytest.fixture
+def join_requests(stores: Stores) -> JoinRequestStore:
+    return stores.join_requests

@@ -13,22 +13,31 @@ from prometheus_client.parser import text_string_to_metric_families
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
+    AddressVerified,
+    ChallengeOutcome,
+    ChallengeTried,
     EngineChanged,
     FirewallChanged,
     FirewallSpared,
     GateRefused,
+    LetterHandled,
     LoginOutcome,
     LoginTried,
+    MailOutcome,
+    RegistrationMoved,
     RequestFinished,
     RouteKind,
     SignUpOutcome,
     SignUpTried,
     Tag,
+    VerifyOutcome,
 )
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
 from tidegate.core.identifiers import Fingerprint, Replica, RequestId
+from tidegate.core.mail.letter import LetterKind
 from tidegate.core.models.sameness import Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
+from tidegate.core.registration.modes import Cause, MovedBy, RegistrationMode
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +104,15 @@ def test_metrics_stand_in_the_reference_under_the_names_and_labels_that_a_scrape
     counted.record(GateRefused(t=1, over_s=5.0, refused=told, would=told))
     counted.record(LoginTried(t=1, id=tried, outcome=LoginOutcome.OK))
     counted.record(SignUpTried(t=1, id=tried, outcome=SignUpOutcome.OK))
+    counted.record(ChallengeTried(t=1, id=tried, outcome=ChallengeOutcome.SOLVED))
+    counted.record(
+        RegistrationMoved(
+            t=1, was=RegistrationMode.OPEN, to=RegistrationMode.INVITE, by=MovedBy.AUTO, causes=(Cause.ABUSE,)
+        )
+    )
+    counted.record(AddressVerified(t=1, id=tried, outcome=VerifyOutcome.OK))
+    letter = LetterHandled(t=1, event=Tag.MAIL_SENT, outcome=MailOutcome.SENT, letter=LetterKind.RESET)
+    counted.record(letter)
     where = Sameness(distance=0.0)
     look = Look(outcome=LookOutcome.SAME, sameness=where, model="m", replica=Replica("a:1"), prompt_tokens=1)
     counted.looked(look)

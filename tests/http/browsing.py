@@ -17,20 +17,25 @@ from tests.budgets import a_quotas
 from tests.hashing import CHEAP
 from tests.http.asgi import Visit
 from tests.http.conftest import fingerprint
+from tests.inviting import an_usher
+from tests.newcomers import a_joining
 from tests.reputation import a_reputation
 from tidegate.core.credentials import ServerKeys
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import SessionId
 from tidegate.core.reasons import Reason
+from tidegate.core.registration.modes import RegistrationMode
 from tidegate.http import front
 from tidegate.http.accounts import routes as accounts
-from tidegate.http.accounts.room import AccountsRoom
+from tidegate.http.accounts.room import AccountsRoom, Mail
 from tidegate.http.answering import Answering
 from tidegate.http.doors import open_door
 from tidegate.http.frame import Frame
 from tidegate.http.routes import bind, router
+from tidegate.http.status.newcomers import sentence
 from tidegate.http.visitors import SessionDoor
 from tidegate.services.accounts import Clerk
+from tidegate.services.asking import Asking
 from tidegate.services.keyring import Keyring
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.passwords import PasswordLane
@@ -50,7 +55,12 @@ class House:
     """The pages' application, and everything behind it open to a test."""
 
     def __init__(
-        self, *, is_sign_up_open: bool = True, session_s: float = 3600.0 * 24, hasher: argon2.PasswordHasher = CHEAP
+        self,
+        *,
+        sign_up: RegistrationMode = RegistrationMode.OPEN,
+        session_s: float = 3600.0 * 24,
+        hasher: argon2.PasswordHasher = CHEAP,
+        calm_at_once: float = 1000.0,
     ) -> None:
         self.clock = HandClock()
         self.journal = RecordingJournal()
@@ -74,22 +84,43 @@ class House:
         self._later: list[asyncio.Task[None]] = []
         self.sessions = Sessions(
             clerk=self.clerk,
-            is_sign_up_open=is_sign_up_open,
             session_s=86400.0,
             later=self._run_later,
             ended=self.ended.extend,
         )
         self.setup = Setup(self.sessions, None)
+        self.usher = an_usher(
+            self.accounts, self.clerk.server_keys, self.clerk.reputation, self.journal, fingerprint, self.clock
+        )
+        self.joining = a_joining(
+            self.sessions, self.clock, invitations=self.usher.invitations, floor=sign_up, calm_at_once=calm_at_once
+        )
+        self.asking = Asking(self.joining, self.usher.requests, None, self.clock)
         self.engine = FakeEngine()
+        self.mail: Mail | None = None
+
+    def _is_sign_up_open(self) -> bool:
+        return self.joining.mode is not RegistrationMode.CLOSED
 
     async def open(self) -> House:
         self.setup = await Setup.prepare(self.sessions)
         door = SessionDoor(sessions=self.sessions, server_keys=self.clerk.server_keys, fingerprint=fingerprint)
+        room = AccountsRoom(
+            sessions=self.sessions,
+            setup=self.setup,
+            admission=self.admission,
+            joining=self.joining,
+            asking=self.asking,
+            usher=self.usher,
+            mail=self.mail,
+            script="/challenge/0123456789abcdef/page.js",
+        )
+        front_room = front.FrontRoom(
+            self.engine, self.engine.card.id, self._is_sign_up_open, newcomers=lambda: sentence(self.joining)
+        )
         routes = [
-            *bind(
-                accounts.TABLE, AccountsRoom(sessions=self.sessions, setup=self.setup, admission=self.admission), door
-            ),
-            *bind(front.TABLE, front.FrontRoom(self.engine, self.engine.card.id, self.sessions.is_sign_up_open), door),
+            *bind(accounts.TABLE, room, door),
+            *bind(front.TABLE, front_room, door),
             *bind(front.OPEN_TABLE, front.FrontRoom(self.engine, self.engine.card.id), open_door),
         ]
         answering = Answering(app=router(routes), journal=self.journal, lifecycle=self.lifecycle, clock=self.clock)

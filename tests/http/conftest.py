@@ -14,7 +14,10 @@ import pytest
 from tests.admitting import an_admission
 from tests.budgets import a_quotas
 from tests.http.asgi import Visit
+from tests.inviting import an_usher
+from tests.newcomers import a_joining
 from tests.reputation import a_reputation
+from tidegate.adapters.lists.carried import disposable_list
 from tidegate.core.credentials import ServerKeys
 from tidegate.core.events import RequestFinished
 from tidegate.core.identifiers import Fingerprint
@@ -51,6 +54,8 @@ CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ASSETS = {
     "index.html": Asset("text/html; charset=utf-8", 'W/"page"', {"identity": b"<!doctype html><title>Chat</title>"}),
     "manifest.webmanifest": Asset("application/manifest+json", 'W/"manifest"', {"identity": b"{}"}),
+    "challenge/page.js": Asset("text/javascript", 'W/"page"', {"identity": b"2;", "gzip": b"gz"}),
+    "challenge/worker.js": Asset("text/javascript", 'W/"worker"', {"identity": b"3;"}),
     "assets/chat.js": Asset("text/javascript", 'W/"js"', {"identity": b"1;", "br": b"br", "gzip": b"gz"}),
 }
 
@@ -94,12 +99,13 @@ class Service:
         self.replies = Replies(self.desk, encode)
         self.sessions = Sessions(
             clerk=self.clerk,
-            is_sign_up_open=True,
             session_s=30 * 86400.0,
             later=self._run_later,
             ended=self.replies.hang_up,
         )
         self.setup = Setup(self.sessions, SETUP_CODE)
+        self.usher = an_usher(self.accounts, self.keys, self.clerk.reputation, self.journal, fingerprint, self.clock)
+        self.joining = a_joining(self.sessions, self.clock, invitations=self.usher.invitations)
         self._later: list[asyncio.Task[None]] = []
         self.apps: Applications = build_applications(
             desk=self.desk,
@@ -115,6 +121,9 @@ class Service:
             max_body_bytes=MAX_BODY_BYTES,
             exposition=lambda: b"tidegate_engine_ready 1.0\n",
             later=self._run_later,
+            joining=self.joining,
+            usher=self.usher,
+            disposable=disposable_list(),
         )
         self.key = ""
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from tests.http.asgi import Visit
-from tests.http.conftest import SETUP_CODE, Service
+from tests.http.conftest import ASSETS, SETUP_CODE, Service
 from tests.storage import a_conversation, a_message
 from tidegate.core import csrf
 from tidegate.core.accounts import Role, Scope, User
@@ -21,6 +21,7 @@ from tidegate.core.credentials import Kind, issue
 from tidegate.core.reasons import Reason
 from tidegate.http import cookies, front, health
 from tidegate.http.accounts import routes as account_pages
+from tidegate.http.challenge import scripts as challenge
 from tidegate.http.chat import routes as chat
 from tidegate.http.openai import balance
 from tidegate.http.openai import routes as openai
@@ -61,7 +62,10 @@ ADDRESSES = [
         Address(route.path, route, Opened.BY_SESSION)
         for route in (*front.TABLE, *account_pages.TABLE, *chat.TABLE, *web.TABLE)
     ),
-    *(Address(route.path, route, Opened.BY_NOBODY) for route in (*health.TABLE, *front.OPEN_TABLE, *web.OPEN_TABLE)),
+    *(
+        Address(route.path, route, Opened.BY_NOBODY)
+        for route in (*health.TABLE, *front.OPEN_TABLE, *web.OPEN_TABLE, *challenge.TABLE)
+    ),
 ]
 
 _BODIES: dict[str, dict[str, str]] = {
@@ -73,8 +77,12 @@ _BODIES: dict[str, dict[str, str]] = {
     "rename_conversation": {"title": "Tides"},
     "sign_in": {"email": "{email}", "password": PASSWORD},
     "sign_up": {"email": "new@example.org", "password": PASSWORD},
+    "leave_address": {"email": "new@example.org"},
+    "accept_invitation": {"email": "new@example.org", "password": PASSWORD},
     "setup": {"email": "new@example.org", "password": PASSWORD},
     "create_key": {"name": "laptop", "scope_chat": "on"},
+    "create_invite": {"email": "new@example.org"},
+    "answer_requests": {"answer": "approve", "domain": "example.org"},
     "change_password": {"current": PASSWORD, "password": "and the moon pulls on"},
 }
 _QUERIES = {"search": "?q=water"}
@@ -105,6 +113,7 @@ class World:
     async def _person(self, email: str, role: Role) -> Person:
         service = self.service
         user = await service.clerk.create_user(email, role, password=PASSWORD)
+        await service.clerk.vouch(email)
         made = await service.clerk.create_key(email)
         signed_in, text = await service.sessions.begin(user)
         other, _ = await service.sessions.begin(user)
@@ -112,7 +121,9 @@ class World:
         question = a_message(conversation.id)
         await service.conversations.add_conversation(user.id, conversation)
         await service.conversations.add_message(user.id, question)
+        invite, _ = await service.usher.invitations.create(user)
         owned = {
+            "invite": str(invite.id),
             "conversation": str(conversation.id),
             "message": str(question.id),
             "key": str(made.key.id),
@@ -254,7 +265,8 @@ def verdict(address: Address, carrier: Carrier, role: Role) -> Reason | None:
 async def ask(world: World, address: Address, shown: Shown, owner: Person) -> Visit:
     """Send it, with what belongs to `owner` in the address and the body; an endless answer is left once it began."""
     path = address.path.replace("{model:path}", "tide-1").replace("{path:path}", "chat.js")
-    path = path.format(**owner.owned, code=SETUP_CODE) + _QUERIES.get(address.route.name, "")
+    path = path.replace("/challenge/{version}/{name}", challenge.Scripts.of(ASSETS).page_path)
+    path = path.format(**owner.owned, code=SETUP_CODE, token="AAAA") + _QUERIES.get(address.route.name, "")
     fields = {name: _filled(value, owner) for name, value in _BODIES.get(address.route.name, {}).items()}
     headers = {"host": "tide.example", "accept": "application/json", **shown.headers}
     body = b""

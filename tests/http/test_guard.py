@@ -169,10 +169,10 @@ def test_every_refusal_is_counted_and_the_first_of_each_second_are_told_in_full(
     for _ in range(3 * REPORTS_PER_S):
         refused(house, "POST /sign-in")
 
-    assert house.counted == [(Reason.SOURCE_BLOCKED, Standing.VISITOR, Lane.ACCOUNT)] * 3 * REPORTS_PER_S
+    assert house.counted == [(Reason.SOURCE_BLOCKED, Standing.VISITOR, Lane.SIGN_IN)] * 3 * REPORTS_PER_S
     assert len(house.reports) == REPORTS_PER_S
     told = house.reports[0]
-    assert (told.reason, told.facts.address, told.facts.lane) == (Reason.SOURCE_BLOCKED, PEER.address, Lane.ACCOUNT)
+    assert (told.reason, told.facts.address, told.facts.lane) == (Reason.SOURCE_BLOCKED, PEER.address, Lane.SIGN_IN)
     assert len({report.id for report in house.reports}) == REPORTS_PER_S
     house.now += 1.0
     refused(house, "POST /sign-in")

@@ -11,7 +11,11 @@ from tests.http.matrix import ADDRESSES, FORGED, Address, Carrier, World, ask, r
 from tidegate.core.accounts import Role
 from tidegate.core.identifiers import ConversationId
 
-_OWNED = [address for address in ADDRESSES if {"{conversation}", "{key}", "{session}"} & set(address.path.split("/"))]
+_OWNED = [
+    address
+    for address in ADDRESSES
+    if {"{conversation}", "{key}", "{session}", "{invite}"} & set(address.path.split("/"))
+]
 _OF_NO_CONTENT = "/chat/{conversation}"  # The page is the same for all; what it shows it asks for.
 
 

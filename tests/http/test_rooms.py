@@ -105,6 +105,7 @@ async def test_the_operator_sees_the_cause_and_how_full_it_is(service: Service) 
 
     body = (await _get(service.apps.operator, "/api/vitals")).json()
 
+    assert [one["name"] for one in body.pop("lists")] == ["disposable mail domains"]
     assert body == {
         "engine": {"state": "failed", "why": "failed", "restarts": 0, "retry_after_s": 2.0},
         "running": 0,

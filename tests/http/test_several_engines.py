@@ -85,6 +85,7 @@ class TwoModels(Service):
             max_body_bytes=4 << 20,
             exposition=lambda: b"",
             later=self._run_later,
+            joining=self.joining,
             others=(Served(engine=self.small, admission=self.small_admission),),
         )
 

@@ -17,6 +17,7 @@ from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.facts import Lane
 from tidegate.core.admission.gate import Gate, GatePlan, Preview
 from tidegate.core.credentials import Kind, ServerKeys, issue
+from tidegate.core.entering import devices
 from tidegate.core.identifiers import RequestId, UserId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
@@ -24,7 +25,7 @@ from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.clients import Clients
 from tidegate.http.gate.connections import Connections
-from tidegate.http.gate.credential import Credentials
+from tidegate.http.gate.credential import Credentials, Marks
 from tidegate.http.gate.guard import Guard, Report
 from tidegate.http.gate.protocol import guarded
 from tidegate.http.gate.public import public_lanes
@@ -33,6 +34,7 @@ from tidegate.services.handover import Handover
 from tidegate.testing.standing import a_record
 
 SERVER_KEYS = ServerKeys(1, {1: b"k" * 32})
+MARKS_LAST_S = 1000.0
 CLOSE = b"connection: close\r\n"
 SPENT = GatePlan(address_rate=0.001, address_burst=1)
 """One request of an address, then none for a long while."""
@@ -42,6 +44,22 @@ def a_credential(kind: Kind = Kind.API_KEY, number: int = 1, keys: ServerKeys = 
     """A genuine key or session of account `number`."""
     principal = UserId.of(number.to_bytes(8, "big"))
     return issue(kind, principal, keys, now=time.time(), entropy=number.to_bytes(16, "big")).encode()
+
+
+def a_mark(*numbers: int, keys: ServerKeys = SERVER_KEYS, at: float | None = None) -> bytes:
+    """The cookie of a device on which these accounts have signed in, the last one first."""
+    now = time.time() if at is None else at
+    made = (
+        devices.issue(
+            UserId.of(number.to_bytes(8, "big")),
+            f"{number}@example.org",
+            keys,
+            now=now,
+            entropy=number.to_bytes(devices.DEVICE_BYTES, "big"),
+        )
+        for number in numbers
+    )
+    return b"__Host-tidegate-device=" + ".".join(made).encode()
 
 
 def bearer(number: int = 1) -> bytes:
@@ -79,6 +97,7 @@ class Gatehouse:
             crashed=lambda *told: self.crashes.append(told),
             expects_proxy_header=expects_proxy_header,
             handover=handover,
+            marks=Marks(SERVER_KEYS, MARKS_LAST_S),
         )
 
     def knows(self, number: int) -> None:

@@ -107,6 +107,21 @@ def test_what_only_a_restart_can_change_is_named_and_the_rest_counts(serve: Serv
     assert _refused(instance) > 0
 
 
+def test_invitations_follow_the_policy_in_force(serve: Serve) -> None:
+    """Made by a verb that asks the running service."""
+    instance = serve(_CALM + "[registration]\ninvite_days = 7\n").ready()
+
+    def lasts_days() -> float:
+        done = run_verb("invites", "create", "--json", models=instance.models, data=instance.data)
+        assert done.returncode == 0, done.stderr
+        return float((json.loads(done.stdout)["expires_at_s"] - time.time()) / 86_400)
+
+    assert lasts_days() == pytest.approx(7, abs=0.1)
+    _write(instance, _CALM + "[registration]\ninvite_days = 2\n")
+    assert _policy(instance, "reload")[0] == 0
+    assert lasts_days() == pytest.approx(2, abs=0.1)
+
+
 def test_in_a_dry_run_what_would_be_refused_by_rate_passes_and_is_counted(serve: Serve) -> None:
     instance = serve(_STRICT + "dry_run = true\n").ready()
     assert _refused(instance) == 0

@@ -11,9 +11,12 @@ import argon2
 import pytest
 
 from tests.hashing import Gated
+from tidegate.core.entering.line import LinePlan
+from tidegate.core.entering.places import Place
 from tidegate.services.passwords import HASHER, PASSWORD_LENGTH, PasswordLane, PasswordsBusyError, checked
 from tidegate.testing.clock import until
 
+SMALL = LinePlan(most_waiting=dict.fromkeys(Place, 2))
 PASSWORD = "a tide waits for nobody"
 
 
@@ -24,7 +27,7 @@ def hasher() -> Gated:
 
 @pytest.fixture
 def lane(hasher: Gated) -> Iterator[PasswordLane]:
-    made = PasswordLane(max_waiting=2, hasher=hasher)
+    made = PasswordLane(SMALL, hasher=hasher)
     yield made
     hasher.let.set()
     made.close()
@@ -187,7 +190,7 @@ async def test_one_keyboards_letters_are_anothers() -> None:
 
 
 async def test_a_closed_lane_drops_what_waits(hasher: Gated) -> None:
-    lane = PasswordLane(max_waiting=2, hasher=hasher)
+    lane = PasswordLane(SMALL, hasher=hasher)
     hashing = [asyncio.ensure_future(lane.hash(PASSWORD)) for _ in range(3)]
     await until(lambda: hasher.begun == 1)
     closing = asyncio.get_running_loop().run_in_executor(None, lane.close)
@@ -198,3 +201,71 @@ async def test_a_closed_lane_drops_what_waits(hasher: Gated) -> None:
     assert await hashing[0]
     assert hashing[1].cancelled()
     assert hashing[2].cancelled()
+
+
+async def test_while_attacked_strangers_wait_for_their_part_and_go_on_when_they_have_it(hasher: Gated) -> None:
+    hasher.let.set()
+    plan = LinePlan(attacked_part=0.5, attacked_burst_s=0.001, first_guess_s=0.001)
+    lane = PasswordLane(plan, hasher=hasher)
+    lane.is_attacked = lambda: True
+    checking = [
+        asyncio.ensure_future(lane.verify(None, PASSWORD, lane.claim(Place.STRANGER, str(number))))
+        for number in range(5)
+    ]
+
+    assert await lane.verify(await lane.hash(PASSWORD), PASSWORD)
+    assert await asyncio.gather(*checking) == [False] * 5
+    assert lane.remembered == 0
+    lane.close()
+
+
+async def test_whoever_has_waited_too_long_is_told_to_come_again(hasher: Gated) -> None:
+    now = 0.0
+    lane = PasswordLane(LinePlan(patience_s=10.0), hasher=hasher, clock=lambda: now)
+    running, waiting = (asyncio.ensure_future(lane.hash(PASSWORD)) for _ in range(2))
+    await until(lambda: hasher.begun == 1)
+    now = 11.0
+    hasher.let.set()
+
+    assert await running
+    with pytest.raises(PasswordsBusyError):
+        await waiting
+    assert hasher.begun == 1
+    lane.close()
+
+
+async def test_a_stranger_who_has_to_make_room_is_told_so(hasher: Gated) -> None:
+    lots = iter([0.5, 0.4, 0.9])
+    lane = PasswordLane(LinePlan(most_waiting=dict.fromkeys(Place, 1)), hasher=hasher, draw=lambda: next(lots))
+    checking = [asyncio.ensure_future(lane.verify(None, PASSWORD, lane.claim(Place.STRANGER))) for _ in range(3)]
+    with pytest.raises(PasswordsBusyError) as busy:
+        await checking[1]
+    assert busy.value.retry_after_s > 0
+    hasher.let.set()
+
+    assert [await checking[0], await checking[2]] == [False, False]
+    lane.close()
+
+
+async def test_what_hashing_fails_with_is_raised_to_its_caller() -> None:
+    class Broken(Gated):
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            raise MemoryError
+
+    lane = PasswordLane(hasher=Broken())
+    with pytest.raises(MemoryError):
+        await lane.hash(PASSWORD)
+    lane.close()
+
+
+def test_a_password_whose_loop_is_gone_ends_with_it_and_closing_says_nothing(hasher: Gated) -> None:
+    lane = PasswordLane(hasher=hasher)
+
+    async def leave() -> None:
+        hashing = asyncio.ensure_future(lane.hash(PASSWORD))
+        await until(lambda: hasher.begun == 1)
+        hashing.cancel()
+
+    asyncio.run(leave())
+    hasher.let.set()
+    lane.close()

@@ -224,7 +224,7 @@ async def test_it_is_written_now_and_then_until_it_is_stopped(town: Town) -> Non
         await task
 
     assert set(slept) == {FLUSH_EVERY_S}
-    assert await town.store.find([user.id]) == [Record.of(user, NET, is_born_in_flood=True)]
+    assert await town.store.find([user.id]) == [Record.of(user, NET, is_born_in_flood=True, is_self_made=True)]
 
 
 async def test_accounts_made_while_a_flood_runs_start_at_the_bottom_together(town: Town) -> None:

@@ -16,7 +16,7 @@ from tidegate.services.setup import Setup, SetupClosedError
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    made = Gate(is_sign_up_open=False)
+    made = Gate()
     yield made
     made.lane.close()
 

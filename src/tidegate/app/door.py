@@ -23,7 +23,7 @@ from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.clients import Clients, packed
 from tidegate.http.gate.connections import Connections
-from tidegate.http.gate.guard import Finding, Guard, Reading
+from tidegate.http.gate.guard import Finding, Guard, Marking, Reading
 from tidegate.http.gate.telling import Telling
 from tidegate.ports.journal import Journal
 from tidegate.ports.upstream import Ask
@@ -160,10 +160,12 @@ def open_door(
     key: bytes,
     memory: InhabitedFile,
     is_nobody_known: bool = False,
+    marks: Marking | None = None,
 ) -> Door:
     """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`.
 
-    `key` hides where known people live; `is_nobody_known`: there is no account yet.
+    `marks` finds devices that people have signed in on. `key` hides where known people live; `is_nobody_known`: there
+    is no account yet.
     """
     steady = steady_clock()
     pressure = Pressure()
@@ -191,6 +193,7 @@ def open_door(
         crashed=telling.crashed,
         expects_proxy_header=settings.server.proxy_protocol,
         handover=handover,
+        marks=marks,
     )
     return Door(
         gate=gate,

@@ -11,13 +11,24 @@ from tidegate.core.admission.addresses import Networks
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.sharding import ShardPlan
+from tidegate.core.entering.attempts import AttemptsPlan
+from tidegate.core.entering.entering import EnteringPlan
+from tidegate.core.entering.line import LinePlan
 from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.quotas.budget import Budget
+from tidegate.core.registration.invites import InvitePlan
+from tidegate.core.registration.modes import RegistrationMode
+from tidegate.core.registration.plan import ModePlan
+from tidegate.core.registration.probation import ProbationPlan
+from tidegate.core.registration.requests import RequestPlan
 from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.history import DAY_S
 from tidegate.core.standing.record import StandingPlan
 from tidegate.http.gate.connections import ConnectionPlan
+from tidegate.services.joining import JoiningPlan
 
 _KEY_BYTES = 32
+_AT_ONCE_OF_MINUTE = 6.0
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +40,13 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     standing: StandingPlan
     firewall: FirewallPlan
     quotas: Budget
+    probation: ProbationPlan
+    invites: InvitePlan
+    requests: RequestPlan
+    modes: ModePlan
+    calm: tuple[float, float]
+    joining: JoiningPlan
+    sign_up: RegistrationMode
     patience_s: float
     patience_whole_s: float
 
@@ -47,8 +65,12 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
             strangers_burst=gate.strangers_burst,
             account_address_rate=gate.account_address_rate,
             account_address_burst=gate.account_address_burst,
+            account_strangers_rate=gate.account_strangers_rate,
+            account_strangers_burst=gate.account_strangers_burst,
             principal_rate=gate.principal_rate,
             principal_burst=gate.principal_burst,
+            device_rate=settings.sign_in.device_rate,
+            device_burst=settings.sign_in.device_burst,
             most_sources=gate.most_sources,
             most_principals=gate.most_principals,
             patience_s=admission.patience_s,
@@ -96,6 +118,66 @@ def plans_of(settings: Settings, shard_key: bytes) -> Plans:
         ),
         firewall=firewall_plan(settings),
         quotas=Budget(**msgspec.structs.asdict(settings.quotas)),
+        probation=probation_plan(settings),
+        invites=invite_plan(settings),
+        requests=request_plan(settings),
+        modes=mode_plan(settings),
+        calm=(settings.registration.calm_per_min, settings.registration.calm_at_once),
+        joining=joining_plan(settings),
+        sign_up=RegistrationMode(settings.accounts.sign_up),
         patience_s=admission.patience_s,
         patience_whole_s=admission.patience_whole_s,
+    )
+
+
+def probation_plan(settings: Settings) -> ProbationPlan:
+    """What new accounts may use."""
+    return ProbationPlan(tokens=settings.registration.probation_tokens, days=settings.registration.probation_days)
+
+
+def invite_plan(settings: Settings) -> InvitePlan:
+    """Who may invite how many."""
+    registration = settings.registration
+    return InvitePlan(per_month=registration.invites_per_month, lasts_s=registration.invite_days * DAY_S)
+
+
+def mode_plan(settings: Settings) -> ModePlan:
+    """By what the registration mode moves."""
+    given = settings.registration
+    return ModePlan(max_automatic_mode=RegistrationMode(given.max_automatic_mode), is_dry_run=given.dry_run)
+
+
+def joining_plan(settings: Settings) -> JoiningPlan:
+    """How many are let in."""
+    given = settings.registration
+    return JoiningPlan(
+        per_min=given.let_in_per_min,
+        at_once=max(1.0, given.let_in_per_min / _AT_ONCE_OF_MINUTE),
+    )
+
+
+def request_plan(settings: Settings) -> RequestPlan:
+    """How many may ask to be let in."""
+    registration = settings.registration
+    return RequestPlan(
+        most=registration.most_requests,
+        per_network=registration.requests_per_network,
+        lasts_s=registration.request_days * DAY_S,
+    )
+
+
+def line_plan(settings: Settings) -> LinePlan:
+    """Make the plan of the line for passwords."""
+    return LinePlan(attacked_part=settings.sign_in.strangers_part)
+
+
+def entering_plan(settings: Settings) -> EnteringPlan:
+    """Make the plan of signing in."""
+    sign_in = settings.sign_in
+    return EnteringPlan(
+        attempts=AttemptsPlan(
+            account_slips=sign_in.account_slips, source_slips=sign_in.address_slips, most=settings.gate.most_sources
+        ),
+        device_s=sign_in.device_days * DAY_S,
+        has_challenge=True,
     )

@@ -13,8 +13,8 @@ from tidegate.config import Settings, SettingsError
 from tidegate.ports.journal import Journal
 from tidegate.services.policy import Policy, PolicyError
 
-_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.", "firewall.")
-_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account", "engines"})
+_LIVE_TABLES = ("gate.", "admission.", "standing.", "quotas.", "firewall.", "registration.")
+_LIVE_NAMES = frozenset({"engine.max_waiting", "engine.max_per_account", "engines", "accounts.sign_up"})
 _OF_TARGETS = ("firewall.target", "firewall.socket", "firewall.map_", "firewall.webhook_")
 
 

@@ -27,6 +27,7 @@ from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.engines import Elsewhere, Line, open_elsewhere
 from tidegate.app.listening import Server, bind_port, check_path, port_of, server, url_of
+from tidegate.app.plans import line_plan
 from tidegate.app.running import open_log, serve_until_told
 from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.app.survey import Lineup, relined
@@ -156,10 +157,11 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
             lifecycle=lifecycle,
             journal=journal,
             metrics=metrics,
-            passwords=stack.enter_context(contextlib.closing(PasswordLane())),
+            passwords=stack.enter_context(contextlib.closing(PasswordLane(line_plan(settings)))),
             later=background.later,
             assets=plan.assets,
             local_status_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[1],
+            local_url=listeners.urls(settings.server.host, is_tls=plan.certificate is not None)[0],
             certificate=plan.certificate,
             read_settings=plan.read_settings,
             relined=_reliner(plan.lineup, elsewhere),
@@ -174,6 +176,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
         stack.push_async_callback(wired.reputation.flush)
         stack.push_async_callback(wired.quotas.flush)
         stack.push_async_callback(wired.door.handover.close)
+        stack.callback(wired.joining.registration.remember)
         await stack.enter_async_context(
             beside(
                 _greet(ready[0], wired.setup, journal, audience),
@@ -181,9 +184,15 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
                 wired.quotas.flush_now_and_then(),
                 wired.door.telling.tell_now_and_then(),
                 *([wired.lookout.look_now_and_then()] if wired.lookout is not None else []),
+                *([wired.letters.outbox.run()] if wired.letters.outbox is not None else []),
                 wired.door.handover.go_on(),
+                wired.joining.registration.sample_now_and_then(),
+                wired.joining.tick_now_and_then(),
+                wired.asking.write_now_and_then(),
             )
         )
+        if wired.letters.outbox is not None:
+            stack.push_async_callback(wired.letters.outbox.finish)
         when_hung_up(lambda: _reload(wired.policy, audience))
         drain_s = settings.server.drain_s
         tls = plan.certificate.context if plan.certificate else None

@@ -17,22 +17,32 @@ from tidegate.app.certificate import Certificate
 from tidegate.app.door import Door, open_admission, open_door
 from tidegate.app.engines import Line
 from tidegate.app.fingerprints import fingerprinter
-from tidegate.app.plans import plans_of
+from tidegate.app.mail import post
+from tidegate.app.people import People, open_invitations, open_recent
+from tidegate.app.plans import Plans, entering_plan, mode_plan, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.quotas import quotas
+from tidegate.app.registration import calm, joining, registration
 from tidegate.app.reputation import reputation
 from tidegate.app.sameness import embedded, lookout
 from tidegate.config import Settings
+from tidegate.core.accounts import User
+from tidegate.core.entering.entering import Entering
+from tidegate.core.registration.probation import Probation
+from tidegate.core.registration.signals import Share
 from tidegate.http.applications import Applications, build_applications
 from tidegate.http.chat.events import encode
 from tidegate.http.forwarded import Forwarded
-from tidegate.http.gate.credential import Credentials
+from tidegate.http.gate.credential import Credentials, Marks, Turns
 from tidegate.http.gate.public import public_lanes
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import ReplicaReport
 from tidegate.ports.journal import Journal
 from tidegate.services.accounts import Clerk
+from tidegate.services.asking import Asking
+from tidegate.services.joining import Joining
 from tidegate.services.keyring import Keyring
+from tidegate.services.letters import Letters
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.lookout import Lookout
 from tidegate.services.looks import Target
@@ -40,6 +50,7 @@ from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.quotas import Quotas
+from tidegate.services.registration import Sources
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
 from tidegate.services.sessions import Sessions
@@ -58,7 +69,11 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     reputation: Reputation
     quotas: Quotas
+    people: People
     lookout: Lookout | None
+    letters: Letters
+    joining: Joining
+    asking: Asking
 
 
 async def wire(
@@ -74,6 +89,7 @@ async def wire(
     later: Callable[[Coroutine[Any, Any, None]], None],
     assets: dict[str, Asset],
     local_status_url: str,
+    local_url: str,
     certificate: Certificate | None,
     read_settings: Callable[[], Settings],
     datadir: DataDir,
@@ -90,7 +106,18 @@ async def wire(
     fingerprint = fingerprinter(secrets.fingerprint_key)
     plans = plans_of(settings, secrets.fingerprint_key)
     known = reputation(settings, store)
-    budgets = quotas(settings, store)
+    probation = Probation(known.register, plans.probation)
+    budgets = quotas(settings, store, probation)
+    usher = open_invitations(
+        store=store,
+        reputation=known,
+        invites=plans.invites,
+        requests=plans.requests,
+        server_keys=secrets.server_keys,
+        journal=journal,
+        fingerprint=fingerprint,
+    )
+    people = People(probation=probation, usher=usher, recent=open_recent(secrets.fingerprint_key))
     admissions = tuple(open_admission(plans, known.register, known.served, budgets, line.fit) for line in lines)
     door = open_door(
         settings,
@@ -104,12 +131,21 @@ async def wire(
         key=secrets.fingerprint_key,
         memory=InhabitedFile(datadir.inhabited_path),
         is_nobody_known=not await store.accounts.newest_users(1),
+        marks=Marks(secrets.server_keys, settings.sign_in.device_days * _DAY_S),
     )
+
+    def apply(plans: Plans) -> None:
+        door.apply(plans)
+        people.apply(plans)
+        newcomers.replan(plans.joining)
+        kept.machine.plan, kept.floor = plans.modes, plans.sign_up
+        kept.calm.replan(*plans.calm)
+
     policy = live_policy(
         settings,
         read=read_settings,
         shard_key=secrets.fingerprint_key,
-        apply=door.apply,
+        apply=apply,
         relined=relined,
         certificate=certificate,
         journal=journal,
@@ -139,17 +175,44 @@ async def wire(
         passwords=passwords,
         reputation=known,
         quotas=budgets,
+        on_probation=lambda record: probation.of(record, time.time()),
         ended=replies.hang_up,
     )
+    mail = post(settings, clerk, datadir, local_url, later)
+    letters = mail.letters if mail.letters.is_on else None
+    if letters is not None:
+        people = people.with_letters(letters)
     sessions = Sessions(
         clerk=clerk,
-        is_sign_up_open=settings.accounts.sign_up == "open",
         session_s=settings.accounts.session_days * _DAY_S,
         later=later,
         ended=replies.hang_up,
         is_flooded=door.is_flooded,
         dead=door.note_dead,
+        entering=Entering(entering_plan(settings)),
+        on_new_device=lambda user, _: _write_of_device(letters, user),
     )
+    passwords.is_attacked = sessions.is_attacked
+    kept = registration(
+        datadir,
+        mode_plan(settings),
+        calm(settings),
+        plans.sign_up,
+        journal,
+        sources=Sources(
+            headroom=lambda: min(one.scheduler.headroom(time.monotonic()) for one in admissions),
+            mail_left=mail.letters.budget_left,
+            verified=lambda since: None if letters is None else _verified(letters, since),
+            turned_away=door.telling.take_sign_ups,
+        ),
+    )
+    metrics.registration.in_force(kept.mode)
+    newcomers = joining(settings, kept, secrets.server_keys, sessions, people.recent, people.usher.invitations, letters)
+    metrics.registration.watch(
+        lambda: newcomers.line().places, lambda: newcomers.line().kept, lambda: newcomers.line().missed
+    )
+    asking = Asking(newcomers, people.usher.requests, letters, time.time)
+    door.guard.turns = Turns(newcomers.room.turn)
     await known.load()
     setup = await Setup.prepare(sessions)
     applications = build_applications(
@@ -174,6 +237,12 @@ async def wire(
         replicas=replicas,
         lookout=watched,
         handover=door.handover,
+        usher=people.usher,
+        disposable=people.recent.disposable,
+        letters=mail.letters,
+        mailbox=mail.mailbox,
+        joining=newcomers,
+        asking=asking,
     )
     if settings.server.trusted_proxies:
         public = Forwarded(applications.public, door.guard.peer)
@@ -185,5 +254,19 @@ async def wire(
         policy=policy,
         reputation=known,
         quotas=budgets,
+        people=people,
         lookout=watched,
+        letters=mail.letters,
+        joining=newcomers,
+        asking=asking,
     )
+
+
+def _write_of_device(letters: Letters | None, user: User) -> None:
+    if letters is not None:
+        letters.new_device(user)
+
+
+def _verified(letters: Letters, since: float | None) -> Share:
+    part, of = letters.verified_share(time.time(), since)
+    return Share(round(part * of), of)

@@ -227,6 +227,8 @@ def _date(moment_s: float | None) -> str:
 
 
 def _standing(user: KnownUser) -> str:
+    if user.probation_tokens:
+        return f"{user.standing} (probation: {user.probation_tokens:,} tokens a day)"
     return f"{user.standing} (vouched)" if user.is_vouched else user.standing
 
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from tidegate.services.policy import Change
 
 
+_SIGN_UP = {
+    "open": "sign up there",
+    "invite": "sign up there, by invitation",
+    "closed": "registration is closed",
+}
+
+
 class Greeting:
     """Says it on standard output, and trouble on standard error."""
 
@@ -66,9 +73,10 @@ class Greeting:
         say(f"  Chat      {public}   ({self._who_may_sign_up(setup_path)})")
         say(f"  API       {public}/v1   (OpenAI-compatible)")
         say(f"  Status    {status}")
-        say(f"  Operator  {operator}/metrics   (this machine only)")
+        say(f"  Operator  {operator}   (this machine only)")
         for line in self._models():
             say(f"  Model     {escape(line)}")
+        say(f"  Mail      {escape(self._mail())}")
         say(f"  Data      {escape(str(self._settings.data_dir))}\n")
         for warning in self._lineup.warnings:
             say(f"[bold yellow]{escape(warning)}[/bold yellow]\n")
@@ -93,6 +101,15 @@ class Greeting:
             servers = [server for server in self._lineup.servers if name in server.models]
             where = ", ".join(server.replica for server in servers)
             yield f"{name}, {_answers(sum(server.places for server in servers))}, {tokens} tokens each, at {where}"
+
+    def _mail(self) -> str:
+        """Whether people get letters, and what that means."""
+        given = self._settings.mail
+        if given.delivery == "smtp":
+            return f"sent through {given.smtp_host}:{given.smtp_port}, as {given.from_address}"
+        if given.delivery == "disk":
+            return f"kept in {self._settings.data_dir / 'mail'}, to be read at {self._urls[2]}/mail; nobody gets any"
+        return "off: addresses are not checked, passwords not reset by letter (docs/operate.md)"
 
     def lost(self, replica: str, why: str) -> None:
         """Say that an engine does not answer any more."""
@@ -147,7 +164,7 @@ class Greeting:
     def _who_may_sign_up(self, setup_path: str | None) -> str:
         if setup_path is not None:
             return "first make yourself the operator, with the link below"
-        return "sign up there" if self._settings.accounts.sign_up == "open" else "registration is closed"
+        return _SIGN_UP[self._settings.accounts.sign_up]
 
     def _warn_of_plain_http(self) -> None:
         given = self._settings.server

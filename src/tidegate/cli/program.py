@@ -12,7 +12,22 @@ import typer
 from typer.core import TyperGroup
 
 import tidegate
-from tidegate.cli import accounts, backup, callers, firewall, gate, models, policy, quotas, serve
+from tidegate.cli import (
+    accounts,
+    backup,
+    callers,
+    events,
+    firewall,
+    gate,
+    invitations,
+    mode,
+    models,
+    policy,
+    quotas,
+    score,
+    serve,
+    solve,
+)
 from tidegate.cli.output import NOT_SO
 
 _INTERRUPTED = 130
@@ -71,14 +86,20 @@ app.command("serve")(serve.serve)
 app.command("gate")(gate.gate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("solve")(solve.solve_challenge)
 accounts.users_app.command("quota")(quotas.user_quota)
 accounts.keys_app.command("quota")(quotas.key_quota)
 app.add_typer(accounts.users_app, name="users")
 app.add_typer(accounts.keys_app, name="keys")
+app.add_typer(invitations.invites_app, name="invites")
+app.add_typer(invitations.requests_app, name="requests")
 app.add_typer(callers.callers_app, name="callers")
 app.add_typer(models.app, name="models")
+app.add_typer(mode.mode_app, name="mode")
 app.add_typer(policy.policy_app, name="policy")
 app.add_typer(firewall.firewall_app, name="firewall")
+app.add_typer(events.events_app, name="events")
+app.command("score")(score.score)
 
 
 def main() -> None:

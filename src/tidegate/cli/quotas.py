@@ -14,7 +14,7 @@ from tidegate.cli.options import ConfigOption, DataOption, JsonOption, known_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse
 from tidegate.core.quotas.windows import Window
 from tidegate.services.accounts import SetQuota
-from tidegate.services.allowances import Sheet
+from tidegate.services.allowances import Allowance, Sheet
 
 PerMinute = Annotated[
     str | None,
@@ -81,7 +81,7 @@ def _print_sheet(sheet: Sheet, *, as_json: bool) -> None:
         (
             window.window,
             f"{window.limit:,}" if window.limit else "no limit",
-            "its own" if window.is_own else "default" if window.limit else "",
+            _set_by(window),
             f"{window.used:,}",
             "" if window.remaining is None else f"{window.remaining:,}",
             f"{datetime.datetime.fromtimestamp(window.resets_at_s, datetime.UTC):%Y-%m-%d %H:%M} UTC",
@@ -89,3 +89,11 @@ def _print_sheet(sheet: Sheet, *, as_json: bool) -> None:
         for window in sheet.windows
     ]
     print_table(("One", "Tokens", "Set by", "Used", "Left", "Begins anew"), rows, "")
+
+
+def _set_by(window: Allowance) -> str:
+    if window.is_probation:
+        return "probation"
+    if window.is_own:
+        return "its own"
+    return "default" if window.limit else ""

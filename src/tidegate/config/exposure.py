@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from tidegate.config.engines import check_engines
 from tidegate.config.load import SettingsError
+from tidegate.config.mail import MailSettings, check_mail
 from tidegate.config.settings import FirewallSettings, ServerSettings, Settings
 from tidegate.core.firewall.signing import secret_of
 
@@ -32,6 +33,7 @@ def check(settings: Settings) -> None:
     _check_reach(server)
     check_engines(settings)
     _check_firewall(settings.firewall)
+    _check_mail(settings.mail)
 
 
 def trusted_proxies(settings: Settings) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -136,3 +138,10 @@ def _check_firewall(firewall: FirewallSettings) -> None:
         except ValueError as error:
             msg = f"firewall.webhook_secret: {error}; make one with: echo whsec_$(openssl rand -base64 32)"
             raise SettingsError(msg) from None
+
+
+def _check_mail(mail: MailSettings) -> None:
+    try:
+        check_mail(mail)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

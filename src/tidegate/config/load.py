@@ -180,6 +180,7 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
     server = settings.server
     tls_cert, tls_key = (path and _absolute(path, home) for path in (server.tls_cert, server.tls_key))
     firewall, map_file = settings.firewall, settings.firewall.map_file
+    mail, password_file = settings.mail, settings.mail.password_file
     return msgspec.structs.replace(
         settings,
         data_dir=_absolute(data_dir, home),
@@ -188,6 +189,7 @@ def _expand(settings: Settings, environment: Mapping[str, str]) -> Settings:
         firewall=msgspec.structs.replace(
             firewall, socket=_absolute(firewall.socket, home), map_file=map_file and _absolute(map_file, home)
         ),
+        mail=msgspec.structs.replace(mail, password_file=password_file and _absolute(password_file, home)),
     )
 
 

@@ -14,7 +14,10 @@ from msgspec import inspect
 from tidegate.config.allowed import allowed
 
 _SECRET_KEYS: Final = frozenset(
-    {"models.hub_token", "database_url", "firewall.webhook_secret", "engines[].key_env", "engines[].url"}
+    {
+        *("models.hub_token", "database_url", "firewall.webhook_secret", "engines[].key_env", "engines[].url"),
+        "mail.password",
+    }
 )
 """Where a secret belongs, or is put by mistake."""
 

@@ -13,7 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.config.engine_settings import EngineSettings, EngineUpstream, Seconds
+from tidegate.config.mail import MailSettings
 from tidegate.config.quotas import QuotasSettings
+from tidegate.config.registration import RegistrationSettings
+from tidegate.config.sign_in import SignInSettings
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 # Nobody reads a pattern as what it means: what is refused by one is told in words.
@@ -124,9 +127,17 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 300.0
     strangers_burst: Annotated[Burst, Meta(description="Requests of all of them at once.")] = 600.0
     account_address_rate: Annotated[
-        Rate, Meta(description="Sign-ins and sign-ups a second of one address; five times that a network.")
+        Rate, Meta(description="Sign-ins a second of one address, and as many sign-ups; five times that a network.")
     ] = 0.5
-    account_address_burst: Annotated[Burst, Meta(description="Sign-ins and sign-ups of one address at once.")] = 10.0
+    account_address_burst: Annotated[
+        Burst, Meta(description="Sign-ins of one address at once, and as many sign-ups.")
+    ] = 10.0
+    account_strangers_rate: Annotated[
+        Rate, Meta(description="Sign-ins a second of all strangers together, and as many sign-ups.")
+    ] = 60.0
+    account_strangers_burst: Annotated[
+        Burst, Meta(description="Sign-ins of all strangers at once, and as many sign-ups.")
+    ] = 120.0
     principal_rate: Annotated[Rate, Meta(description="Requests a second of one account, all lanes together.")] = 50.0
     principal_burst: Annotated[Burst, Meta(description="Requests of one account at once.")] = 200.0
     most_sources: Annotated[
@@ -395,8 +406,11 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """People's accounts."""
 
     sign_up: Annotated[
-        Literal["open", "closed"],
-        Meta(description="Whether strangers may make an account; closed, only `tidegate users create` does."),
+        Literal["open", "invite", "closed"],
+        Meta(
+            description="Whether strangers may make an account; `invite`, with an invitation only; `closed`, only "
+            "`tidegate users create` makes them. Open, it closes by itself when too many come: see [registration]."
+        ),
     ] = "open"
     session_days: Annotated[
         float, Meta(gt=0, le=400, description="How long a sign-in lasts before the password is asked for again.")
@@ -446,4 +460,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     quotas: QuotasSettings = QuotasSettings()
     firewall: FirewallSettings = FirewallSettings()
     accounts: AccountsSettings = AccountsSettings()
+    registration: RegistrationSettings = RegistrationSettings()
+    mail: MailSettings = MailSettings()
+    sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()

@@ -1,4 +1,4 @@
-"""The form of an API key or session: what it carries, and how a forgery is told.
+"""The form of an API key, session or invitation: what it carries, and how a forgery is told.
 
 A credential reads `tg_<kind>_<body><check>`:
 
@@ -41,7 +41,7 @@ _BODY_AT = len("tg_live_")
 _SIZE = _BODY_AT + _BODY_DIGITS + _CHECK_DIGITS
 _MOST_BITS = (_PAYLOAD_BYTES + _MAC_BYTES) * 8
 
-SCANNER_PATTERN: Final = rf"tg_(live|sess)_[0-9a-z]{{{_BODY_DIGITS + _CHECK_DIGITS}}}"
+SCANNER_PATTERN: Final = rf"tg_(live|sess|invt)_[0-9a-z]{{{_BODY_DIGITS + _CHECK_DIGITS}}}"
 """What a secret scanner looks for; the last seven digits are the CRC-32 of the rest."""
 
 
@@ -50,6 +50,7 @@ class Kind(StrEnum):
 
     API_KEY = "live"
     SESSION = "sess"
+    INVITE = "invt"
 
 
 class ServerKeys(msgspec.Struct, frozen=True):

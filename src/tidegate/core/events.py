@@ -21,7 +21,10 @@ from tidegate.core.capacity.health import EngineState
 from tidegate.core.firewall.elements import EndedBy, Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.identifiers import Fingerprint, Replica, RequestId
+from tidegate.core.mail.budgets import Bound
+from tidegate.core.mail.letter import LetterKind
 from tidegate.core.reasons import Reason
+from tidegate.core.registration.modes import Cause, MovedBy, RegistrationMode
 from tidegate.core.standing.classes import Standing
 
 
@@ -54,17 +57,30 @@ class Tag(StrEnum):
     KEY_CREATED = "key:created"
     KEY_REVOKED = "key:revoked"
     KEY_QUOTA_CHANGED = "key:quota_changed"
+    INVITE_MADE = "invite:made"
+    INVITE_USED = "invite:used"
+    INVITE_GIVEN_BACK = "invite:given_back"
+    INVITE_REVOKED = "invite:revoked"
+    JOIN_REQUESTS_APPROVED = "join_requests:approved"
+    JOIN_REQUESTS_REFUSED = "join_requests:refused"
     LIBRARY_SPOKE = "library:spoke"
     POLICY_CHANGED = "policy:changed"
     MODEL_PINNED = "model:pinned"
     MODEL_CHANGED = "model:changed"
     MODEL_RESTORED = "model:restored"
     MODEL_NOT_COMPARABLE = "model:not_comparable"
+    REGISTRATION_MOVED = "registration:moved"
+    CHALLENGE_TRIED = "challenge:tried"
     GATE_REFUSED = "gate:refused"
     FIREWALL_ADDED = "firewall:added"
     FIREWALL_ENDED = "firewall:ended"
     FIREWALL_SPARED = "firewall:spared"
     FIREWALL_FAILED = "firewall:failed"
+    MAIL_SENT = "mail:sent"
+    MAIL_NOT_SENT = "mail:not_sent"
+    MAIL_FAILING = "mail:failing"
+    MAIL_WORKING = "mail:working"
+    VERIFY_TRIED = "verify:tried"
 
 
 class RouteKind(StrEnum):
@@ -174,10 +190,15 @@ class LoginOutcome(StrEnum):
     REFUSED = "refused"
     BAD_PASSWORD = "bad_password"  # noqa: S105 - a word of the event log
     UNKNOWN_USER = "unknown_user"
+    LOCKED = "locked"
 
 
 class LoginTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="login"):
-    """Somebody tried to sign in. `user` stands for the address that was typed, known here or not."""
+    """Somebody tried to sign in. `user` stands for the address that was typed, known here or not.
+
+    `locked`: strangers have missed so often for that address that another stranger must bring an effort first;
+    its holder's own devices need not. `known_device`: the try came from one of these.
+    """
 
     event: Tag = msgspec.field(default_factory=lambda: Tag.LOGIN_TRIED)
     id: RequestId
@@ -187,6 +208,7 @@ class LoginTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="login"
     acct: Fingerprint | None = None
     sess: Fingerprint | None = None
     user: Fingerprint | None = None
+    known_device: bool | None = None
     reason: Reason | None = None
 
 
@@ -195,10 +217,11 @@ class SignUpOutcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
+    WAITING = "waiting"
 
 
 class SignUpTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="signup"):
-    """Somebody tried to make an account."""
+    """Somebody tried to make an account, with an address of which the last four fields tell."""
 
     event: Tag = msgspec.field(default_factory=lambda: Tag.SIGN_UP_TRIED)
     id: RequestId
@@ -207,6 +230,75 @@ class SignUpTried(Event, frozen=True, kw_only=True, tag_field="kind", tag="signu
     net: Fingerprint | None = None
     acct: Fingerprint | None = None
     reason: Reason | None = None
+    mail_domain: Fingerprint | None = None
+    disposable: bool | None = None
+    name_entropy: float | None = None
+    family: Fingerprint | None = None
+
+
+class InviteChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="invite"):
+    """An invitation was made, used for the account `acct` or not after all, or revoked; `inviter` is who made it."""
+
+    event: Tag
+    inviter: Fingerprint | None = None
+    acct: Fingerprint | None = None
+
+
+class JoinRequestsAnswered(Event, frozen=True, kw_only=True, tag_field="kind", tag="join_requests"):
+    """So many of those who asked to be let in were let in, or were not."""
+
+    event: Tag
+    number: int
+
+
+class VerifyOutcome(StrEnum):
+    """What became of a link that confirms an address, as the event-log contract counts it."""
+
+    OK = "ok"
+    REFUSED = "refused"
+
+
+class AddressVerified(Event, frozen=True, kw_only=True, tag_field="kind", tag="verify"):
+    """Somebody used the link in a letter to their address; `latency_s` is from sign-up to then."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.VERIFY_TRIED)
+    id: RequestId
+    outcome: VerifyOutcome
+    src: Fingerprint | None = None
+    net: Fingerprint | None = None
+    acct: Fingerprint | None = None
+    mail_domain: Fingerprint | None = None
+    latency_s: float | None = None
+    reason: Reason | None = None
+
+
+class MailOutcome(StrEnum):
+    """What became of a letter: not sent are those that the server or a budget refused, or that were given up."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    WITHHELD = "withheld"
+    NO_ROOM = "no_room"
+    GIVEN_UP = "given_up"
+
+
+class LetterHandled(Event, frozen=True, kw_only=True, tag_field="kind", tag="mail"):
+    """A letter was handed over, or was not. `bound` is the budget that withheld it, `wait_s` how long it waited."""
+
+    event: Tag
+    outcome: MailOutcome
+    letter: LetterKind
+    mail_domain: Fingerprint | None = None
+    bound: Bound | None = None
+    wait_s: float | None = None
+    tries: int | None = None
+
+
+class MailServerChanged(Event, frozen=True, kw_only=True, tag_field="kind", tag="mail_server"):
+    """Letters can no longer be handed over, or can be again; so many wait."""
+
+    event: Tag
+    waiting: int
 
 
 class SettingName(str):
@@ -270,6 +362,44 @@ class ModelChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     replica: Replica | None = None
 
 
+class RegistrationMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="mode"):
+    """The registration mode moved, or would have in a dry run; with what it rests on and what was measured then."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.REGISTRATION_MOVED)
+    was: RegistrationMode = msgspec.field(name="from")
+    to: RegistrationMode
+    by: MovedBy
+    causes: tuple[Cause, ...]
+    unjudged: tuple[Cause, ...] = ()
+    is_dry: bool = False
+    attempts_per_min: float | None = None
+    baseline_per_min: float | None = None
+    headroom: float | None = None
+    abuse_share: float | None = None
+    verified_share: float | None = None
+    mail_left: float | None = None
+    queue_s: float | None = None
+
+
+class ChallengeOutcome(StrEnum):
+    """What became of a challenge, as the event-log contract counts it."""
+
+    SOLVED = "solved"
+    FAILED = "failed"
+
+
+class ChallengeTried(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="challenge"):
+    """An answer to a challenge was handed in. Of those that fail, only some have a line of their own."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.CHALLENGE_TRIED)
+    id: RequestId
+    outcome: ChallengeOutcome
+    src: Fingerprint | None = None
+    net: Fingerprint | None = None
+    effort: int | None = None
+    solve_s: float | None = None
+
+
 class GateRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="gate"):
     """How many requests were refused, or would have been in a dry run, by their headers alone in `over_s` seconds.
 
@@ -330,8 +460,15 @@ AnyEvent = (
     | AccountChanged
     | LoginTried
     | SignUpTried
+    | InviteChanged
+    | JoinRequestsAnswered
+    | AddressVerified
+    | LetterHandled
+    | MailServerChanged
     | PolicyChanged
     | ModelChanged
+    | RegistrationMoved
+    | ChallengeTried
     | GateRefused
     | FirewallChanged
     | FirewallSpared

@@ -80,6 +80,20 @@ class MessageId(Identifier):
     prefix = "msg"
 
 
+class InviteId(Identifier):
+    """An invitation's public name; says nothing about its text."""
+
+    __slots__ = ()
+    prefix = "inv"
+
+
+class JoinRequestId(Identifier):
+    """One person's wish to be let in."""
+
+    __slots__ = ()
+    prefix = "jrq"
+
+
 class RequestId(Identifier):
     """One HTTP request, as shown in `x-request-id`, errors and logs."""
 

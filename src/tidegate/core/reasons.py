@@ -35,7 +35,10 @@ class Reason(StrEnum):
     INVALID_CSRF_TOKEN = "invalid_csrf_token"  # noqa: S105 - a word
     WRONG_CREDENTIALS = "wrong_credentials"
     SIGN_UP_CLOSED = "sign_up_closed"
+    INVITATION_REQUIRED = "invitation_required"
+    CHALLENGE_REQUIRED = "challenge_required"
     EMAIL_TAKEN = "email_taken"
+    LINK_INVALID = "link_invalid"
 
     # What was asked for does not fit what there is.
     CONVERSATION_NOT_FOUND = "conversation_not_found"

@@ -111,11 +111,18 @@ def title(refusal: Refusal) -> str:
     return _TITLES.get(refusal.reason) or _TITLES_BY_STATUS.get(refusal.status, "This did not work")
 
 
-_PLACES: Final = {"/": "To the front page", "/sign-in": "Sign in", "/account": "To your account"}
+_PLACES: Final = {
+    "/": "To the front page",
+    "/sign-in": "Sign in",
+    "/account": "To your account",
+    "/forgot": "Ask for a new letter",
+}
 _TITLES: Final = {
     Reason.SIGN_UP_CLOSED: "Registration is closed",
     Reason.OPERATORS_ONLY: "For operators only",
     Reason.INVALID_CSRF_TOKEN: "This page is out of date",
+    Reason.EMAIL_TAKEN: "There is an account already",
+    Reason.LINK_INVALID: "This link does not work any more",
     Reason.CROSS_SITE_REQUEST: "This came from another site",
 }
 _TITLES_BY_STATUS: Final = {

@@ -10,14 +10,19 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tidegate.core.registration.disposable import DisposableList
+from tidegate.core.registration.modes import RegistrationMode
 from tidegate.core.standing.classes import STRANGERS
 from tidegate.http import front, health
 from tidegate.http.accounts import routes as account_pages
-from tidegate.http.accounts.room import AccountsRoom
+from tidegate.http.accounts.room import AccountsRoom, Mail
 from tidegate.http.answering import Answering
+from tidegate.http.challenge import scripts as challenge
 from tidegate.http.chat import calls as chat_calls
 from tidegate.http.chat import routes as chat
 from tidegate.http.control import firewall as firewall_control
+from tidegate.http.control import mode as mode_control
+from tidegate.http.control import people as people_control
 from tidegate.http.control import pin as pin_control
 from tidegate.http.control import policy as policy_control
 from tidegate.http.control import routes as control
@@ -29,19 +34,25 @@ from tidegate.http.openai import routes as openai
 from tidegate.http.operator import routes as operator
 from tidegate.http.routes import bind, router
 from tidegate.http.status import routes as status
+from tidegate.http.status.newcomers import sentence
 from tidegate.http.visitors import SessionDoor
 from tidegate.http.web import routes as web
 from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import ReplicaReport
+from tidegate.ports.mail import Mailbox
 from tidegate.services.accounts import Clerk
+from tidegate.services.asking import Asking
 from tidegate.services.handover import Handover
+from tidegate.services.joining import Joining
 from tidegate.services.keyring import Keyring
+from tidegate.services.letters import Letters
 from tidegate.services.lookout import Lookout
 from tidegate.services.models import Served, Together
 from tidegate.services.policy import Policy
 from tidegate.services.replies import Replies
 from tidegate.services.sessions import Sessions
 from tidegate.services.setup import Setup
+from tidegate.services.usher import Usher
 from tidegate.services.writing import Desk
 
 
@@ -69,11 +80,17 @@ def build_applications(
     max_body_bytes: int,
     exposition: Callable[[], bytes],
     later: Callable[[Coroutine[Any, Any, None]], None],
+    joining: Joining,
+    asking: Asking | None = None,
     policy: Policy | None = None,
     others: tuple[Served, ...] = (),
     replicas: Callable[[], list[ReplicaReport]] = list,
     lookout: Lookout | None = None,
+    letters: Letters | None = None,
+    mailbox: Mailbox | None = None,
     handover: Handover | None = None,
+    usher: Usher | None = None,
+    disposable: DisposableList | None = None,
 ) -> Applications:
     """Bind every room to what it works with. `later` runs what nobody waits for; without a `policy` none is live.
 
@@ -105,14 +122,21 @@ def build_applications(
         served=served,
         replicas=replicas,
         lookout=lookout,
+        disposable=disposable,
+        clock=clerk.clock,
+        letters=letters,
+        mailbox=mailbox,
+        registration=joining.registration,
     )
+    mail = Mail.of(letters, sessions) if letters is not None and letters.is_on else None
     health_routes = bind(health.TABLE, health.HealthRoom(together, lifecycle), open_door)
     front_room = front.FrontRoom(
         together,
         engine.card.id,
-        is_sign_up_open=sessions.is_sign_up_open,
+        is_sign_up_open=lambda: joining.mode is not RegistrationMode.CLOSED,
         status_url=status_url,
         local_status_url=local_status_url,
+        newcomers=lambda: sentence(joining),
     )
     chat_room = chat_calls.ChatRoom(
         engine=engine,
@@ -124,6 +148,19 @@ def build_applications(
         clock=clerk.clock,
     )
     web_room = web.WebRoom(assets)
+    scripts = challenge.Scripts.of(assets)
+    accounts_room = AccountsRoom(
+        sessions=sessions,
+        setup=setup,
+        admission=admission,
+        joining=joining,
+        asking=asking,
+        usher=usher,
+        mail=mail,
+        script=scripts.page_path,
+        public_status_url=status_url,
+        local_status_url=local_status_url,
+    )
     for_programs = [
         *health_routes,
         *bind(openai.TABLE, openai_room, door, openai.PREFIXES),
@@ -132,17 +169,21 @@ def build_applications(
     ]
     for_people = [
         *bind(front.TABLE, front_room, session_door),
-        *bind(account_pages.TABLE, AccountsRoom(sessions=sessions, setup=setup, admission=admission), session_door),
+        *bind(account_pages.TABLE, accounts_room, session_door),
         *bind(chat.TABLE, chat_room, session_door),
         *bind(web.TABLE, web_room, session_door),
         *bind(web.OPEN_TABLE, web_room, open_door),
+        *bind(challenge.TABLE, scripts, open_door),
     ]
-    status_routes = bind(status.TABLE, status.StatusRoom(together, lifecycle, clerk.clock), open_door)
+    status_routes = bind(status.TABLE, status.StatusRoom(together, lifecycle, clerk.clock, joining), open_door)
     operator_routes = [*health_routes, *bind(operator.TABLE, operator_room, open_door)]
     control_routes = bind(control.TABLE, clerk, open_door)
     if policy is not None:
         control_routes += bind(policy_control.TABLE, policy, open_door)
+    control_routes += bind(mode_control.TABLE, joining.registration, open_door)
     control_routes += bind(pin_control.TABLE, pin_control.PinRoom(lookout), open_door)
+    if usher is not None:
+        control_routes += bind(people_control.TABLE, usher, open_door)
     if handover is not None:
         control_routes += bind(firewall_control.TABLE, handover, open_door)
 

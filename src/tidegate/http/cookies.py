@@ -1,4 +1,4 @@
-"""The two cookies there are: the session, and the seed of a stranger's form.
+"""The four cookies there are: the session, the seed of a stranger's form, the marks of a device, a place in line.
 
 Over HTTPS, and on this machine itself, their names begin with `__Host-`: a
 browser keeps such a cookie only when it is Secure, and no other host of the
@@ -22,6 +22,8 @@ from starlette.responses import Response
 
 SESSION: Final = "tidegate-session"
 FORM: Final = "tidegate-form"
+TICKET: Final = "tidegate-place"
+DEVICE: Final = "tidegate-device"
 _PREFIX = "__Host-"
 _SEED_BYTES = 16
 
@@ -71,6 +73,11 @@ def read(request: Request, name: str) -> str | None:
     if found is None and not is_protected(request):
         found = request.cookies.get(name)
     return found
+
+
+def marks(request: Request) -> str:
+    """Who has signed in on this device before (core/entering/devices.py); leaving does not forget it."""
+    return read(request, DEVICE) or ""
 
 
 def write(response: Response, request: Request, name: str, value: str, *, lasts_s: float | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -18,16 +19,18 @@ from tidegate.ports.engine import Reporting
 
 
 class FrontRoom(msgspec.Struct, frozen=True):
-    """Tells how the engine is, names a `model` in the example, and says whether strangers may make an account.
+    """Tells how the engine is, names a `model` in the example, and asks whether strangers may make an account.
 
-    `status_url` is where the status page is, `local_status_url` where browsers on this machine find it.
+    `status_url` is where the status page is, `local_status_url` where browsers on this machine find it. `newcomers`
+    says how it is for whoever wants an account, where that is limited.
     """
 
     engine: Reporting
     model: str
-    is_sign_up_open: bool = True
+    is_sign_up_open: Callable[[], bool] = lambda: True
     status_url: str | None = None
     local_status_url: str = ""
+    newcomers: Callable[[], str] = str
 
 
 async def front_page(room: FrontRoom, request: Request) -> Response:
@@ -42,7 +45,8 @@ async def front_page(room: FrontRoom, request: Request) -> Response:
         verdict=verdict(room.engine.report().state, is_draining=False),
         base=f"{_scheme(request)}://{request.headers.get('host', '127.0.0.1')[:200]}",
         model=room.model,
-        is_sign_up_open=room.is_sign_up_open,
+        is_sign_up_open=room.is_sign_up_open(),
+        newcomers=room.newcomers(),
         status_url=room.status_url or (room.local_status_url if cookies.is_local(request) else ""),
     )
 

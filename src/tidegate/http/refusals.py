@@ -55,8 +55,17 @@ WIRE: dict[Reason, Wire] = {
     ),
     Reason.INVALID_CSRF_TOKEN: Wire(403, "invalid_request_error", "The form or call carries no token of this session."),
     Reason.WRONG_CREDENTIALS: Wire(401, "invalid_request_error", "The address or the password is wrong."),
-    Reason.SIGN_UP_CLOSED: Wire(403, "invalid_request_error", "The operator has closed registration."),
+    Reason.SIGN_UP_CLOSED: Wire(403, "invalid_request_error", "There are no new accounts at present."),
+    Reason.INVITATION_REQUIRED: Wire(403, "invalid_request_error", "New accounts need an invitation at present."),
+    Reason.CHALLENGE_REQUIRED: Wire(
+        403,
+        "invalid_request_error",
+        "At present this needs a solved challenge, or a place in line instead; the page that answers has both.",
+    ),
     Reason.EMAIL_TAKEN: Wire(409, "invalid_request_error", "Another account already uses this address."),
+    Reason.LINK_INVALID: Wire(
+        410, "invalid_request_error", "A link of a letter that was used, is too old, or not ours."
+    ),
     Reason.CONVERSATION_NOT_FOUND: Wire(404, "invalid_request_error", "The caller has no such conversation."),
     Reason.MESSAGE_NOT_FOUND: Wire(404, "invalid_request_error", "The conversation has no such message."),
     Reason.REPLY_IS_RUNNING: Wire(409, "invalid_request_error", "One reply is written in a conversation at a time."),

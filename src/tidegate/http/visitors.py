@@ -42,6 +42,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     form_seed: str | None
     is_protected: bool
 
+    @property
+    def seed(self) -> bytes:
+        """What somebody's challenges are bound to who is not signed in; empty for whoever is."""
+        return (self.form_seed or "").encode(errors="surrogatepass")
+
 
 class SessionDoor(msgspec.Struct, frozen=True, kw_only=True):
     """Leaves a Visitor in `request.state.visitor`, and a form's fields in `request.state.form`."""

@@ -17,11 +17,13 @@ import msgspec
 from tidegate.core import credentials
 from tidegate.core.accounts import ApiKey, Role, Scope, User, normalise_email
 from tidegate.core.credentials import Kind, ServerKeys
+from tidegate.core.entering.places import Claim
 from tidegate.core.events import AccountChanged, Tag
 from tidegate.core.identifiers import Fingerprint, KeyId, SessionId, UserId
 from tidegate.core.quotas.budget import Budget
 from tidegate.core.quotas.windows import Window
 from tidegate.core.standing.classes import Standing
+from tidegate.core.standing.record import Record
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.journal import Journal
 from tidegate.services.allowances import Sheet, check, limits_of, sheets, used_in
@@ -119,13 +121,15 @@ class CreatedKey(msgspec.Struct, frozen=True):
 class KnownUser(User, frozen=True, kw_only=True):
     """An account, how well it is known now, and whether for an operator's word rather than for being served.
 
-    And the tokens that it has used in this day and month, where that was asked for.
+    And the tokens that it has used in this day and month, where that was asked for. On probation it may use
+    `probation_tokens` a day; 0 is that it is not.
     """
 
     standing: Standing
     is_vouched: bool = False
     tokens_today: int = 0
     tokens_this_month: int = 0
+    probation_tokens: int = 0
 
 
 def tell_nobody(ended: list[SessionId]) -> None:
@@ -133,11 +137,18 @@ def tell_nobody(ended: list[SessionId]) -> None:
     del ended
 
 
+def nobody(record: Record) -> int:
+    """Nobody is on probation."""
+    del record
+    return 0
+
+
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     """Does the acts. `fingerprint` makes keyed hashes for the log; `clock` tells Unix seconds.
 
-    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `passwords`,
-    `reputation` and `quotas` are the only ones of the process.
+    `keyring`, where keys are in use, is told of revocations, and `ended` of sessions that are over. `on_probation`
+    tells how many tokens a day a new account may use. `passwords`, `reputation` and `quotas` are the only ones of the
+    process.
     """
 
     accounts: AccountStore
@@ -149,6 +160,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     reputation: Reputation
     quotas: Quotas
     keyring: Keyring | None = None
+    on_probation: Callable[[Record], int] = nobody
     ended: Callable[[list[SessionId]], None] = tell_nobody
     _making_key: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
@@ -178,22 +190,33 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
                 return await self.set_quota(act.email, act.key_id, act.limits)
 
     async def create_user(
-        self, email: str, role: Role = Role.USER, *, password: str | None = None, member_since_s: float | None = None
+        self,
+        email: str,
+        role: Role = Role.USER,
+        *,
+        password: str | None = None,
+        member_since_s: float | None = None,
+        claim: Claim | None = None,
+        user_id: UserId | None = None,
     ) -> User:
-        """Make a user. Raises ValueError naming the field, EmailTakenError or PasswordsBusyError."""
+        """Make a user. Raises ValueError naming the field, EmailTakenError or PasswordsBusyError.
+
+        `claim` is what the password goes into the line with; without one it is an operator's. `user_id` is one that
+        was drawn before.
+        """
         now = self.clock()
         if member_since_s is not None and not member_since_s <= now:  # Also what is not a number.
             msg = "since: lies in the future"
             raise ValueError(msg)
         user = User(
-            id=UserId.of(secrets.token_bytes(8)),
+            id=user_id or UserId.of(secrets.token_bytes(8)),
             email=normalise_email(email),
             role=role,
             created_at_s=now,
             member_since_s=now if member_since_s is None else member_since_s,
         )
         # Hashed before the store is asked: whether the address is taken must not show in the time it takes.
-        password_hash = None if password is None else await self.passwords.hash(password, user.email)
+        password_hash = None if password is None else await self.passwords.hash(password, user.email, claim)
         await self.accounts.add_user(user, password_hash)
         self._tell(Tag.ACCOUNT_CREATED, user.id)
         return user
@@ -216,14 +239,17 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     async def users(self) -> list[KnownUser]:
         """All users, oldest first, how well they are known, and what they use."""
         known = await self._known(await self.accounts.users())
-        states = await self.quotas.described([of_user(user.id) for user in known])
+        payers = [of_user(user.id) for user in known]
+        states, owns = await self.quotas.described(payers), await self.quotas.limits(payers)
+        records = await self.reputation.records(known)
         return [
             msgspec.structs.replace(
                 user,
                 tokens_today=used_in(Window.DAY, windows),
                 tokens_this_month=used_in(Window.MONTH, windows),
+                probation_tokens=self.on_probation(record) if own.per_day is None else 0,
             )
-            for user, windows in zip(known, states, strict=True)
+            for user, windows, own, record in zip(known, states, owns, records, strict=True)
         ]
 
     async def create_key(
@@ -298,6 +324,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Sheet:
         """Change some limits of a user or a key, from now on. Raises NotFoundError; ValueError naming the field."""
         owner = await self._owner(email)
+        await self.reputation.meet(owner)  # Whether they are on probation, memory says.
         payer = of_user(owner.id) if key_id is None else of_key(await self._key(owner, key_id))
         changed = limits_of(limits)
         if changed:

@@ -13,7 +13,10 @@ from tidegate.services.quotas import Quotas
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of a payer: tokens `used` in it, and its limit (0 is none), which `is_own` or the default."""
+    """One window of a payer: tokens `used` in it, and its limit (0 is none), which `is_own` or the default.
+
+    `is_probation`: it is that of a new account.
+    """
 
     window: Window
     limit: int
@@ -21,6 +24,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     remaining: int | None
     resets_at_s: float
+    is_probation: bool = False
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,11 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     def is_limited(self) -> bool:
         """Whether there is any limit."""
         return any(window.limit for window in self.windows)
+
+    @property
+    def is_on_probation(self) -> bool:
+        """Whether a limit is that of a new account."""
+        return any(window.is_probation for window in self.windows)
 
 
 async def sheets(quotas: Quotas, owner: User, payers: Sequence[Payer]) -> list[Sheet]:
@@ -77,4 +86,5 @@ def _allowance(state: State, own: Budget) -> Allowance:
         used=state.used,
         remaining=state.remaining if state.limit else None,
         resets_at_s=state.resets_at_s,
+        is_probation=state.is_probation,
     )

@@ -1,24 +1,30 @@
-"""Hashes and checks passwords: in one thread, with a short queue, at a known price.
+"""Hashes and checks passwords: in one thread, with a short line before it, at a known price.
 
 Argon2 is meant to be slow, so whoever may ask for it without bound holds the
 machine: 25 ms each, and the event loop stands still meanwhile when it runs
-there. Here at most one runs, at most `max_waiting` wait, and the next is told
-to come back at once. People who are signed in and programs with a key never
-come this way.
+there. Here at most one runs, few wait, in an order that known devices lead
+(core/entering/line.py), and the next is told to come back at once. People who
+are signed in and programs with a key never come this way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import Any, Final, TypeVar
 
 import argon2
+import msgspec
+
+from tidegate.core.entering.line import Full, Held, LinePlan, PasswordLine
+from tidegate.core.entering.places import Claim, Place
 
 T = TypeVar("T")
 
@@ -28,7 +34,7 @@ PASSWORD_LENGTH: Final = (15, 1024)
 # RFC 9106 profile trimmed to the OWASP minimum (19 MiB, t=2, p=1): a stronger one is a cheaper flood.
 HASHER: Final = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _LONGEST_REPEATED = 4
-_FIRST_GUESS_S = 0.03
+_DICE: Final = secrets.SystemRandom()
 
 
 class PasswordsBusyError(Exception):
@@ -40,35 +46,78 @@ class PasswordsBusyError(Exception):
         self.retry_after_s = retry_after_s
 
 
-class PasswordLane:
-    """The only place where passwords are hashed. `close` it in the end."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, *, max_waiting: int = 8, hasher: argon2.PasswordHasher = HASHER) -> None:
-        """Nothing runs; the thread starts with the first password."""
+
+class _Job(msgspec.Struct, frozen=True):
+    place: Place
+    work: Callable[..., Any]
+    arguments: tuple[str, ...]
+    answered: asyncio.Future[Any]
+
+
+class PasswordLane:
+    """The only place where passwords are hashed, for one event loop. `close` it in the end.
+
+    `is_attacked` tells whether strangers are guessing just now: they are then held to a part of the thread's time.
+    """
+
+    def __init__(
+        self,
+        plan: LinePlan | None = None,
+        *,
+        hasher: argon2.PasswordHasher = HASHER,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = _DICE.random,
+    ) -> None:
+        """Nothing runs; the thread starts with the first password. `draw` makes lots from 0 to 1."""
+        self.is_attacked: Callable[[], bool] = _never
+        self._line = PasswordLine(plan or LinePlan())
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-        self._most_jobs = 1 + max_waiting
-        self._jobs: set[Future[Any]] = set()
-        self._job_s = _FIRST_GUESS_S
         self._hasher = hasher
         self._nobodys = _hash_of_nothing(hasher)
+        self._clock = clock
+        self._draw = draw
+        self._numbers = count(1)
+        self._jobs: dict[int, _Job] = {}
+        self._took_s = 0.0
+        self._later: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
-    async def hash(self, password: str, email: str = "") -> str:
+    @property
+    def remembered(self) -> int:
+        """How many run or wait."""
+        return self._line.remembered
+
+    def capacity(self) -> float:
+        """How many passwords of strangers can be checked a second when everybody else wants one, too."""
+        return self._line.capacity()
+
+    def claim(self, place: Place = Place.OWN, account: str = "", effort: int = 0) -> Claim:
+        """What one password goes into the line with."""
+        return Claim(place=place, account=account, effort=effort, lot=self._draw())
+
+    async def hash(self, password: str, email: str = "", claim: Claim | None = None) -> str:
         """Hash a new password. Raises ValueError naming the field, or PasswordsBusyError."""
-        self.require_room()  # Even looking at a password costs something.
-        return await self._run(self._hasher.hash, checked(password, email))
+        claim = claim or self.claim()
+        self.require_room(claim)  # Even looking at a password costs something.
+        return await self._run(claim, self._hasher.hash, checked(password, email))
 
-    async def verify(self, stored_hash: str | None, password: str) -> bool:
+    async def verify(self, stored_hash: str | None, password: str, claim: Claim | None = None) -> bool:
         """Whether it is the password; for None it is not, after as long a time. Raises PasswordsBusyError."""
-        self.require_room()
+        claim = claim or self.claim()
+        self.require_room(claim)
         normal = _normal(password)
         if stored_hash is None or normal is None:
             stored_hash, normal = self._nobodys, normal or ""
-        return await self._run(self._is_password, stored_hash, normal)
+        return await self._run(claim, self._is_password, stored_hash, normal)
 
-    def require_room(self) -> None:
-        """Raise PasswordsBusyError if the next password would be turned away: before anything dearer is asked."""
-        if len(self._jobs) >= self._most_jobs:
-            raise PasswordsBusyError(len(self._jobs) * self._job_s)
+    def require_room(self, claim: Claim | None = None) -> None:
+        """Raise PasswordsBusyError if a password would be turned away now: before anything dearer is asked."""
+        full = self._line.room(claim or self.claim())
+        if full is not None:
+            raise PasswordsBusyError(full.retry_after_s)
 
     def is_outdated(self, stored_hash: str) -> bool:
         """Whether it was made with other parameters than a hash would be today."""
@@ -76,29 +125,79 @@ class PasswordLane:
 
     def close(self) -> None:
         """Let what runs end, and drop what waits."""
-        self._executor.shutdown(cancel_futures=True)
+        self._is_closed = True
+        for job in list(self._jobs.values()):
+            _in_loop_of(job, job.answered.cancel)
+        self._executor.shutdown()
 
-    async def _run(self, work: Callable[..., T], *arguments: str) -> T:
-        self.require_room()
-        job = self._executor.submit(self._timed, work, *arguments)
-        # The job itself frees its place, when it is done or dropped: a caller may be gone by then, and a running
-        # hash cannot be stopped.
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
-        return await asyncio.wrap_future(job)
+    async def _run(self, claim: Claim, work: Callable[..., T], *arguments: str) -> T:
+        number = next(self._numbers)
+        joined = self._line.join(number, claim, self._clock())
+        if isinstance(joined, Full):
+            raise PasswordsBusyError(joined.retry_after_s)
+        if joined.evicted is not None:
+            self._turn_away(joined.evicted, joined.retry_after_s)
+        job = self._jobs[number] = _Job(claim.place, work, arguments, asyncio.get_running_loop().create_future())
+        self._call_next()
+        try:
+            hashed: T = await job.answered
+        except asyncio.CancelledError:
+            # One that runs cannot be stopped, and keeps its place until it ends; one that waits goes at once.
+            if self._jobs.pop(number, None) is not None:
+                self._line.leave(number)
+            raise
+        return hashed
+
+    def _call_next(self) -> None:
+        now = self._clock()
+        for number in self._line.late(now):
+            self._turn_away(number, self._line.drain_s(self._jobs[number].place))
+        called = None if self._is_closed else self._line.call(now, is_attacked=self.is_attacked())
+        if isinstance(called, Held):
+            if self._later is None:
+                self._later = asyncio.get_running_loop().call_later(called.wait_s, self._call_again)
+        elif called is not None:
+            job = self._jobs.pop(called)
+            running = self._executor.submit(self._timed, job.work, *job.arguments)
+            running.add_done_callback(lambda done: _in_loop_of(job, self._finish, called, job, done))
+
+    def _call_again(self) -> None:
+        self._later = None
+        self._call_next()
+
+    def _finish(self, number: int, job: _Job, done: Future[Any]) -> None:
+        self._line.done(number, self._took_s, self._clock())
+        if not job.answered.done():
+            error = done.exception()
+            if error is None:
+                job.answered.set_result(done.result())
+            else:
+                job.answered.set_exception(error)
+        self._call_next()
+
+    def _turn_away(self, number: int, retry_after_s: float) -> None:
+        job = self._jobs.pop(number)
+        if not job.answered.done():
+            job.answered.set_exception(PasswordsBusyError(retry_after_s))
 
     def _timed(self, work: Callable[..., T], *arguments: str) -> T:
         began_at = time.perf_counter()
         try:
             return work(*arguments)
         finally:
-            self._job_s = time.perf_counter() - began_at
+            self._took_s = time.perf_counter() - began_at
 
     def _is_password(self, stored_hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored_hash, password)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
+
+
+def _in_loop_of(job: _Job, call: Callable[..., object], *arguments: object) -> None:
+    """Have a job's event loop do this; one that is closed has nobody left to tell."""
+    with contextlib.suppress(RuntimeError):
+        job.answered.get_loop().call_soon_threadsafe(call, *arguments)
 
 
 def checked(password: str, email: str = "") -> str:

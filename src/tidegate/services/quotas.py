@@ -45,9 +45,12 @@ class QuotaExhaustedError(Exception):
         again = (
             f"in {ceil(retry_after_s)} s" if state.window is Window.MINUTE else f"from {_moment(state.resets_at_s)} on"
         )
+        # Who is new shall know that it is not for ever.
+        new = "is new and " if state.is_probation else ""
+        more = " It may use more as it gets older and is used." if state.is_probation else ""
         super().__init__(
-            f"This {whose} has used up the {state.limit:,} tokens that it may use in one {state.window}. "
-            f"Please try again {again}."
+            f"This {whose} {new}has used up the {state.limit:,} tokens that it may use in one {state.window}. "
+            f"Please try again {again}.{more}"
         )
         self.retry_after_s = retry_after_s
 
@@ -166,7 +169,7 @@ class Quotas:
     async def described(self, payers: Sequence[Payer]) -> list[list[State]]:
         """Where each stands in every window, for lists: nobody is remembered for it. Raises StorageUnavailableError."""
         unknown = [payer for payer in payers if not self.ledger.knows(payer.name)]
-        aside = Ledger(self.ledger.defaults, len(unknown) + 1)
+        aside = Ledger(self.ledger.defaults, len(unknown) + 1, self.ledger.probation)
         found = await self._store.find([payer.name for payer in unknown]) if unknown else []
         for payer, kept in zip(unknown, found, strict=True):
             aside.know(payer, kept)

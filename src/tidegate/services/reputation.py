@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from tidegate.core.accounts import User
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
@@ -63,9 +65,15 @@ class Reputation:
         """Count a request that was served, while so many of the account's were in flight, this one too."""
         self.register.served(principal, cost_tokens, in_flight, self._clock())
 
-    def joined(self, user: User, net: Fingerprint | None, *, is_flooded: bool) -> None:
-        """Remember where an account was made that its owner made, and whether a flood ran."""
-        self.register.change(Record.of(user, net, is_born_in_flood=is_flooded))
+    def joined(self, user: User, net: Fingerprint | None, *, is_flooded: bool, inviter: UserId | None = None) -> None:
+        """Remember where an account was made that its owner made, whether a flood ran, and who invited them."""
+        self.register.change(Record.of(user, net, is_born_in_flood=is_flooded, is_self_made=True, inviter=inviter))
+
+    def verified(self, user: User) -> None:
+        """Remember that somebody reads the mail of their address. Of an account that is not known, nothing is."""
+        record = self.register.record(user.id)
+        if record is not None:
+            self.register.change(msgspec.structs.replace(record, is_verified=True))
 
     async def vouch(self, user: User, *, is_vouched: bool) -> Standing:
         """Give or withdraw an operator's word; kept when this returns.
@@ -91,6 +99,11 @@ class Reputation:
             await self._save([self.register.record(record.principal) or worded])
         return standing_of(worded, self.register.plan, self._clock())
 
+    async def records(self, users: Sequence[User]) -> list[Record]:
+        """What is known of each, for lists: nobody is remembered for it. Raises StorageUnavailableError."""
+        found = {record.principal: record for record in await self._store.find([user.id for user in users])}
+        return [self.register.record(user.id) or found.get(user.id) or Record.of(user) for user in users]
+
     async def standings(self, users: Sequence[User]) -> list[Standing]:
         """How well each is known, for lists: nobody is remembered for it. Raises StorageUnavailableError."""
         return [standing for standing, _ in await self.described(users)]
@@ -98,9 +111,7 @@ class Reputation:
     async def described(self, users: Sequence[User]) -> list[tuple[Standing, bool]]:
         """The same, each with whether an operator vouches for them. Raises StorageUnavailableError."""
         now, plan = self._clock(), self.register.plan
-        found = {record.principal: record for record in await self._store.find([user.id for user in users])}
-        records = (self.register.record(user.id) or found.get(user.id) or Record.of(user) for user in users)
-        return [(standing_of(record, plan, now), record.is_vouched) for record in records]
+        return [(standing_of(record, plan, now), record.is_vouched) for record in await self.records(users)]
 
     async def flush(self) -> bool:
         """Write what has changed. False when the store failed: what was not written is tried again next time."""

@@ -105,10 +105,12 @@ async def test_a_record_goes_with_its_user_and_with_no_other(database: Database)
     gone, there = [await _kept(database, [MIDNIGHT_S], []) for _ in range(2)]
     await migrate(database, RECORDS)
     store = SqlStandingStore(database)
-    await store.save([Record.of(gone, is_born_in_flood=True), Record.of(there, is_born_in_flood=True)])
+    await store.save(
+        [Record.of(gone, is_born_in_flood=True), Record.of(there, is_born_in_flood=True, is_self_made=True)]
+    )
 
     async with database.writing() as connection:
         await connection.execute(delete(users).where(users.c.id == gone.id))
         assert await connection.scalar(select(func.count()).select_from(standings)) == 1
 
-    assert await store.find([gone.id, there.id]) == [Record.of(there, is_born_in_flood=True)]
+    assert await store.find([gone.id, there.id]) == [Record.of(there, is_born_in_flood=True, is_self_made=True)]

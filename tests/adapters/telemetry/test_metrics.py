@@ -9,24 +9,34 @@ from prometheus_client.parser import text_string_to_metric_families
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
+    AddressVerified,
+    ChallengeOutcome,
+    ChallengeTried,
     EngineChanged,
     FirewallChanged,
     FirewallFailed,
     FirewallSpared,
+    LetterHandled,
     LibrarySpoke,
     LoginOutcome,
     LoginTried,
+    MailOutcome,
+    MailServerChanged,
+    RegistrationMoved,
     RequestFinished,
     RouteKind,
     SignUpOutcome,
     SignUpTried,
     Site,
     Tag,
+    VerifyOutcome,
 )
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
 from tidegate.core.identifiers import Fingerprint, Replica, RequestId
+from tidegate.core.mail.letter import LetterKind
 from tidegate.core.models.sameness import Answering, Look, LookOutcome, Sameness
 from tidegate.core.reasons import Reason
+from tidegate.core.registration.modes import Cause, MovedBy, RegistrationMode
 from tidegate.core.standing.classes import Standing
 
 REQUEST = RequestId.of(b"12345678")
@@ -113,6 +123,65 @@ def test_sign_ins_and_sign_ups_are_counted_by_what_became_of_them() -> None:
     assert found["tidegate_logins_total", "ok"] == 1
     assert found["tidegate_logins_total", "bad_password"] == 2
     assert found["tidegate_signups_total", "refused"] == 1
+
+
+def test_the_registration_mode_in_force_is_the_one_that_was_told_last_and_a_dry_run_tells_none() -> None:
+    metrics = Metrics()
+    assert figures(metrics)["tidegate_registration_mode", "open"] == 1
+    moved = RegistrationMoved(
+        t=1,
+        was=RegistrationMode.OPEN,
+        to=RegistrationMode.THROTTLED,
+        by=MovedBy.AUTO,
+        causes=(Cause.SIGN_UP_RATE,),
+    )
+    metrics.record(moved)
+    metrics.record(msgspec.structs.replace(moved, to=RegistrationMode.INVITE, is_dry=True))
+
+    found = figures(metrics)
+    modes = {mode for mode in RegistrationMode if found["tidegate_registration_mode", mode]}
+    assert modes == {RegistrationMode.THROTTLED}
+    assert found["tidegate_registration_moves_total", "auto", "throttled"] == 1
+    metrics.registration.in_force(RegistrationMode.CLOSED)
+    assert figures(metrics)["tidegate_registration_mode", "closed"] == 1
+
+
+def test_the_line_is_asked_whenever_the_figures_are_read() -> None:
+    metrics = Metrics()
+    places = [3, 5]
+    metrics.registration.watch(places.pop, lambda: 9, lambda: 1)
+    assert figures(metrics)["tidegate_waiting_room_places",] == 5
+    found = figures(metrics)
+    assert found["tidegate_waiting_room_places",] == 3
+    assert found["tidegate_waiting_room_promises_kept",] == 9
+    assert found["tidegate_waiting_room_promises_missed",] == 1
+
+
+def test_challenges_are_counted_by_what_became_of_them() -> None:
+    metrics = Metrics()
+    metrics.record(ChallengeTried(t=1, id=REQUEST, outcome=ChallengeOutcome.SOLVED, effort=2))
+    metrics.record(ChallengeTried(t=1, id=REQUEST, outcome=ChallengeOutcome.FAILED))
+    found = figures(metrics)
+    assert found["tidegate_challenges_total", "solved"] == found["tidegate_challenges_total", "failed"] == 1
+
+
+def test_letters_and_confirmed_addresses_are_counted_and_a_mail_server_that_is_away_shows() -> None:
+    metrics = Metrics()
+    verified, letter = RequestId.of(b"requests"), LetterKind.CONFIRM
+    metrics.record(AddressVerified(t=1, id=verified, outcome=VerifyOutcome.OK))
+    metrics.record(AddressVerified(t=1, id=verified, outcome=VerifyOutcome.REFUSED))
+    metrics.record(LetterHandled(t=1, event=Tag.MAIL_SENT, outcome=MailOutcome.SENT, letter=letter))
+    metrics.record(LetterHandled(t=1, event=Tag.MAIL_NOT_SENT, outcome=MailOutcome.WITHHELD, letter=letter))
+    metrics.record(MailServerChanged(t=1, event=Tag.MAIL_FAILING, waiting=1))
+    text = metrics.exposition().decode()
+
+    assert 'tidegate_verifications_total{outcome="ok"} 1.0' in text
+    assert 'tidegate_verifications_total{outcome="refused"} 1.0' in text
+    assert 'tidegate_mail_letters_total{letter="confirm",outcome="sent"} 1.0' in text
+    assert 'tidegate_mail_letters_total{letter="confirm",outcome="withheld"} 1.0' in text
+    assert "tidegate_mail_failing 1.0" in text
+    metrics.record(MailServerChanged(t=2, event=Tag.MAIL_WORKING, waiting=0))
+    assert "tidegate_mail_failing 0.0" in metrics.exposition().decode()
 
 
 def test_sources_handed_to_a_firewall_are_counted_once_with_what_was_spared_and_what_failed() -> None:

@@ -20,6 +20,8 @@ from tidegate.core.standing.register import Register
 
 AT = 1.8e9
 LANES = [lane for lane in Lane if lane is not Lane.HEALTH]
+ABOUT_ACCOUNTS = frozenset({Lane.SIGN_IN, Lane.SIGN_UP, Lane.ACCOUNT})
+OF_PASSWORDS = frozenset({Lane.SIGN_IN, Lane.ACCOUNT})
 KNOWN = UserId("usr_" + "aa" * 8)
 OTHER = UserId("usr_" + "bb" * 8)
 DIGEST = b"d" * 32
@@ -32,8 +34,12 @@ PLAN = GatePlan(
     strangers_burst=20.0,
     account_address_rate=0.5,
     account_address_burst=2.0,
+    account_strangers_rate=5.0,
+    account_strangers_burst=15.0,
     principal_rate=2.0,
     principal_burst=4.0,
+    device_rate=0.1,
+    device_burst=2.0,
     most_sources=100,
     most_principals=100,
     revoked_s=60.0,
@@ -95,6 +101,15 @@ BARE = st.builds(
     bearing=st.sampled_from([Bearing.NOTHING, Bearing.FORGED]),
     requires_credential=st.booleans(),
 )
+MARKED = st.builds(
+    Facts,
+    address=st.one_of(SOURCES, st.none()),
+    lane=st.sampled_from(list(Lane)),
+    bearing=st.just(Bearing.DEVICE),
+    principal=st.sampled_from([KNOWN, OTHER]),
+    digest=st.sampled_from([b"d" * 10, b"e" * 10]),
+    requires_credential=st.booleans(),
+)
 HELD = st.builds(
     genuine,
     st.sampled_from([KNOWN, OTHER]),
@@ -103,4 +118,4 @@ HELD = st.builds(
     address=st.one_of(SOURCES, st.none()),
 )
 CLOCK = st.one_of(st.floats(0, 2), st.floats(-0.5, 0.5), st.floats(-1e4, 1e4))
-TURNS = st.lists(st.tuples(st.one_of(BARE, HELD), CLOCK), max_size=50)
+TURNS = st.lists(st.tuples(st.one_of(BARE, MARKED, HELD), CLOCK), max_size=50)

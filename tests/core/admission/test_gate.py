@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from tests.core.admission.gating import (
+    ABOUT_ACCOUNTS,
     AT,
     DIGEST,
     KNOWN,
     LANES,
+    OF_PASSWORDS,
     OTHER,
     PLAN,
     Full,
@@ -129,6 +131,19 @@ def test_sign_ins_have_a_tighter_budget_of_their_own() -> None:
     assert later == [2, 2, 1, 0], "the network gains five times what an address gains"
 
 
+def test_sign_ins_and_sign_ups_of_strangers_have_budgets_of_their_own() -> None:
+    """
+    A flood of the one leaves the other as it was, from the same address too.
+    """
+    one = gate()
+    for number in range(1000):
+        one.decide(stranger(f"198.{number >> 8}.{number & 255}.1", Lane.SIGN_UP), AT)
+    assert passed(one, stranger("203.0.113.1", Lane.SIGN_UP)) == 0
+
+    assert sum(passed(one, stranger(f"198.0.{number}.1", Lane.SIGN_IN), 1) for number in range(30)) == 15
+    assert passed(one, stranger("198.0.0.1", Lane.ACCOUNT)) == 2
+
+
 def test_a_caller_without_an_address_counts_among_all_strangers_only() -> None:
     one = gate()
 
@@ -145,7 +160,7 @@ def test_a_route_for_holders_turns_the_others_away_and_counts_them_for_their_add
     lane: Lane, bearing: Bearing
 ) -> None:
     one = gate()
-    burst = 2 if lane is Lane.ACCOUNT else 3
+    burst = 2 if lane in ABOUT_ACCOUNTS else 3
     facts = stranger(lane=lane, bearing=bearing, requires_credential=True)
 
     decisions = [one.decide(facts, AT) for _ in range(5)]
@@ -217,7 +232,7 @@ def test_health_is_answered_whoever_asks_and_counts_for_nobody() -> None:
 def test_an_account_passes_up_to_its_burst_all_lanes_together_with_its_standing() -> None:
     one = gate()
 
-    decisions = [one.decide(genuine(lane=lane), AT) for lane in LANES]
+    decisions = [one.decide(genuine(lane=lane), AT) for lane in LANES if lane not in OF_PASSWORDS]
 
     assert decisions[:4] == [Passed(Standing.ESTABLISHED)] * 4
     assert isinstance(decisions[4], Refused)

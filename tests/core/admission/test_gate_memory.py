@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from zlib import crc32
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,8 +61,10 @@ def test_no_map_ever_holds_more_than_the_plan_says(
         principal = UserId.of(who.to_bytes(8, "big"))
         held = Facts(address=address, lane=lane, bearing=Bearing.GENUINE, principal=principal, digest=bytes(32))
         gate.decide(held, AT)
+        gate.decide(msgspec.structs.replace(held, bearing=Bearing.DEVICE, digest=who.to_bytes(10, "big")), AT)
+        gate.decide(Facts(address=address, lane=lane, bearing=Bearing.TURN, digest=who.to_bytes(8, "big")), AT)
         for name, count in gate.remembered.items():
-            assert count <= most[name in {"principals", "revoked"}]
+            assert count <= most[name in {"principals", "revoked", "devices", "owners", "readers", "turns"}]
 
 
 def distinct(count: int) -> Iterator[bytes]:
@@ -79,19 +82,26 @@ def test_ten_million_sources_take_no_more_memory_than_the_first_two_million() ->
     a plan so wide that every map is full and churns. Somebody with an account is
     passed each time.
     """
-    plan = GatePlan(strangers_rate=100_000.0, strangers_burst=1000.0)
+    plan = GatePlan(
+        strangers_rate=100_000.0,
+        strangers_burst=1000.0,
+        account_strangers_rate=100_000.0,
+        account_strangers_burst=1000.0,
+    )
     gate = Gate(plan, Register(StandingPlan(), 10))
     kinds = (
         (Lane.PAGE, Bearing.NOTHING, False),
         (Lane.CALL, Bearing.FORGED, True),
         (Lane.ACCOUNT, Bearing.NOTHING, False),
+        (Lane.SIGN_IN, Bearing.NOTHING, False),
+        (Lane.SIGN_UP, Bearing.NOTHING, False),
         (Lane.INFERENCE, Bearing.FORGED, True),
     )
     blocks_at_first = passed = 0
     for number, address in enumerate(distinct(SOURCES)):
         now = AT + number * 1e-6
         # In no rhythm: a bucket that falls into it would pass one kind only.
-        lane, bearing, is_for_holders = kinds[crc32(address) & 3]
+        lane, bearing, is_for_holders = kinds[crc32(address) % len(kinds)]
         facts = Facts(address=address, lane=lane, bearing=bearing, requires_credential=is_for_holders)
         passed += type(gate.decide(facts, now)) is Passed
         if number & 7 == 0:
@@ -106,5 +116,8 @@ def test_ten_million_sources_take_no_more_memory_than_the_first_two_million() ->
     assert passed > SOURCES // 6, "too few came in to prove anything"
     assert sys.getallocatedblocks() - blocks_at_first < 1000
     remembered = gate.remembered
-    assert [remembered.pop(name) for name in ("principals", "cohorts", "revoked", "doubts")] == [1, 0, 0, 0]
+    names = ("principals", "cohorts", "revoked", "doubts", "devices", "owners", "readers")
+    assert [remembered.pop(name) for name in names] == [1, 0, 0, 0, 0, 0, 0]
+    assert [remembered.pop(name) for name in ("turns", "call_knocks", "inference_knocks")] == [0, 0, 0]
+    assert [remembered.pop(f"{lane}_knocks") for lane in (Lane.ASSET, Lane.HEALTH)] == [0, 0]
     assert set(remembered.values()) == {plan.most_sources}, "a map is too full, or was never full"

@@ -8,6 +8,7 @@ from tests.core.admission.engine_model import claim
 from tidegate.core.admission.fair import Entry
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.reckoning import Reckoning
+from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import Standing
 
@@ -49,3 +50,25 @@ def test_a_class_that_was_starved_for_a_moment_is_still_promised_a_part_of_its_s
     reckoning = _worked(0.01, has_waiting=True)
     share = reckoning.shares.shares[Standing.NEWCOMER]
     assert reckoning.rate(Standing.NEWCOMER, 60.0) == pytest.approx(share * reckoning.drain.rate / 4)
+
+
+def test_headroom_is_what_known_people_leave_and_strangers_take_none_of_it() -> None:
+    """Registration goes by it: a flood of strangers must not make it look as if there were no room for anybody."""
+    reckoning = Reckoning(AdmissionPlan())
+    rate = reckoning.drain.rate
+    assert reckoning.headroom(0.0) == 1.0
+    reckoning.shares.charge(Standing.NEWCOMER, 100 * rate, 0.0)
+    assert reckoning.headroom(0.0) == 1.0
+    reckoning.shares.charge(Standing.ESTABLISHED, 15 * rate, 0.0)
+    assert reckoning.headroom(0.0) == pytest.approx(0.5)
+    reckoning.shares.charge(Standing.MEMBER, 30 * rate, 0.0)
+    assert reckoning.headroom(0.0) == 0.0
+    assert reckoning.headroom(300.0) > 0.99, "what was used is forgotten"
+
+
+def test_a_scheduler_tells_the_headroom_of_its_engine() -> None:
+    scheduler = Scheduler(AdmissionPlan())
+    assert scheduler.headroom(0.0) == 1.0
+    for number in range(4):
+        scheduler.enter(number, claim(f"known{number}", Standing.ESTABLISHED), 0.0)
+    assert scheduler.headroom(0.0) < 1.0

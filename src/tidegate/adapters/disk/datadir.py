@@ -8,6 +8,7 @@
     inhabited       which addresses were a known person's lately, named by nobody
     secrets/        the keys of this instance
     run/            sockets and process ids, worthless after a stop
+    mail/           letters that were kept instead of delivered, in development
     logs/           what this instance wrote about itself
 
 All of it is for its owner only (0700).
@@ -27,7 +28,7 @@ OWNER_ONLY_DIRECTORY = 0o700
 OWNER_ONLY_FILE = 0o600
 _LOCK = "tidegate.lock"
 _FOLDERS = ("secrets", "run", "logs")
-_HARMLESS = frozenset({*_FOLDERS, "user-keys.db", "callers.db", "lost+found"})
+_HARMLESS = frozenset({*_FOLDERS, "mail", "user-keys.db", "callers.db", "lost+found"})
 
 
 class DataDirError(Exception):
@@ -96,6 +97,11 @@ class DataDir(msgspec.Struct, frozen=True):
     def run_path(self) -> Path:
         """The folder of sockets and process ids."""
         return self.path / "run"
+
+    @property
+    def mail_path(self) -> Path:
+        """The mailbox for development."""
+        return self.path / "mail"
 
     @property
     def logs_path(self) -> Path:

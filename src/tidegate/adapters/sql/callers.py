@@ -38,7 +38,8 @@ _BATCH: Final = 500
 """Rows of one statement: SQLite bounds how many parameters it may have."""
 
 _HISTORY: Final = History.__struct_fields__
-_OWN: Final = tuple(name for name in Record.__struct_fields__ if name != "history")
+# A gate makes nobody an account.
+_OWN: Final = tuple(name for name in Record.__struct_fields__ if name not in {"history", "is_self_made"})
 _REPLACED: Final = tuple(column.name for column in callers.c if not column.primary_key)
 
 

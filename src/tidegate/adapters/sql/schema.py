@@ -58,7 +58,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 RECORDS: Final = Schema(
     name="records",
     metadata=tables.records,
-    revisions=("records_0001", "records_0002", "records_0003", "records_0004"),
+    revisions=("records_0001", "records_0002", "records_0003", "records_0004", "records_0006"),
 )
 USER_KEYS: Final = Schema(name="user_keys", metadata=tables.user_keys_schema, revisions=("user_keys_0001",))
 CALLERS: Final = Schema(name="callers", metadata=tables.callers_schema, revisions=("callers_0001", "callers_0002"))

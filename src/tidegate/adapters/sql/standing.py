@@ -25,7 +25,7 @@ _BATCH: Final = 500
 """Rows of one statement: both databases bound how many parameters it may have."""
 
 _HISTORY: Final = History.__struct_fields__
-_OWN: Final = ("cohort", "is_verified", "is_vouched", "is_born_in_flood", "suspect_until_s")
+_OWN: Final = ("cohort", "is_verified", "is_vouched", "is_born_in_flood", "is_self_made", "suspect_until_s")
 _KNOWN_USERS: Final = select(*OWNER_COLUMNS, *standings.c).select_from(users).outerjoin(standings)
 
 

@@ -11,6 +11,8 @@ from tidegate.adapters.sql.accounts import SqlAccountStore
 from tidegate.adapters.sql.conversations import SqlConversationStore
 from tidegate.adapters.sql.database import Keeping, open_database
 from tidegate.adapters.sql.faults import told_in_a_sentence
+from tidegate.adapters.sql.invitations import SqlInvitationStore
+from tidegate.adapters.sql.join_requests import SqlJoinRequestStore
 from tidegate.adapters.sql.quotas import SqlQuotaStore
 from tidegate.adapters.sql.schema import RECORDS, USER_KEYS, migrate
 from tidegate.adapters.sql.standing import SqlStandingStore
@@ -24,6 +26,8 @@ class SqlStore(msgspec.Struct, frozen=True, kw_only=True):
     conversations: SqlConversationStore
     standings: SqlStandingStore
     quotas: SqlQuotaStore
+    invitations: SqlInvitationStore
+    join_requests: SqlJoinRequestStore
 
 
 @asynccontextmanager
@@ -60,6 +64,8 @@ async def open_store(
                 conversations=SqlConversationStore(records, vault, quota_bytes=quota_bytes),
                 standings=SqlStandingStore(records),
                 quotas=SqlQuotaStore(records),
+                invitations=SqlInvitationStore(records),
+                join_requests=SqlJoinRequestStore(records),
             )
         finally:
             await user_keys.close()

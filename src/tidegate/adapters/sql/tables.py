@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 # Every constraint has a name, so that a later migration can drop it by name on both databases.
@@ -86,6 +87,7 @@ standings = Table(
     Column("is_verified", Boolean, nullable=False),
     Column("is_vouched", Boolean, nullable=False),
     Column("is_born_in_flood", Boolean, nullable=False),
+    Column("is_self_made", Boolean, nullable=False, server_default=false()),
     Column("suspect_until_s", Double),
     # A history, as of its own moments: what is left of it depends on when it is asked.
     Column("days", Double, nullable=False),
@@ -116,6 +118,41 @@ quotas = Table(
     Column("day_tokens", BigInteger, nullable=False),
     Column("month", BigInteger, nullable=False),
     Column("month_tokens", BigInteger, nullable=False),
+)
+
+# `used_by` stands before the account does, and is nobody's if that was never made: no foreign key.
+invites = Table(
+    "invites",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("made_by", ForeignKey("users.id", ondelete="SET NULL"), index=True),
+    Column("email", String(254)),
+    Column("made_at_s", Double, nullable=False),
+    Column("expires_at_s", Double, nullable=False),
+    Column("used_by", String(40), index=True),
+    Column("used_at_s", Double),
+    Column("revoked_at_s", Double),
+    Index("ix_invites_made_at_s", "made_at_s"),
+)
+
+# Whoever asked to be let in. `box` is the address as `canonical` has it.
+join_requests = Table(
+    "join_requests",
+    records,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("box", String(254), nullable=False),
+    Column("domain", String(254), nullable=False, index=True),
+    Column("net", String(16), index=True),
+    Column("note", String(300), nullable=False),
+    Column("asked_at_s", Double, nullable=False),
+    Column("expires_at_s", Double, nullable=False, index=True),
+    Column("place", Double, nullable=False),
+    Column("is_refused", Boolean, nullable=False),
+    UniqueConstraint("box", "kind"),
+    Index("ix_join_requests_kind_is_refused_place", "kind", "is_refused", "place"),
 )
 
 conversations = Table(

@@ -13,15 +13,20 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 
+from tidegate.adapters.telemetry import registration
+from tidegate.adapters.telemetry.registration import RegistrationMetrics
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.events import (
+    AddressVerified,
     AnyEvent,
     EngineChanged,
     FirewallChanged,
     FirewallFailed,
     FirewallSpared,
     GateRefused,
+    LetterHandled,
     LoginTried,
+    MailServerChanged,
     RequestFinished,
     SignUpTried,
     Tag,
@@ -38,6 +43,8 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_generation_ttft_seconds": ("standing",),
     "tidegate_logins": ("outcome",),
     "tidegate_signups": ("outcome",),
+    "tidegate_verifications": ("outcome",),
+    "tidegate_mail_letters": ("letter", "outcome"),
     "tidegate_replica_ready": ("replica",),
     "tidegate_replica_failures": ("replica",),
     "tidegate_replica_model_different": ("replica",),
@@ -46,6 +53,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "tidegate_model_look_tokens": ("kind",),
     "tidegate_firewall_elements": ("mode", "why"),
     "tidegate_firewall_spared": ("why",),
+    **registration.LABELS,
 }
 """The labels of those metrics that have any."""
 
@@ -136,6 +144,20 @@ class Metrics:
         self._signups = Counter(
             "tidegate_signups", "Accounts asked for.", LABELS["tidegate_signups"], registry=registry
         )
+        self.registration = RegistrationMetrics(registry)
+        self._verifications = Counter(
+            "tidegate_verifications",
+            "Links that confirm an address.",
+            LABELS["tidegate_verifications"],
+            registry=registry,
+        )
+        self._letters = Counter(
+            "tidegate_mail_letters",
+            "Letters by what they are for and what became of them.",
+            LABELS["tidegate_mail_letters"],
+            registry=registry,
+        )
+        self._mail_failing = Gauge("tidegate_mail_failing", "1 while letters cannot be handed over.", registry=registry)
         self._elements = Counter(
             "tidegate_firewall_elements",
             "Sources handed to a firewall; with mode dry_run, those that would have been.",
@@ -222,8 +244,20 @@ class Metrics:
                 self._logins.labels(event.outcome).inc()
             case SignUpTried():
                 self._signups.labels(event.outcome).inc()
-            case _:
+            case _ if not self.registration.record(event):
+                self._record_mail(event)
                 self._record_firewall(event)
+
+    def _record_mail(self, event: AnyEvent) -> None:
+        match event:
+            case AddressVerified():
+                self._verifications.labels(event.outcome).inc()
+            case LetterHandled():
+                self._letters.labels(event.letter, event.outcome).inc()
+            case MailServerChanged():
+                self._mail_failing.set(event.event is Tag.MAIL_FAILING)
+            case _:
+                pass
 
     def _record_firewall(self, event: AnyEvent) -> None:
         match event:

@@ -14,12 +14,15 @@ from tidegate.core.standing.classes import Standing
 class Lane(StrEnum):
     """What kind of work a route is: each lane has budgets of its own.
 
-    `inference`: asks the model. `account`: checks or makes a password. `call`:
+    `inference`: asks the model. `sign_in`: checks a password. `sign_up`: asks for an
+    account. `account`: anything else about passwords. `call`:
     reads or writes records. `page`: a page or anything else that is cheap.
     `asset`: a file from memory. `health`: is never refused.
     """
 
     INFERENCE = "inference"
+    SIGN_IN = "sign_in"
+    SIGN_UP = "sign_up"
     ACCOUNT = "account"
     CALL = "call"
     PAGE = "page"
@@ -30,6 +33,8 @@ class Lane(StrEnum):
 class Bearing(StrEnum):
     """What a request shows of who sends it.
 
+    `device`: the mark of a device that an account has signed in on, which opens nothing.
+    `turn`: the ticket of somebody whose turn to sign up has come.
     `untried`: a key that only the server behind the gate can judge, and has not yet.
     `keyless`: nothing, where that server is not known to want anything.
     """
@@ -37,6 +42,8 @@ class Bearing(StrEnum):
     NOTHING = "nothing"
     FORGED = "forged"
     GENUINE = "genuine"
+    DEVICE = "device"
+    TURN = "turn"
     UNTRIED = "untried"
     KEYLESS = "keyless"
 
@@ -48,8 +55,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `address` is the client's, packed (4 or 16 bytes), None when it is not known
     (a Unix socket). `principal` and `digest` belong to a `genuine` credential:
     one that this service has made, or that has proved itself, which says nothing
-    about whether it still counts. An `untried` one has a `digest`. `requires_credential`: the
-    route is for holders of one only.
+    about whether it still counts; or to a `device`, by its own bytes. An `untried`
+    one and a `turn` have a `digest`. `requires_credential`: the route is for holders of one only.
     """
 
     address: bytes | None

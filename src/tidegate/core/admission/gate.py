@@ -9,10 +9,28 @@ Who is refused by what, the cheapest question first:
                             at, neither in lists nor in buckets: a flood from the
                             same network, or behind the same proxy, costs its
                             holder nothing.
+    a device that was       by a small bucket of its own and by that of its account's
+      signed in on          devices, and where the account has no history by that of
+                            all such accounts on that lane and of its cohort. Nothing
+                            that strangers do counts, and no address: a flood of
+                            sign-ins leaves it alone. It may read pages like an
+                            address of its own. Where accounts are made, where a
+                            credential is asked for and at the engine it is nothing;
+                            and it never touches the bucket of its account. Whoever is
+                            signed in and has a password checked is counted likewise.
+    a ticket whose turn     where accounts are made and pages read: by the deny list
+      has come                and by a bucket of its own. Turns are few: the waiting
+                            room gives so many a minute. Elsewhere it is nothing.
     everybody else          by the deny list; by the bucket of all strangers on
                             that lane; by those of the address and its networks
-                            (the account lane has tighter ones). A route for
-                            holders of a credential refuses what is left.
+                            (tighter ones, and of their own, where passwords are
+                            checked, where accounts are made, and for the rest that
+                            is about passwords: the one's flood is not the other's).
+                            When the bucket of all is nearly empty, what is left is
+                            for networks that took little of it lately: a few
+                            requests at once and one every 20 s, so that hundreds of
+                            addresses that ask without end do not keep a new one out.
+                            A route for holders of a credential refuses what is left.
     what asks the engine    in addition when the scheduler sees no room for it
                             within its caller's patience.
 
@@ -43,16 +61,19 @@ forgotten bucket is full. Only a request that is counted brings a key in, and on
 one lane no more than twice `strangers_rate` are counted in a second (those that
 pass, those that are turned away for want of a credential). Four lanes share a
 map, so a key stays for (`most_sources` - 8 `strangers_burst`) / 8 `strangers_rate`
-seconds, 25 by default, and its bucket is full after 3; on the account lane, 100
-and 20. Nothing is gained. With a plan where something is, it is a part of what
+seconds, 25 by default, and its bucket is full after 3; on each lane about accounts,
+which has a map to itself, 100 and 20. Nothing is gained. With a plan where something is, it is a part of what
 all strangers share anyway. Accounts have a map of their own where only genuine
 credentials write; to have an account forgotten there helps that account. What
 strangers get of the engine is theirs by class share, which the scheduler keeps
 whatever passes here.
 
 What is outside of this: a stolen live credential spends its account's bucket, and
-its standing's share at the engine. Whoever has to sign in anew while strangers
-flood the account lane is a stranger among them.
+its standing's share at the engine. A stolen device mark spends its own bucket and a
+quarter of what its account's devices have together. Whoever has to sign in on a device that was
+never theirs while strangers flood that lane is a stranger among them. A flood from more
+networks than 20 times the rate of a lane, 1,200 where accounts are made, takes what is
+kept for new ones, too: then all have the same chance.
 
 In a dry run whatever a bucket or a list would refuse passes, marked with why, and
 levels move as they would otherwise. Missing credentials and missing room refuse
@@ -88,9 +109,10 @@ Crowded: there is, but the principal has too many in already.
 
 # Python 3.11 takes as long for a member of an enumeration as for a call, so those on every request's way stand here.
 _HEALTH = Lane.HEALTH
-_ACCOUNT = Lane.ACCOUNT
 _INFERENCE = Lane.INFERENCE
 _GENUINE = Bearing.GENUINE
+_DEVICE = Bearing.DEVICE
+_TURN = Bearing.TURN
 _UNTRIED = Bearing.UNTRIED
 _KEYLESS = Bearing.KEYLESS
 _VISITOR = Standing.VISITOR
@@ -100,6 +122,15 @@ _CONCURRENCY_LIMIT_EXCEEDED = Reason.CONCURRENCY_LIMIT_EXCEEDED
 
 _NUMBERS = (int, float)
 _NETWORK_OF_ACCOUNT_LANE = 5.0
+_DEVICES_OF_ACCOUNT = 4.0
+_KNOCK_RATE = 0.05
+_KNOCKS = 4.0
+_KEPT_PART = 0.25  # Of a burst, for those who knock.
+_ABOUT_ACCOUNTS = (Lane.SIGN_IN, Lane.SIGN_UP, Lane.ACCOUNT)
+_OF_PASSWORDS = frozenset({Lane.SIGN_IN, Lane.ACCOUNT})
+_OF_TURNS = frozenset({Lane.SIGN_UP, Lane.PAGE})
+_SIGN_UP = Lane.SIGN_UP
+_OPEN_TO_DEVICES = _OF_PASSWORDS | {Lane.PAGE, Lane.ASSET}
 _PASSED = {standing: Passed(standing) for standing in Standing}
 _TURNED_AWAY = Refused(Reason.INVALID_API_KEY, None, Standing.VISITOR)
 _BLOCKED = Refused(Reason.SOURCE_BLOCKED, None, Standing.VISITOR)
@@ -120,8 +151,12 @@ class GatePlan(msgspec.Struct, frozen=True, kw_only=True):
     strangers_burst: float = 600.0
     account_address_rate: float = 0.5
     account_address_burst: float = 10.0
+    account_strangers_rate: float = 60.0
+    account_strangers_burst: float = 120.0
     principal_rate: float = 50.0
     principal_burst: float = 200.0
+    device_rate: float = 0.2
+    device_burst: float = 10.0
     most_sources: int = 65536
     most_principals: int = 65536
     revoked_s: float = 600.0
@@ -157,6 +192,21 @@ class GatePlan(msgspec.Struct, frozen=True, kw_only=True):
             self.most_sources,
         )
 
+    @property
+    def of_owners(self) -> tuple[float, float]:
+        """The budget of all devices of one account together."""
+        return (self.device_rate * _DEVICES_OF_ACCOUNT, self.device_burst * _DEVICES_OF_ACCOUNT)
+
+    @property
+    def kept_of_entrants(self) -> float:
+        """How much of what strangers share about accounts is left to those who knock."""
+        return min(self.account_strangers_burst * _KEPT_PART, self.account_strangers_burst - 1.0)
+
+    @property
+    def kept_of_strangers(self) -> float:
+        """The same of what they share on any other lane."""
+        return min(self.strangers_burst * _KEPT_PART, self.strangers_burst - 1.0)
+
 
 class Gate:
     """Decides. Synchronous; `now` is Unix seconds, best of a clock that only goes forward."""
@@ -168,13 +218,20 @@ class Gate:
         self._has_lists = bool(plan.allow or plan.deny)
         self._register = register
         self._preview = preview
+        self._kept = (plan.kept_of_strangers, plan.kept_of_entrants)
         self._sources = Sources(*plan.of_sources)
-        self._account_sources = Sources(*plan.of_account_sources)
+        self._account_sources = {lane: Sources(*plan.of_account_sources) for lane in _ABOUT_ACCOUNTS}
         self._strangers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._entrants = Buckets(plan.account_strangers_rate, plan.account_strangers_burst, len(_ABOUT_ACCOUNTS))
+        self._knocks = {lane: Buckets(_KNOCK_RATE, _KNOCKS, plan.most_sources) for lane in Lane}
+        self._turns = Buckets(plan.device_rate, plan.device_burst, plan.most_principals)
         self._turned_away = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._cohorts = Buckets(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals = Buckets(plan.principal_rate, plan.principal_burst, plan.most_principals)
+        self._devices = Buckets(plan.device_rate, plan.device_burst, plan.most_principals)
+        self._owners = Buckets(*plan.of_owners, plan.most_principals)
+        self._readers = Buckets(plan.address_rate, plan.address_burst, plan.most_principals)
         self._revoked = Revocations(plan.revoked_s, plan.most_principals)
         self._doubts = Doubts(plan.most_principals)
         self._guesses = Guesses(plan.most_sources)
@@ -184,8 +241,13 @@ class Gate:
         if facts.lane is _HEALTH:
             return _PASSED[_VISITOR]
         principal = facts.principal
-        if principal is not None and facts.bearing is _GENUINE and not self.is_dead(facts.digest, now):
-            return self._known(facts, principal, now)
+        if principal is None or self.is_dead(facts.digest, now):
+            return self._stranger(facts, now)
+        bearing, lane = facts.bearing, facts.lane
+        if bearing is _GENUINE:
+            return (self._entering if lane in _OF_PASSWORDS else self._known)(facts, principal, now)
+        if bearing is _DEVICE and lane in _OPEN_TO_DEVICES and not facts.requires_credential:
+            return (self._entering if lane in _OF_PASSWORDS else self._reading)(facts, principal, now)
         return self._stranger(facts, now)
 
     def again(self, refused: Refused, now: float) -> Refused:
@@ -224,13 +286,22 @@ class Gate:
         self._plan = plan
         self.edition = object()
         self._has_lists = bool(plan.allow or plan.deny)
+        self._kept = (plan.kept_of_strangers, plan.kept_of_entrants)
         self._sources.reshape(*plan.of_sources)
-        self._account_sources.reshape(*plan.of_account_sources)
+        for sources in self._account_sources.values():
+            sources.reshape(*plan.of_account_sources)
         self._strangers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
+        self._entrants.reshape(plan.account_strangers_rate, plan.account_strangers_burst, len(_ABOUT_ACCOUNTS))
+        for knocks in self._knocks.values():
+            knocks.reshape(_KNOCK_RATE, _KNOCKS, plan.most_sources)
+        self._turns.reshape(plan.device_rate, plan.device_burst, plan.most_principals)
         self._turned_away.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._newcomers.reshape(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._cohorts.reshape(plan.network_rate, plan.network_burst, plan.most_principals)
         self._principals.reshape(plan.principal_rate, plan.principal_burst, plan.most_principals)
+        self._devices.reshape(plan.device_rate, plan.device_burst, plan.most_principals)
+        self._owners.reshape(*plan.of_owners, plan.most_principals)
+        self._readers.reshape(plan.address_rate, plan.address_burst, plan.most_principals)
         self._revoked.reshape(plan.revoked_s, plan.most_principals)
         self._doubts.reshape(plan.most_principals)
         self._guesses.reshape(plan.most_sources)
@@ -247,19 +318,41 @@ class Gate:
         return {
             **dict(zip(widths, self._sources.remembered, strict=True)),
             **{
-                f"account_{width}": count for width, count in zip(widths, self._account_sources.remembered, strict=True)
+                f"{lane}_{width}": count
+                for lane, sources in self._account_sources.items()
+                for width, count in zip(widths, sources.remembered, strict=True)
             },
+            **{f"{lane}_knocks": len(knocks) for lane, knocks in self._knocks.items()},
+            "turns": len(self._turns),
             "principals": len(self._principals),
+            "devices": len(self._devices),
+            "owners": len(self._owners),
+            "readers": len(self._readers),
             "cohorts": len(self._cohorts),
             "revoked": len(self._revoked),
             "doubts": len(self._doubts),
             "guesses": len(self._guesses),
         }
 
+    def _entering(self, facts: Facts, principal: UserId, now: float) -> Passed | Refused:
+        """Count a password for its device (or session) and for all of them that the account has."""
+        device = facts.digest or b""
+        wait_s = max(self._devices.wait_s(device, 1.0, now), self._owners.wait_s(principal, 1.0, now))
+        if not wait_s:
+            self._devices.charge(device, 1.0)
+            self._owners.charge(principal, 1.0)
+        return self._counted(facts, principal, wait_s, now)
+
+    def _reading(self, facts: Facts, principal: UserId, now: float) -> Passed | Refused:
+        """Count a page for its device alone: whoever has stolen a mark must not empty the account's bucket."""
+        return self._counted(facts, principal, self._readers.take(facts.digest or b"", 1.0, now), now)
+
     def _known(self, facts: Facts, principal: UserId, now: float) -> Passed | Refused:
+        return self._counted(facts, principal, self._principals.take(principal, 1.0, now), now)
+
+    def _counted(self, facts: Facts, principal: UserId, wait_s: float, now: float) -> Passed | Refused:
         standing = self._register.standing(principal, now)
         limited = None
-        wait_s = self._principals.take(principal, 1.0, now)
         if not wait_s and standing in STRANGERS:
             wait_s = self._take_newcomer(facts.lane, principal, now)
         if wait_s:
@@ -284,7 +377,10 @@ class Gate:
         bearing = facts.bearing
         is_taken = bearing is _KEYLESS or (bearing is _UNTRIED and not self.is_dead(facts.digest, now))
         is_turned_away = facts.requires_credential and not is_taken
-        limited = self._limit(facts, now, is_turned_away=is_turned_away)
+        if bearing is _TURN and facts.lane in _OF_TURNS:
+            limited = self._limit_turn(facts, now)
+        else:
+            limited = self._limit(facts, now, is_turned_away=is_turned_away)
         if limited is not None and not self._plan.is_dry_run:
             return limited
         if is_turned_away:
@@ -294,24 +390,28 @@ class Gate:
     def _limit(self, facts: Facts, now: float, *, is_turned_away: bool) -> Refused | None:
         """Take a stranger's request from every bucket it counts for, or from none and say why."""
         address = facts.address
-        keys: tuple[bytes, ...] = ()
-        if address is not None:
-            if self._has_lists:
-                if address in self._plan.allow:
-                    return None
-                if address in self._plan.deny:
-                    return _BLOCKED
-            keys = keys_of(address)
-        lane, together = facts.lane, self._strangers
+        if address is not None and self._has_lists and (address in self._plan.allow or address in self._plan.deny):
+            return None if address in self._plan.allow else _BLOCKED
+        keys: tuple[bytes, ...] = () if address is None else keys_of(address)
+        lane = facts.lane
+        # More than a worker can hash is not worth reading: what passes here costs fifty times what it costs to refuse.
+        is_about_accounts = lane in _ABOUT_ACCOUNTS
+        together = self._entrants if is_about_accounts else self._strangers
+        kept = self._kept[is_about_accounts]
         is_guess = facts.bearing is _UNTRIED and not is_turned_away
         if is_guess and keys and (held := self._guesses.held(keys[0], now)) is not None:
             return _BLOCKED if held.is_refused else Refused(_SLOW_DOWN, jittered_s(held.wait_s, keys[0], now), _VISITOR)
-        sources = self._account_sources if is_guess or lane is _ACCOUNT else self._sources
+        sources = self._account_sources[Lane.ACCOUNT] if is_guess else self._account_sources.get(lane, self._sources)
         if is_turned_away:
             # Counted for the address alone: junk keys must not use up what visitors share. Beyond the rate
             # of strangers it is not counted at all, so that no flood of junk has addresses forgotten.
-            together, keys = self._turned_away, keys[:1]
-        wait_s = together.wait_s(lane, 1.0, now)
+            together, keys, kept = self._turned_away, keys[:1], 0.0
+        if not keys:
+            kept = 0.0  # Only what runs on this machine has no address.
+        wait_s, is_knock = together.wait_s(lane, 1.0 + kept, now), False
+        if wait_s and kept:
+            knock_s = max(together.wait_s(lane, 1.0, now), self._knocks[lane].wait_s(keys[-1], 1.0, now))
+            wait_s, is_knock = min((wait_s, False), (knock_s, True))
         if wait_s:
             if is_turned_away:
                 return None
@@ -325,7 +425,17 @@ class Gate:
             key = keys[0] if keys else b""
             return Refused(_SLOW_DOWN, jittered_s(wait_s, key, now), _VISITOR, lifts_at, key)
         together.charge(lane, 1.0)
+        if is_knock:
+            self._knocks[lane].charge(keys[-1], 1.0)
         return None
+
+    def _limit_turn(self, facts: Facts, now: float) -> Refused | None:
+        """Take a request from what one has whose turn it is: they have waited for it, and must not be crowded out."""
+        if facts.address is not None and facts.address in self._plan.deny and facts.address not in self._plan.allow:
+            return _BLOCKED
+        ticket, buckets = facts.digest or b"", self._turns if facts.lane is _SIGN_UP else self._readers
+        wait_s = buckets.take(ticket, 1.0, now)
+        return Refused(_SLOW_DOWN, jittered_s(wait_s, ticket, now), _VISITOR) if wait_s else None
 
     def _with_room(
         self, facts: Facts, principal: UserId | None, standing: Standing, limited: Refused | None, now: float

@@ -32,6 +32,8 @@ forgotten; of a flood of them as many again are remembered, and no more."""
 _MUCH: Final = 2
 """Who has so many times the usual inside, in whatever class, is a newcomer with any more."""
 
+_KNOWN: Final = frozenset(Standing) - STRANGERS
+
 _LEAST_PART: Final = 0.25
 """Of its share: a class that was starved for a moment is not believed to be so for ever."""
 
@@ -123,6 +125,10 @@ class Reckoning:
         whole = self.drain.rate
         left = self.shares.rate(standing, whole, now)
         return max(_LEAST_PART * self.shares.shares[standing] * whole, min(left, self._drains[standing].rate))
+
+    def headroom(self, now: float) -> float:
+        """The part of the engine (0-1) that known people have left for others lately."""
+        return max(0.0, 1.0 - self.shares.taken(_KNOWN, now) / self.drain.rate)
 
     def left(self, ticket: Ticket, *, is_yielding: bool = False) -> float:
         """What one that runs will still take of what it reserved; its prompt left out when it is set aside."""

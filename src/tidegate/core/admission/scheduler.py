@@ -171,6 +171,10 @@ class Scheduler:
         position = self._lines[held.standing].queue.position(held.entry.tag, held.entry.sequence)
         return Waiting(position, max(_LEAST_S, held.entry.due_at - now))
 
+    def headroom(self, now: float) -> float:
+        """The part of the engine (0-1) that known people have left for others lately."""
+        return self._reckoning.headroom(now)
+
     def again_s(self, ticket: int, now: float) -> float:
         """When the caller of a ticket that runs should ask again if it were over now; told to them from then on."""
         return self._promises.again_s(self._tickets[ticket], now)

@@ -74,6 +74,11 @@ class ClassShares:
             left -= min(use, self.shares[other] * whole) if RANK[other] > rank else use
         return max(self.shares[standing] * whole, left)
 
+    def taken(self, standings: Collection[Standing], now: float) -> float:
+        """Cost tokens a second that these classes have consumed lately, together."""
+        kept = exp(-max(0.0, now - self._use_at) / _USE_WINDOW_S)
+        return sum(self._use[standing] for standing in standings) * kept
+
     def part(self, standing: Standing, asking: Collection[Standing], places: int) -> float:
         """How many of the places are a class's own, while those `asking` (itself among them) want some."""
         return self.shares[standing] / sum(self.shares[one] for one in asking) * places

@@ -58,7 +58,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a payer stands in a window: `used` by what has ended, `held` for what has not. `limit` 0 is none."""
+    """Where a payer stands in a window: `used` by what has ended, `held` for what has not. `limit` 0 is none.
+
+    `is_probation`: it is the limit of a new account.
+    """
 
     payer: str
     window: Window
@@ -66,6 +69,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     held: int
     resets_at_s: float
+    is_probation: bool = False
 
     @property
     def remaining(self) -> int:

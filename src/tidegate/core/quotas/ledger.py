@@ -25,6 +25,9 @@ clock that is more than one window behind was wrong before: then what was used
 counts in the window that it is now, for a budget must not stay shut until a
 moment that was never meant. A clock that steps forward cannot be told from time.
 
+A limit for one day more may come with who somebody is (`probation`): the tighter
+one of it and the default counts, and a limit of one's own before both.
+
 Memory: `most` payers, and those with a bill out. The longest unseen is forgotten
 first of those whose use is saved; where none is, what was counted of it since it
 was last saved is lost.
@@ -33,7 +36,7 @@ was last saved is lost.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -41,6 +44,9 @@ import msgspec
 
 from tidegate.core.quotas.budget import Budget, Kept, Payer, State, Used
 from tidegate.core.quotas.windows import Window, ends_at, number_of
+
+Probation = Callable[[str, float], int]
+"""How many tokens the payer of this name may use in one day at that moment, beside other limits; 0 is no limit."""
 
 _LOOKED_AT: Final = 64
 """So many of the longest unseen are looked at for one to forget that loses nothing."""
@@ -114,9 +120,10 @@ class _Bill(msgspec.Struct):
 class Ledger:
     """See the head of this file. Times are Unix seconds. Not to be shared between threads."""
 
-    def __init__(self, defaults: Budget, most: int) -> None:
+    def __init__(self, defaults: Budget, most: int, probation: Probation = lambda _payer, _now: 0) -> None:
         """Nobody has used anything. `defaults` may be exchanged, and so may `most`."""
         self.defaults = defaults
+        self.probation = probation
         self.most = most
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
         self._bills: dict[int, _Bill] = {}
@@ -225,6 +232,12 @@ class Ledger:
         for window, count in account.counts.items():
             count.roll(window, now)
             limit = account.own.limit(window, default)
+            probation = 0
+            if window is Window.DAY and default is not None and account.own.per_day is None:
+                probation = self.probation(account.payer.name, now)
+            is_probation = bool(probation) and (not limit or probation < limit)
+            if is_probation:
+                limit = probation
             if only_limited and not limit:
                 continue
             yield State(
@@ -234,6 +247,7 @@ class Ledger:
                 used=count.tokens,
                 held=count.held,
                 resets_at_s=ends_at(window, count.number),
+                is_probation=is_probation,
             )
 
     def _account(self, payer: Payer) -> _Account:

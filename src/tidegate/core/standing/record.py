@@ -41,10 +41,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one account.
 
     `cohort` names the group of linked sign-ups that it belongs to: those from
-    one network (`net:` and its fingerprint); its own id when it stands alone.
+    one network (`net:` and its fingerprint) or by one person's invitations
+    (`inv:` and who that is); its own id when it stands alone.
     `is_verified`: its address has been proved, and half the age is enough to be a
     member. `is_born_in_flood`: it was made while a flood ran, and has not been a
-    member since. There is a finding against it until `suspect_until_s` (Unix s).
+    member since. `is_self_made`: its owner made it, and no operator for them.
+    There is a finding against it until `suspect_until_s` (Unix s).
     """
 
     principal: UserId
@@ -55,19 +57,33 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     is_verified: bool = False
     is_vouched: bool = False
     is_born_in_flood: bool = False
+    is_self_made: bool = False
     suspect_until_s: float | None = None
     history: History = History()
 
     @classmethod
-    def of(cls, user: User, net: Fingerprint | None = None, *, is_born_in_flood: bool = False) -> Record:
-        """What is known of an account that was just made, from the network `net` if that is known."""
+    def of(
+        cls,
+        user: User,
+        net: Fingerprint | None = None,
+        *,
+        is_born_in_flood: bool = False,
+        is_self_made: bool = False,
+        inviter: UserId | None = None,
+    ) -> Record:
+        """What is known of an account that was just made, from the network `net` if that is known.
+
+        Whoever came by somebody's invitation is of that one's cohort, wherever they came from.
+        """
+        linked = user.id if net is None else f"net:{net}"
         return cls(
             principal=user.id,
             role=user.role,
             created_at_s=user.created_at_s,
             member_since_s=user.member_since_s,
-            cohort=user.id if net is None else f"net:{net}",
+            cohort=linked if inviter is None else f"inv:{inviter}",
             is_born_in_flood=is_born_in_flood,
+            is_self_made=is_self_made,
         )
 
     @classmethod

@@ -15,8 +15,9 @@ from tidegate.core.quotas.budget import tightest
 from tidegate.core.quotas.windows import Window
 from tidegate.core.reasons import Reason
 from tidegate.http import forms
+from tidegate.http.accounts import inviting
 from tidegate.http.accounts.entering import left
-from tidegate.http.accounts.room import FORM_ERRORS, AccountsRoom, problem, see_other, signed_in
+from tidegate.http.accounts.room import FORM_ERRORS, AccountsRoom, Problem, problem, see_other, signed_in
 from tidegate.http.pages import render
 from tidegate.http.refusals import Refusal
 from tidegate.services.accounts import KeyMadeError, NotFoundError
@@ -32,6 +33,7 @@ _DONE: Final = {
     "sessions": "All other sessions are ended.",
     "made": "This key was made already, and is shown only once. If you did not copy it, revoke it and make another.",
     "key": "The key is revoked. It stopped working at once.",
+    "invite": "The invitation is revoked. Nobody can use it any more.",
 }
 
 
@@ -108,13 +110,38 @@ async def change_password(room: AccountsRoom, request: Request) -> Response:
     return see_other("/account?done=password#password")
 
 
+async def create_invite(room: AccountsRoom, request: Request) -> Response:
+    """Make an invitation and show it, this once."""
+    made = await inviting.made_invite(room, request)
+    if not isinstance(made, Problem):
+        return made
+    shown = {"errors": made.errors, "status": made.status, "invite_email": request.state.form.get("email", "")}
+    return await _page(room, request, **shown)
+
+
 async def people_page(room: AccountsRoom, request: Request) -> Response:
-    """The newest accounts, for operators."""
+    """Who asked to be let in, and the newest accounts, for operators."""
+    return await _people(room, request)
+
+
+async def answer_requests(room: AccountsRoom, request: Request) -> Response:
+    """Let people in, or not; their invitations are shown this once where none is mailed."""
+    answered, error = await inviting.answered(room, request)
+    return await _people(room, request, answered=answered, error=error, status=400 if error else 200)
+
+
+async def _people(room: AccountsRoom, request: Request, status: int = 200, **shown: Any) -> Response:
     clerk = room.sessions.clerk
     people = await clerk.accounts.newest_users(_MOST_PEOPLE)
     states = await clerk.quotas.described([of_user(person.id) for person in people])
     use = [(used_in(Window.DAY, windows), used_in(Window.MONTH, windows), tightest(windows)) for windows in states]
-    return render(request, "people.html", people=list(zip(people, use, strict=True)), most=_MOST_PEOPLE)
+    values = {
+        "people": list(zip(people, use, strict=True)),
+        "most": _MOST_PEOPLE,
+        "origin": f"{request.url.scheme}://{request.url.netloc}",
+        **await inviting.shown_requests(room.usher),
+    }
+    return render(request, "people.html", status=status, **{**values, **shown})
 
 
 async def _page(room: AccountsRoom, request: Request, **shown: Any) -> Response:
@@ -137,10 +164,13 @@ async def _page(room: AccountsRoom, request: Request, **shown: Any) -> Response:
         "key_name": "",
         "errors": {},
         "done": "",
+        **await inviting.shown_invites(room.usher, here, clerk.clock()),
         "least": least,
         "most": most,
     }
-    return render(request, "account.html", **{**values, **shown})
+    errors = shown.get("errors", {})
+    own_errors = {"email": errors["invite-email"]} if "invite-email" in errors else {}
+    return render(request, "account.html", **{**values, "invite_errors": own_errors, **shown})
 
 
 # One sentence for what never was, what is over and what is another's.

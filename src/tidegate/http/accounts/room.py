@@ -10,26 +10,63 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tidegate.core.mail.links import Broken
 from tidegate.core.reasons import Reason
+from tidegate.http import cookies
 from tidegate.http.exchange import Exchange
 from tidegate.http.pages import HEADERS
-from tidegate.http.refusals import WIRE
+from tidegate.http.refusals import WIRE, Refusal
 from tidegate.http.visitors import Visitor
 from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.admission import Admission
+from tidegate.services.asking import Asking
+from tidegate.services.joining import Joining
+from tidegate.services.letters import Letters
 from tidegate.services.passwords import PasswordsBusyError
+from tidegate.services.recovery import Recovery
 from tidegate.services.sessions import Sessions, SignedIn, Trace, WrongCredentialsError
 from tidegate.services.setup import Setup
+from tidegate.services.usher import Usher
+from tidegate.services.verification import LinkInvalidError, Verification
 
 CHAT: Final = "/chat"
 
 
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pages do with letters, where letters are sent."""
+
+    letters: Letters
+    verification: Verification
+    recovery: Recovery
+
+    @classmethod
+    def of(cls, letters: Letters, sessions: Sessions) -> Mail:
+        """All that letters are good for."""
+        return cls(letters=letters, verification=Verification(sessions, letters), recovery=Recovery(sessions, letters))
+
+
 class AccountsRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """The services behind the pages."""
+    """The services behind the pages.
+
+    `script` is where the one lies that does challenges. `public_status_url` is where the status page is,
+    `local_status_url` where browsers on this machine find it. Without `mail` no letters are sent, and nobody's address
+    is asked to be proved; without an `usher` nobody invites anybody, without `asking` nobody can ask to be let in.
+    """
 
     sessions: Sessions
     setup: Setup
     admission: Admission
+    joining: Joining
+    asking: Asking | None = None
+    usher: Usher | None = None
+    mail: Mail | None = None
+    script: str = ""
+    public_status_url: str | None = None
+    local_status_url: str = ""
+
+    def status_url(self, request: Request) -> str:
+        """Where whoever asks finds the status page; empty where nobody has said."""
+        return self.public_status_url or (self.local_status_url if cookies.is_local(request) else "")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -95,3 +132,28 @@ def local_path(text: str) -> str:
     """
     is_local = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
     return quote(text, safe="/?=&%#:@!$'()*+,;~-._") if is_local else CHAT
+
+
+def mail_of(room: AccountsRoom) -> Mail:
+    """What letters are good for here. Raises a Refusal where none are sent."""
+    if room.mail is None:
+        raise Refusal(
+            Reason.ROUTE_NOT_FOUND,
+            "This service sends no letters. Its operator can give you a new password.",
+            page="/sign-in",
+        )
+    return room.mail
+
+
+def link_invalid(error: LinkInvalidError, page: str) -> Refusal:
+    """Say that a link does not work, and where to get another."""
+    sentence = _LINK_SENTENCES[error.why]
+    return Refusal(Reason.LINK_INVALID, sentence, page=page)
+
+
+_LINK_SENTENCES: Final = {
+    Broken.FORGED: "This link is not complete, or was not written here. Copy all of it from the letter: one line.",
+    Broken.EXPIRED: "This link is too old. Ask for a new letter; it takes a minute.",
+    Broken.USED: "This link was used already, or something has changed since it was written. If you still need it, ask "
+    "for a new letter.",
+}

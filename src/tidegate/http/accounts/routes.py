@@ -12,13 +12,16 @@ from tidegate.core.accounts import Role
 from tidegate.core.admission.facts import Lane
 from tidegate.core.events import RouteKind
 from tidegate.core.reasons import Reason
-from tidegate.http.accounts import entering, own
+from tidegate.http.accounts import confirming, entering, inviting, joining, own, recovering
 from tidegate.http.accounts.room import AccountsRoom
 from tidegate.http.routes import Route
 
 _Endpoint = Callable[[AccountsRoom, Request], Awaitable[Response]]
 _ENTERING = (Reason.INVALID_VALUE, Reason.SIGN_IN_BUSY)
+_LINKED = (Reason.ROUTE_NOT_FOUND, Reason.LINK_INVALID)
 _JOINING = (*_ENTERING, Reason.EMAIL_TAKEN)
+_LIMITED = (Reason.CHALLENGE_REQUIRED, Reason.INVITATION_REQUIRED, Reason.SIGN_UP_CLOSED)
+_INVITED = (Reason.ROUTE_NOT_FOUND, Reason.SIGN_UP_CLOSED)
 
 
 def _page(
@@ -67,17 +70,100 @@ TABLE: Final = (
         entering.sign_in,
         None,
         Reason.WRONG_CREDENTIALS,
+        Reason.CHALLENGE_REQUIRED,
+        *_ENTERING,
+        lane=Lane.SIGN_IN,
+    ),
+    _form(
+        "/sign-in/letter",
+        "Ask for a letter that signs in",
+        entering.sign_in_letter,
+        None,
+        Reason.ROUTE_NOT_FOUND,
+        lane=Lane.ACCOUNT,
+    ),
+    _page("/sign-up", "The form to make an account, or what there is instead", joining.sign_up_page, None, *_LIMITED),
+    _form("/sign-up", "Make an account", joining.sign_up, None, *_LIMITED, *_JOINING, lane=Lane.SIGN_UP),
+    _page("/sign-up/line", "One's place in line", joining.line_page),
+    _form("/sign-up/line", "Get in line", joining.line_up, None, *_LIMITED, lane=Lane.SIGN_UP),
+    _form("/sign-up/leave", "Leave the line", joining.leave_line),
+    _page("/sign-up/address", "The form to leave an address instead of waiting", joining.address_page),
+    _form(
+        "/sign-up/address",
+        "Leave an address, or ask the operator",
+        joining.leave_address,
+        None,
+        Reason.ROUTE_NOT_FOUND,
+        Reason.INVALID_VALUE,
+        Reason.SLOW_DOWN,
+        *_LIMITED,
+        lane=Lane.SIGN_UP,
+    ),
+    Route(
+        method="GET",
+        path="/api/sign-up",
+        summary="What there is to do for an account now",
+        endpoint=joining.sign_up_state,
+        kind=RouteKind.PAGE,
+        response=joining.SignUpState,
+    ),
+    _page("/invitation/{code}", "The form that an invitation leads to", joining.invitation_page, None, *_INVITED),
+    _form(
+        "/invitation/{code}",
+        "Make an account by invitation",
+        joining.accept_invitation,
+        None,
+        *_INVITED,
+        *_JOINING,
+        lane=Lane.ACCOUNT,
+    ),
+    _page("/sign-up/confirm/{token}", "The form that a letter leads to", confirming.confirm_page, None, *_LINKED),
+    _form(
+        "/sign-up/confirm/{token}",
+        "Make an account by letter",
+        confirming.confirm,
+        None,
+        Reason.SIGN_UP_CLOSED,
+        *_LINKED,
+        *_JOINING,
+        lane=Lane.ACCOUNT,
+    ),
+    _page("/forgot", "The form to ask for a new password", recovering.forgot_page, None, Reason.ROUTE_NOT_FOUND),
+    _form(
+        "/forgot",
+        "Ask for a new password by letter",
+        recovering.forgot,
+        None,
+        Reason.ROUTE_NOT_FOUND,
+        Reason.INVALID_VALUE,
+        lane=Lane.ACCOUNT,
+    ),
+    _page("/reset/{token}", "The form for a new password", recovering.reset_page, None, *_LINKED),
+    _form(
+        "/reset/{token}",
+        "Replace a forgotten password",
+        recovering.reset,
+        None,
+        *_LINKED,
         *_ENTERING,
         lane=Lane.ACCOUNT,
     ),
-    _page("/sign-up", "The form to make an account", entering.sign_up_page, None, Reason.SIGN_UP_CLOSED),
+    _page("/sign-in/link/{token}", "The button to sign in by letter", recovering.sign_in_link_page, None, *_LINKED),
     _form(
-        "/sign-up",
-        "Make an account",
-        entering.sign_up,
+        "/sign-in/link/{token}",
+        "Sign in by letter",
+        recovering.sign_in_by_link,
         None,
-        Reason.SIGN_UP_CLOSED,
-        *_JOINING,
+        *_LINKED,
+        lane=Lane.ACCOUNT,
+    ),
+    _page("/sessions/end/{token}", "The button to end all sessions", recovering.end_sessions_page, None, *_LINKED),
+    _form(
+        "/sessions/end/{token}",
+        "End all sessions by letter",
+        recovering.end_sessions_by_link,
+        None,
+        *_LINKED,
         lane=Lane.ACCOUNT,
     ),
     _form("/sign-out", "Sign out", entering.sign_out),
@@ -105,5 +191,28 @@ TABLE: Final = (
         *_ENTERING,
         lane=Lane.ACCOUNT,
     ),
-    _page("/people", "The newest accounts", own.people_page, Role.OPERATOR),
+    _form(
+        "/account/invites",
+        "Make an invitation",
+        own.create_invite,
+        Role.USER,
+        Reason.INVALID_VALUE,
+        Reason.ROUTE_NOT_FOUND,
+    ),
+    _form(
+        "/account/invites/{invite}/revoke",
+        "Revoke an invitation",
+        inviting.revoke_invite,
+        Role.USER,
+        Reason.ROUTE_NOT_FOUND,
+    ),
+    _page("/people", "Who asked to be let in, and the newest accounts", own.people_page, Role.OPERATOR),
+    _form(
+        "/people/requests",
+        "Answer those who asked to be let in",
+        own.answer_requests,
+        Role.OPERATOR,
+        Reason.INVALID_VALUE,
+        Reason.ROUTE_NOT_FOUND,
+    ),
 )

@@ -6,11 +6,13 @@ look-up; a forgery is not remembered, or it would be memory for anybody to fill.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tidegate.core.admission.facts import Bearing
 from tidegate.core.credentials import Forged, Genuine, Kind, ServerKeys, read
+from tidegate.core.entering import devices
+from tidegate.core.entering.devices import Device
 from tidegate.http import cookies
 from tidegate.http.gate.lanes import Wanted
 
@@ -18,9 +20,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
 MOST_REMEMBERED: Final = 8192
-_NAME: Final = cookies.SESSION.encode()
-_HOST_NAME: Final = b"__Host-" + _NAME
-_COOKIE: Final = _NAME + b"="
+_SESSION: Final = cookies.SESSION.encode()
+_DEVICE: Final = cookies.DEVICE.encode()
+_TICKET: Final = cookies.TICKET.encode()
 _API_KEY: Final = Kind.API_KEY
 _NOTHING: Final = Bearing.NOTHING
 _FORGED: Final = Bearing.FORGED
@@ -51,7 +53,7 @@ class Credentials:
                 shown = found if found is _FORGED else shown
             elif name == b"cookie" and wanted is not Wanted.KEY:
                 lines.append(value)
-        text = _session(b";".join(lines)) if lines else None
+        text = _cookie(b";".join(lines), _SESSION) if lines else None
         if text is None:
             return shown
         return self._read(Kind.SESSION, text) or _FORGED
@@ -80,24 +82,56 @@ class Credentials:
         return found
 
 
-def _session(value: bytes) -> bytes | None:
-    """The session's cookie as the door behind this reads it.
+class Marks:
+    """Reads the marks of devices: nothing of them is remembered, each costs one hash."""
+
+    def __init__(self, server_keys: ServerKeys, lasts_s: float) -> None:
+        """They count for so long after they were made."""
+        self._server_keys = server_keys
+        self._lasts_s = lasts_s
+
+    def find(self, headers: Headers, now: float) -> tuple[Device, ...]:
+        """Those that a request shows, at most a few, the one used last first."""
+        lines = [value for name, value in headers if name == b"cookie" and _DEVICE in value]
+        text = _cookie(b";".join(lines), _DEVICE) if lines else None
+        if text is None:
+            return ()
+        return devices.read(text.decode("latin-1"), self._server_keys, now=now, lasts_s=self._lasts_s)
+
+
+class Turns:
+    """Reads tickets of the waiting room. `is_turn` tells what one is known by whose turn has come."""
+
+    def __init__(self, is_turn: Callable[[str], bytes | None]) -> None:
+        """Nothing is remembered: each costs two hashes."""
+        self._is_turn = is_turn
+
+    def find(self, headers: Headers) -> bytes | None:
+        """What the ticket is known by that a request shows, if its turn has come."""
+        lines = [value for name, value in headers if name == b"cookie" and _TICKET in value]
+        text = _cookie(b";".join(lines), _TICKET) if lines else None
+        return None if text is None else self._is_turn(text.decode("latin-1"))
+
+
+def _cookie(value: bytes, wanted: bytes) -> bytes | None:
+    """A cookie as the door behind this reads it.
 
     By its whole name, the one that no other host can plant before the plain
     one, and of those that come twice the last: a cookie that somebody else
     planted must not stand in a person's way.
     """
     plain = None
+    sought = wanted + b"="
     at = len(value)
     for _ in range(_MOST_COOKIES):
-        at = value.rfind(_COOKIE, 0, at)
+        at = value.rfind(sought, 0, at)
         if at < 0:
             break
-        end = at + len(_COOKIE)
+        end = at + len(sought)
         name = value[value.rfind(b";", 0, at) + 1 : end - 1].strip()
         text = value[end:].partition(b";")[0].strip(b' \t"')
-        if name == _HOST_NAME:
+        if name == b"__Host-" + wanted:
             return text
-        if name == _NAME and plain is None:
+        if name == wanted and plain is None:
             plain = text
     return plain

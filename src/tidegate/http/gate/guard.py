@@ -15,6 +15,7 @@ import msgspec
 from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate
 from tidegate.core.credentials import Genuine
+from tidegate.core.entering.devices import Device
 from tidegate.core.identifiers import RequestId
 from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import Standing
@@ -35,6 +36,11 @@ _INFERENCE: Final = Lane.INFERENCE
 _GENUINE: Final = Bearing.GENUINE
 _NOTHING: Final = Bearing.NOTHING
 _UNTRIED: Final = Bearing.UNTRIED
+_DEVICE: Final = Bearing.DEVICE
+_TURN: Final = Bearing.TURN
+_SIGN_UP: Final = Lane.SIGN_UP
+_PAGE: Final = Lane.PAGE
+_VISITOR: Final = Standing.VISITOR
 _SESSION: Final = Wanted.SESSION
 _INVALID_API_KEY: Final = Reason.INVALID_API_KEY
 _UNTOLD: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
@@ -90,6 +96,20 @@ class Reading(Protocol):
         """The credential that counts, or what there is instead."""
 
 
+class Marking(Protocol):
+    """Finds which devices a request is from."""
+
+    def find(self, headers: Headers, now: float) -> tuple[Device, ...]:
+        """The marks that it shows."""
+
+
+class Turning(Protocol):
+    """Finds whose turn it is to sign up."""
+
+    def find(self, headers: Headers) -> bytes | None:
+        """What their ticket is known by, if it is theirs."""
+
+
 class Finding(Protocol):
     """Knows what kind of work each address is."""
 
@@ -99,6 +119,12 @@ class Finding(Protocol):
 
 class Untried(msgspec.Struct, frozen=True):
     """A key that only the server behind can judge. `digest` is what it is remembered by."""
+
+    digest: bytes
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """The turn of somebody who waited to sign up. `digest` is what their ticket is known by."""
 
     digest: bytes
 
@@ -129,12 +155,17 @@ class Guard:
         crashed: Callable[[RequestId, Exception], None] | None = None,
         expects_proxy_header: bool = False,
         handover: Handover | None = None,
+        marks: Marking | None = None,
     ) -> None:
         """`expects_proxy_header`: trusted proxies begin each connection with one (PROXY protocol).
 
         `handover` hears of every peer that is refused, and of every one that shows a valid session or key, but of
-        none behind a proxy that speaks for others: keeping that out would keep out everybody.
+        none behind a proxy that speaks for others: keeping that out would keep out everybody. `marks`, where people
+        sign in, finds devices; a mark is no session, so it keeps no address in. Whoever keeps the waiting room sets
+        `turns`.
         """
+        self._marks = marks
+        self.turns: Turning | None = None
         self._handover = handover
         self.expects_proxy_header = expects_proxy_header
         self._gate = gate
@@ -178,9 +209,10 @@ class Guard:
         if fields is None:
             # Of fields that come twice the last: good enough to see what there is at all, and to be refused by.
             fields = dict(headers)
-        found: Genuine | Untried | Bearing = _NOTHING
+        found: Genuine | Untried | Device | Turn | Bearing = _NOTHING
+        now = self._clock()
         if not self._shown_in.isdisjoint(fields):
-            found = self._credentials.find(headers, entry.wanted)
+            found = self._find(headers, entry, now)
         address = peer.address
         if peer.is_proxy and address is not None:
             address = self._clients.client(address, headers)
@@ -205,16 +237,8 @@ class Guard:
                 size_bytes=size_bytes,
             )
         else:
-            facts = Facts(
-                address=address,
-                lane=lane,
-                bearing=_GENUINE,
-                principal=found.principal,
-                digest=found.digest,
-                requires_credential=entry.requires_credential,
-                size_bytes=size_bytes,
-            )
-        now, told = self._clock(), peer.told
+            facts = _facts_of(found, address, entry, size_bytes)
+        told = peer.told
         if peer.told_of is entry and told is not None and self._stands(told, peer, facts, now):
             # Most of those who are refused ask again at once.
             self._press(peer, facts, now)
@@ -228,14 +252,30 @@ class Guard:
         self._meet(peer, facts, now)
         if decision.would is not None and self._spared is not None:
             self._spared(decision.would)
-        return Entered(decision, facts.bearing is _GENUINE, _client(peer, address))
+        return Entered(decision, _is_known(facts, decision), _client(peer, address))
+
+    def _find(self, headers: Headers, entry: Entry, now: float) -> Genuine | Untried | Device | Turn | Bearing:
+        """The credential that counts, else the first mark that is not worn: whose it should be, only the body tells.
+
+        Else a ticket whose turn has come; where accounts are made a mark is nothing.
+        """
+        found: Genuine | Untried | Device | Bearing = self._credentials.find(headers, entry.wanted)
+        if not isinstance(found, Bearing):
+            return found
+        if self._marks is not None:
+            found = next((one for one in self._marks.find(headers, now) if not self._gate.is_dead(one.id, now)), found)
+        lane = entry.lane
+        if self.turns is not None and (lane is _SIGN_UP or (lane is _PAGE and isinstance(found, Bearing))):
+            ticket = self.turns.find(headers)
+            return found if ticket is None else Turn(ticket)
+        return found
 
     def _press(self, peer: Peer, facts: Facts, now: float) -> None:
         """Tell of a refusal, where the peer itself is the caller."""
         handover, address = self._handover, peer.address
         if handover is None or address is None or peer.is_proxy:
             return
-        if facts.principal is not None and not self._gate.is_dead(facts.digest, now):
+        if facts.bearing is _GENUINE and not self._gate.is_dead(facts.digest, now):
             self._meet(peer, facts, now)
         elif handover.offloading.is_on:
             handover.refused(address, now)
@@ -249,14 +289,15 @@ class Guard:
     def _meet(self, peer: Peer, facts: Facts, now: float) -> None:
         """Tell that somebody known is at the other end, of each connection now and then."""
         handover, address = self._handover, peer.address
-        if handover is None or facts.principal is None or now < peer.known_until:
+        if handover is None or facts.bearing is not _GENUINE or now < peer.known_until:
             return
         if address is not None and not peer.is_proxy and not self._gate.is_dead(facts.digest, now):
             peer.known_until = now + NOTED_EVERY_S
             handover.seen(address, now)
 
     def _stands(self, told: Refused, peer: Peer, facts: Facts, now: float) -> bool:
-        return peer.told_at <= now < told.lifts_at and facts.principal is None and peer.told_by is self._gate.edition
+        is_strangers = facts.principal is None and facts.bearing is not _TURN
+        return peer.told_at <= now < told.lifts_at and is_strangers and peer.told_by is self._gate.edition
 
     def turn_away(self, reason: Reason, method: bytes, headers: Headers, retry_after_s: float | None = None) -> Answer:
         """Write the refusal of a connection rather than of a request, and count it; it is the last on it."""
@@ -325,6 +366,26 @@ class Guard:
                 retry_after_s=decision.retry_after_s,
             )
         )
+
+
+def _facts_of(found: Genuine | Device | Turn, address: bytes | None, entry: Entry, size_bytes: int) -> Facts:
+    if isinstance(found, Turn):
+        return Facts(address=address, lane=entry.lane, bearing=_TURN, digest=found.digest)
+    bearing, digest = (_DEVICE, found.id) if isinstance(found, Device) else (_GENUINE, found.digest)
+    return Facts(
+        address=address,
+        lane=entry.lane,
+        bearing=bearing,
+        principal=found.principal,
+        digest=digest,
+        requires_credential=entry.requires_credential,
+        size_bytes=size_bytes,
+    )
+
+
+def _is_known(facts: Facts, decision: Passed) -> bool:
+    """Whether somebody known sent it; a mark of an account without any standing counted for nothing."""
+    return facts.bearing is _GENUINE or (facts.bearing is _DEVICE and decision.standing is not _VISITOR)
 
 
 def _id_of(written: Answer) -> RequestId:

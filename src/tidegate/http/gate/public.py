@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidegate.http import front, health
 from tidegate.http.accounts import routes as account_pages
+from tidegate.http.challenge import scripts as challenge
 from tidegate.http.chat import routes as chat
 from tidegate.http.gate.lanes import Lanes
 from tidegate.http.openai import balance
@@ -26,5 +27,6 @@ def public_lanes() -> Lanes:
             (chat.TABLE, _ROOT),
             (web.TABLE, _ROOT),
             (web.OPEN_TABLE, _ROOT),
+            (challenge.TABLE, _ROOT),
         )
     )

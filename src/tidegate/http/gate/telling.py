@@ -27,6 +27,8 @@ EVERY_S: Final = 5.0
 TOLD_AT_ONCE: Final = 8
 """The pressure hears of a flood's refusals in lots of so many, and of what is left whenever the journal does."""
 
+# Python 3.11 takes as long for a member of an enumeration as for a call.
+_SIGN_UP: Final = Lane.SIGN_UP
 _KINDS = {Lane.INFERENCE: RouteKind.CHAT, Lane.PAGE: RouteKind.PAGE, Lane.ASSET: RouteKind.PAGE}
 _NETWORK_BITS = {4: 24, 6: 48}
 
@@ -51,16 +53,24 @@ class Telling:
         self._refused: dict[Reason, int] = {}
         self._would: dict[Reason, int] = {}
         self._untold = 0
+        self._sign_ups = 0
         self._since = ticks()
 
     def counted(self, reason: Reason, standing: Standing, lane: Lane | None) -> None:
         """Count one refusal."""
-        del standing, lane
+        del standing
+        if lane is _SIGN_UP:
+            self._sign_ups += 1
         self._refused[reason] = self._refused.get(reason, 0) + 1
         if reason in TELLING:
             self._untold += 1
             if self._untold >= TOLD_AT_ONCE:
                 self._press(self._ticks())
+
+    def take_sign_ups(self) -> int:
+        """How many sign-ups were refused since this was asked last."""
+        taken, self._sign_ups = self._sign_ups, 0
+        return taken
 
     def spared(self, reason: Reason) -> None:
         """Count one that a dry run let through."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -10,16 +11,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.core.events import RouteKind
+from tidegate.core.registration.disposable import DisposableList
+from tidegate.http.operator import mailbox
+from tidegate.http.operator.mailbox import words_of_mail
+from tidegate.http.operator.registration import words_of_registration
 from tidegate.http.operator.sameness import words_of
 from tidegate.http.pages import ASSETS, render
 from tidegate.http.routes import Route
 from tidegate.http.status.verdict import verdict
 from tidegate.ports.engine import EngineReport, ReplicaReport, Reporting
+from tidegate.ports.mail import Mailbox
 from tidegate.services.admission import Admission
+from tidegate.services.letters import Letters
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.lookout import Lookout
 from tidegate.services.looks import SamenessReport
 from tidegate.services.models import Served
+from tidegate.services.registration import Registration
 
 
 class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +43,23 @@ class OperatorRoom(msgspec.Struct, frozen=True, kw_only=True):
     served: tuple[Served, ...] = ()
     replicas: Callable[[], list[ReplicaReport]] = list
     lookout: Lookout | None = None
+    disposable: DisposableList | None = None
+    clock: Callable[[], float] = time.time
+    letters: Letters | None = None
+    mailbox: Mailbox | None = None
+    registration: Registration | None = None
+
+
+class ListReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A list that the service carries: how many entries, whose, how old, and how much it counts for that (0 to 1)."""
+
+    name: str
+    entries: int
+    source: str
+    commit: str
+    taken_at_s: float
+    age_days: float
+    weight: float
 
 
 class ModelVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +83,22 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     models: list[ModelVitals]
     replicas: list[ReplicaReport]
     sameness: list[SamenessReport]
+    lists: list[ListReport]
 
 
 async def operator_page(room: OperatorRoom, request: Request) -> Response:
     """How it is, and where the figures are."""
     status = verdict(room.engine.report().state, is_draining=room.lifecycle.is_draining)
     words = words_of(room.lookout.reports()) if room.lookout is not None else []
-    return render(request, "operator.html", verdict=status, models=words)
+    return render(
+        request,
+        "operator.html",
+        verdict=status,
+        models=words,
+        lists=_lists(room),
+        mail=words_of_mail(room),
+        registration=None if room.registration is None else words_of_registration(room.registration.outlook()),
+    )
 
 
 async def vitals(room: OperatorRoom, request: Request) -> Response:
@@ -90,6 +124,7 @@ async def vitals(room: OperatorRoom, request: Request) -> Response:
         models=models,
         replicas=room.replicas(),
         sameness=room.lookout.reports() if room.lookout is not None else [],
+        lists=_lists(room),
     )
     return Response(msgspec.json.encode(body, enc_hook=str), media_type="application/json")
 
@@ -98,6 +133,23 @@ async def metrics(room: OperatorRoom, request: Request) -> Response:
     """Figures for Prometheus."""
     del request
     return Response(room.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _lists(room: OperatorRoom) -> list[ListReport]:
+    found, now = room.disposable, room.clock()
+    if found is None:
+        return []
+    return [
+        ListReport(
+            name="disposable mail domains",
+            entries=len(found.domains),
+            source=found.source,
+            commit=found.commit,
+            taken_at_s=found.taken_at_s,
+            age_days=round(found.age_days(now), 1),
+            weight=found.weight(now),
+        )
+    ]
 
 
 TABLE: Final = (
@@ -110,6 +162,7 @@ TABLE: Final = (
         media_type="text/html",
     ),
     *ASSETS,
+    *mailbox.TABLE,
     Route(
         method="GET",
         path="/api/vitals",

@@ -16,8 +16,10 @@ from starlette.responses import Response
 from tidegate.core.events import RouteKind
 from tidegate.http.pages import ASSETS, HEADERS, render
 from tidegate.http.routes import Route
+from tidegate.http.status.newcomers import Component, component, sentence
 from tidegate.http.status.verdict import Status, verdict
 from tidegate.ports.engine import Reporting
+from tidegate.services.joining import Joining
 from tidegate.services.lifecycle import Lifecycle
 
 
@@ -34,14 +36,16 @@ class StatusBody(msgspec.Struct, frozen=True):
 
     page: Page
     status: Status
+    components: tuple[Component, ...] = ()
 
 
 class StatusRoom(msgspec.Struct, frozen=True):
-    """What the answers are made of. `clock` tells Unix seconds."""
+    """What the answers are made of. `clock` tells Unix seconds; without `joining` nothing is said of new accounts."""
 
     engine: Reporting
     lifecycle: Lifecycle
     clock: Callable[[], float]
+    joining: Joining | None = None
 
     def status(self) -> Status:
         """Judge from what the service itself knows."""
@@ -55,14 +59,16 @@ class StatusRoom(msgspec.Struct, frozen=True):
 async def status_json(room: StatusRoom, request: Request) -> Response:
     """The status for programs."""
     del request
-    body = StatusBody(Page("tidegate", "Tidegate", room.now()), room.status())
+    components = () if room.joining is None else (component(room.joining),)
+    body = StatusBody(Page("tidegate", "Tidegate", room.now()), room.status(), components)
     return Response(msgspec.json.encode(body), headers=HEADERS, media_type="application/json")
 
 
 async def status_page(room: StatusRoom, request: Request) -> Response:
     """The status for people, without JavaScript."""
     shown = room.now(" ").replace("+00:00", " UTC")
-    return render(request, "status.html", verdict=room.status(), now=room.now(), shown=shown)
+    newcomers = "" if room.joining is None else sentence(room.joining)
+    return render(request, "status.html", verdict=room.status(), newcomers=newcomers, now=room.now(), shown=shown)
 
 
 TABLE: Final = (

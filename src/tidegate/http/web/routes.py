@@ -32,7 +32,7 @@ _HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-_FOREVER = "public, max-age=31536000, immutable"  # Names carry a hash of what is in them.
+FOREVER: Final = "public, max-age=31536000, immutable"  # Names carry a hash of what is in them.
 _SHORTLY = "public, max-age=3600"
 
 
@@ -49,7 +49,7 @@ async def chat_page(room: WebRoom, request: Request) -> Response:
         return RedirectResponse(f"/sign-in?next={request.url.path}", 303, {"cache-control": "no-store"})
     # Asked for anew each time, because it names the newest files, and only sent when it changed.
     headers = {"cache-control": "no-cache", "content-security-policy": POLICY}
-    return _answer(room.assets["index.html"], request, headers)
+    return answer(room.assets["index.html"], request, headers)
 
 
 async def asset(room: WebRoom, request: Request) -> Response:
@@ -60,15 +60,16 @@ async def asset(room: WebRoom, request: Request) -> Response:
         raise Refusal(
             Reason.ROUTE_NOT_FOUND, "There is no such file. The page may be older than the service: reload it."
         )
-    return _answer(found, request, {"cache-control": _FOREVER})
+    return answer(found, request, {"cache-control": FOREVER})
 
 
 async def manifest(room: WebRoom, request: Request) -> Response:
     """How the page is put on a home screen."""
-    return _answer(room.assets["manifest.webmanifest"], request, {"cache-control": _SHORTLY})
+    return answer(room.assets["manifest.webmanifest"], request, {"cache-control": _SHORTLY})
 
 
-def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
+def answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
+    """Send a built file, or that the browser has it already."""
     headers = {**_HEADERS, **headers, "etag": found.etag, "vary": "accept-encoding"}
     if found.etag in request.headers.get("if-none-match", "").split(", "):
         return Response(status_code=304, headers=headers)

@@ -1,0 +1,1 @@
+"""Lists and models that the package carries as data."""

@@ -1,0 +1,1 @@
+"""Letters on their way: to an SMTP server, or into a folder of this machine."""

@@ -1,0 +1,187 @@
+"""Letters that wait to be handed over: nobody's request waits for a mail server.
+
+They wait in memory. On disk they would be links that open accounts, readable
+for as long as a server is away; what a restart loses, people ask for again. A
+stop waits a moment for what is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tidegate.core.events import LetterHandled, Level, MailOutcome, MailServerChanged, Tag
+from tidegate.core.identifiers import Fingerprint
+from tidegate.core.mail.addresses import owner_of
+from tidegate.core.mail.letter import Letter
+from tidegate.core.mail.queue import LetterQueue, Waiting
+from tidegate.ports.journal import Journal
+from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, Mailer, MailUnavailableError
+
+MOST_WAITING: Final = 1000
+_HANDS: Final = 4
+_LAST_MOMENT_S: Final = 5.0
+_LOG = logging.getLogger(__name__)
+
+
+class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is. `put_off` of those that wait were tried already.
+
+    `trouble` is why nothing can be handed over, since `failing_since_s` (Unix s).
+    """
+
+    waiting: int
+    put_off: int
+    sent: int
+    not_sent: int
+    failing_since_s: float | None
+    trouble: str | None
+
+
+def _tell_nobody(letter: Letter) -> None:
+    del letter
+
+
+class Outbox:
+    """Hands letters to a mailer. `sent` is told of each that was taken."""
+
+    def __init__(
+        self,
+        mailer: Mailer,
+        journal: Journal,
+        fingerprint: Callable[[str], Fingerprint],
+        clock: Callable[[], float],
+        *,
+        most: int = MOST_WAITING,
+    ) -> None:
+        """Nothing waits."""
+        self.sent: Callable[[Letter], None] = _tell_nobody
+        self._mailer = mailer
+        self._journal = journal
+        self._fingerprint = fingerprint
+        self._clock = clock
+        self._queue = LetterQueue(most)
+        self._counts = {Tag.MAIL_SENT: 0, Tag.MAIL_NOT_SENT: 0}
+        self._trouble: str | None = None
+        self._came = asyncio.Event()
+        self._went = asyncio.Event()
+
+    def put(self, letter: Letter) -> bool:
+        """Have a letter handed over soon. False when there is no room: then it is told, and forgotten."""
+        if not self._queue.put(letter, self._clock()):
+            self.tell(letter, MailOutcome.NO_ROOM)
+            return False
+        self._came.set()
+        return True
+
+    def report(self) -> OutboxReport:
+        """How it is."""
+        return OutboxReport(
+            waiting=len(self._queue),
+            put_off=self._queue.put_off_letters,
+            sent=self._counts[Tag.MAIL_SENT],
+            not_sent=self._counts[Tag.MAIL_NOT_SENT],
+            failing_since_s=self._queue.failing_since_s,
+            trouble=self._trouble,
+        )
+
+    def tell(self, letter: Letter, outcome: MailOutcome, waiting: Waiting | None = None) -> None:
+        """Write down what became of a letter: of whom, the log learns no more than a fingerprint of the domain."""
+        tag = Tag.MAIL_SENT if outcome is MailOutcome.SENT else Tag.MAIL_NOT_SENT
+        self._counts[tag] += 1
+        now = self._clock()
+        self._journal.record(
+            LetterHandled(
+                t=now,
+                event=tag,
+                outcome=outcome,
+                letter=letter.kind,
+                mail_domain=self._fingerprint(owner_of(letter.recipient)),
+                wait_s=None if waiting is None else round(now - waiting.since_s, 3),
+                tries=None if waiting is None else waiting.tries + 1,
+            )
+        )
+
+    async def run(self) -> None:
+        """Hand letters over for ever, until cancelled."""
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(_HANDS):
+                hands.create_task(self._work())
+
+    async def step(self) -> bool:
+        """Hand over one letter, if one is due, and give up what is too old. False when there was nothing to do."""
+        now = self._clock()
+        for old in self._queue.expired(now):
+            self.tell(old.letter, MailOutcome.GIVEN_UP, old)
+        waiting = self._queue.take(now)
+        if waiting is None:
+            return False
+        try:
+            await self._hand_over(waiting)
+        finally:
+            self._went.set()
+        return True
+
+    async def finish(self, within_s: float = _LAST_MOMENT_S) -> None:
+        """Wait a moment for what is on its way, where anything can be handed over at all."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while len(self._queue) and self._queue.failing_since_s is None:
+                    self._went.clear()
+                    await self._went.wait()
+        await self._mailer.close()
+
+    async def _work(self) -> None:
+        while True:
+            if await self.step():
+                continue
+            self._came.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._queue.next_s(self._clock())):
+                    await self._came.wait()
+
+    async def _hand_over(self, waiting: Waiting) -> None:
+        letter = waiting.letter
+        try:
+            await self._mailer.send(letter)
+        except LetterRefusedError:
+            self._answered(waiting, MailOutcome.REFUSED)
+        except LetterPutOffError:
+            self._server_is_there()
+            if not self._queue.put_off(waiting, self._clock()):
+                self.tell(letter, MailOutcome.GIVEN_UP, waiting)
+        except MailUnavailableError as error:
+            self._is_away(waiting, str(error))
+        except Exception:  # noqa: BLE001 - a defect of ours costs this letter, not all that come after it
+            _LOG.exception("a letter could not be handed over")
+            self._answered(waiting, MailOutcome.GIVEN_UP)
+        else:
+            self._answered(waiting, MailOutcome.SENT)
+            self.sent(letter)
+
+    def _answered(self, waiting: Waiting, outcome: MailOutcome) -> None:
+        self._server_is_there()
+        self._queue.answered(waiting)
+        self.tell(waiting.letter, outcome, waiting)
+        self._came.set()  # If it was away, all that waited is due.
+
+    def _is_away(self, waiting: Waiting, trouble: str) -> None:
+        is_news = self._queue.failing_since_s is None
+        self._trouble = trouble
+        if not self._queue.unreachable(waiting, self._clock()):
+            self.tell(waiting.letter, MailOutcome.GIVEN_UP, waiting)
+        if is_news:
+            self._tell_server(Tag.MAIL_FAILING, Level.ERROR)
+
+    def _server_is_there(self) -> None:
+        if self._queue.failing_since_s is not None:
+            self._trouble = None
+            self._tell_server(Tag.MAIL_WORKING, Level.INFO)
+
+    def _tell_server(self, tag: Tag, level: Level) -> None:
+        self._journal.record(MailServerChanged(t=self._clock(), level=level, event=tag, waiting=len(self._queue)))
