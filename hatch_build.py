@@ -25,6 +25,8 @@ DIST = Path("src/tidegate/http/web/dist")
 # What lies in web/ and does not go into the built files: packages, tests, the developer's server, made types.
 _APART = re.compile(r"^(?:node_modules|dev|build)/|\.test\.ts$|\.md$|^size\.mjs$")
 _ADDRESS = re.compile(r'(?:src|href)="/(assets/[^"]+|manifest\.webmanifest)"')
+# What the challenge's pages name themselves: no page of the chat does.
+_CHALLENGE = ("challenge/page.js", "challenge/worker.js")
 _ENCODED = ("", ".br", ".gz")
 _UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|SELF_SIGNED|E40[134]\b")
 
@@ -58,7 +60,7 @@ class FrontEnd:
         if not index.is_file():
             return ["index.html"]
         named = _ADDRESS.findall(index.read_text("utf-8"))
-        wanted = [name + suffix for name in ["index.html", *named] for suffix in _ENCODED]
+        wanted = [name + suffix for name in ["index.html", *named, *_CHALLENGE] for suffix in _ENCODED]
         absent = [name for name in wanted if not (self.dist / name).is_file()]
         return absent if any(name.endswith(".js") for name in named) else [*absent, "assets/*.js"]
 

@@ -46,6 +46,12 @@ class Accounts:
         text: str = made["text"]
         return text
 
+    async def user(self, email: str, password: str = PASSWORD, *, is_vouched: bool = False) -> None:
+        """Make an account whose owner signs in with a password, and that an operator may vouch for."""
+        await self._act(act="create_user", email=email, password=password)
+        if is_vouched:
+            await self._act(act="vouch", email=email)
+
     async def keys(self, count: int, prefix: str, age_days: float = 0.0) -> list[str]:
         """Make so many, one after the other."""
         return [await self.key(f"{prefix}{number}@example.org", age_days) for number in range(count)]

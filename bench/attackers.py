@@ -25,8 +25,20 @@ Compose = Callable[[int], bytes]
 class Flood:
     """So many attackers, who together send at most `rate` requests a second and heed no refusal."""
 
-    def __init__(self, port: int, connections: int, rate: float, compose: Compose, slow: int = 0) -> None:
-        """Nothing is sent until `start`. `slow` more hold connections that never get anywhere."""
+    def __init__(
+        self,
+        port: int,
+        connections: int,
+        rate: float,
+        compose: Compose,
+        slow: int = 0,
+        source: Callable[[int], str] | None = None,
+    ) -> None:
+        """Nothing is sent until `start`. `slow` more hold connections that never get anywhere.
+
+        `source` tells where each comes from, else each from far away from the others.
+        """
+        self.source = source or address
         self.port = port
         self.rate = rate
         self.pause_s = connections / rate
@@ -73,7 +85,7 @@ class Flood:
             with contextlib.suppress(OSError):
                 await loop.create_connection(
                     lambda ended=ended: kind(self, number, ended),  # type: ignore[misc] # bound at once
-                    sock=await self._connected(kind, address(number)),
+                    sock=await self._connected(kind, self.source(number)),
                 )
                 await ended
             await asyncio.sleep(REOPEN_S)

@@ -52,6 +52,8 @@ def tidegate(shape: Shape, engine_core: int, our_core: int) -> Iterator[Peer]:
     settings = (
         f"[engine]\nslots = {shape.slots}\nbatch_tokens = {shape.batch_tokens}\nthreads = 1\n"
         f"context_tokens = {shape.context_tokens}\n"
+        # What fresh accounts do is measured, not how few of them are let in.
+        "[registration]\ncalm_per_min = 100000\ncalm_at_once = 100000\n"
     )
     with running(settings) as service:
         pin(service.engine_pid, {engine_core})

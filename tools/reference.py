@@ -25,8 +25,11 @@ from tidegate.core import events
 from tidegate.core.capacity.health import EngineState
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
+from tidegate.core.mail.budgets import Bound
+from tidegate.core.mail.letter import LetterKind
 from tidegate.core.models.sameness import LookOutcome
 from tidegate.core.reasons import Reason
+from tidegate.core.registration.modes import Cause, MovedBy, RegistrationMode
 from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
@@ -164,7 +167,7 @@ def event_log() -> str:
         for field in msgspec.structs.fields(kind):
             if field.name not in _COMMON_FIELDS:
                 present = "always" if field.required else "if known"
-                lines.append(f"| `{field.name}` | {present} | {field_meaning(field.name)} |")
+                lines.append(f"| `{field.encode_name}` | {present} | {field_meaning(field.name)} |")
         lines.append("")
     lines += [*_FINGERPRINTS, "", "## Tags", "", _listed(events.Tag) + ".", ""]
     lines += ["## Words", ""]
@@ -175,6 +178,13 @@ def event_log() -> str:
         ("finish", FinishReason),
         ("outcome` of a `login", events.LoginOutcome),
         ("outcome` of a `signup", events.SignUpOutcome),
+        ("outcome` of a `challenge", events.ChallengeOutcome),
+        ("from` and `to` of a `mode", RegistrationMode),
+        ("causes` and `unjudged` of a `mode", Cause),
+        ("outcome` of a `verify", events.VerifyOutcome),
+        ("outcome` of a `mail", events.MailOutcome),
+        ("letter", LetterKind),
+        ("bound", Bound),
         ("why` of a `firewall", OffloadReason),
         ("spared` of a `firewall_spared", Spared),
     ):
@@ -185,6 +195,11 @@ def event_log() -> str:
 
 _COMMON_FIELDS = ("event", "t", "level")
 
+_QUEUE_S = (
+    "Of a `request`: seconds until it had its place at the engine, a first try that was set aside included; absent, it "
+    "was refused at once. Of a `mode`: seconds that whoever came last would have waited for an account."
+)
+
 _FIELD_MEANINGS = {
     "event": "What happened: one of the tags at the end of this page.",
     "t": "When the line was written, in Unix seconds: for a request, when it ended.",
@@ -192,6 +207,11 @@ _FIELD_MEANINGS = {
     "running": "Requests that were still running when the stop began, or that engine's answers at that moment.",
     "start_s": "Seconds from the start of the process to the model's first token. Only with `service:ready`.",
     "id": "The request's id, the same as in the answer's `x-request-id`. A `crash` has the id of its `request`.",
+    "known_device": (
+        "Whether it came from a device that this very account had signed in on, and that is not worn by wrong "
+        "passwords. With `outcome` `locked` it did not: a stranger was asked for a challenge, because others had "
+        "missed often for that address."
+    ),
     "route": (
         "What was asked for. `chat`: an answer of the model (chat or text); a reply of the web chat has a line of its "
         "own when it ends, `total_s` being its own time. `page`: a page for people or what belongs "
@@ -222,10 +242,6 @@ _FIELD_MEANINGS = {
     "cached_tok": "How many of these the engine still knew from the same account's last prompt.",
     "out_tok": "Tokens of the answer, thinking included; pieces sent, when it broke off before the engine told.",
     "max_tok": "The most tokens that the caller asked for (16 where `/v1/completions` was not told).",
-    "queue_s": (
-        "Seconds until it had its place at the engine, a first try that was set aside included. Absent: it was refused "
-        "at once."
-    ),
     "ttft_s": "Seconds from getting the place to the first piece of the answer. Absent: none came.",
     "service_s": "Seconds from getting the place to giving it back.",
     "gap_s": "Mean seconds between two pieces of the answer. Absent: fewer than two.",
@@ -254,10 +270,29 @@ _FIELD_MEANINGS = {
     "until_s": "When it ends, in Unix seconds. No line is written then.",
     "times": "How often the same was handed over within a day, this time too; each lasts twice as long.",
     "by": (
-        "Only with `firewall:ended`, before its time: `operator`, another `policy`, or an `inhabitant`, a valid "
-        "session or key from there."
+        "Of a `firewall:ended`, before its time: `operator`, another `policy`, or an `inhabitant`, a valid session or "
+        "key from there. Of a `mode`: `auto`, or the `operator`."
     ),
+    "was": "The registration mode before.",
+    "to": "The registration mode from then on.",
+    "causes": "What it rests on; the words are below.",
+    "unjudged": "Causes about which too little was known to count for or against it.",
+    "is_dry": "`true`: a dry run, nothing changed. Otherwise absent.",
+    "attempts_per_min": "Sign-ups tried in the last minute.",
+    "baseline_per_min": "How many are usual at this hour.",
+    "headroom": "The part of the engine that people who are known left for others, 0 to 1.",
+    "abuse_share": "The part of the accounts made in this mode that look as if nobody were behind them.",
+    "verified_share": "The part of those who were written to that confirmed their address.",
+    "mail_left": "The part of the letters to new people that is left, 0 to 1.",
+    "queue_s": _QUEUE_S,
+    "effort": "How much work it was: the number of pieces.",
+    "solve_s": "Seconds that solving took, by what the browser says.",
     "spared": "How often a source pressed and was left to the gate, by why; the words are below.",
+    "disposable": "Whether that domain is on the carried list of those that hand out addresses for minutes.",
+    "name_entropy": "Bits that each character before the @ takes by a model of how people's names are written.",
+    "family": "Fingerprint of the near-duplicates that the name belongs to, among the last sign-ups.",
+    "inviter": "Fingerprint of the account whose invitation it is. Absent: an operator's command made it.",
+    "number": "How many people were answered.",
     "failures": "How often since the start.",
     "unsent": "Elements that wait for the firewall to be reached.",
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
@@ -270,6 +305,13 @@ _FIELD_MEANINGS = {
     "attempts": "How many engines may have worked on it, where that is more than one. Otherwise absent.",
     "load_s": "Seconds from spawning the engine to its first token. Only in state `ready`.",
     "site": "`logger:line` that spoke; never its words.",
+    "mail_domain": "Fingerprint of the domain that the address belongs to, without the names below it.",
+    "latency_s": "Seconds from the letter to the use of its link, exact to a second.",
+    "letter": "What the letter is for, one of the words below.",
+    "bound": "Which budget withheld it, one of the words below. Only with the outcome `withheld`.",
+    "wait_s": "Seconds that the letter waited to be handed over. Absent: it was not put among those that wait.",
+    "tries": "How often it was tried, this time too.",
+    "waiting": "Letters that wait.",
 }
 
 
@@ -333,9 +375,16 @@ def label_values(label: str) -> str:
         "standing": f"{_listed(Standing)}, in which the request was served; `{NO_STANDING}` where nobody asked.",
         "replica": "host and port of one of the `[[engines]]`.",
         "verdict": f"{_listed(LookOutcome)}: what came of looking whether it is still the pinned model.",
-        "mode": f"{_listed(Mode)}.",
+        "mode": f"{_listed(Mode)} of the firewall; {_listed(RegistrationMode)} of registration.",
+        "to": f"{_listed(RegistrationMode)}.",
+        "by": f"{_listed(MovedBy)}.",
         "why": f"{_listed(OffloadReason)} of an element; {_listed(Spared)} of what was spared.",
-        "outcome": f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up.",
+        "outcome": (
+            f"{_listed(events.LoginOutcome)} of a sign-in; {_listed(events.SignUpOutcome)} of a sign-up; "
+            f"{_listed(events.ChallengeOutcome)} of a challenge; {_listed(events.VerifyOutcome)} of a verification; "
+            f"{_listed(events.MailOutcome)} of a letter."
+        ),
+        "letter": f"{_listed(LetterKind)}.",
     }[label]
 
 
