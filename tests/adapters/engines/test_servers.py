@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.adapters.engines.behind import Behind, Line, cutting, listening, saying, stream
@@ -58,3 +60,18 @@ async def test_a_server_that_cuts_every_call_is_given_up() -> None:
             await ask(server)
         assert tries <= 6
         await server.retire()
+
+
+async def test_a_server_can_be_given_up_in_the_moment_in_which_somebodys_own_time_is_up() -> None:
+    server = Server(ServerPlan(url="http://127.0.0.1:1", models=frozenset()))
+
+    async def wait(within_s: float) -> None:
+        async with asyncio.timeout(within_s) as waiting:
+            with server.first_word(waiting):
+                await asyncio.Event().wait()
+
+    waits = [asyncio.create_task(wait(0.0)), asyncio.create_task(wait(600.0))]
+    await asyncio.sleep(0)  # Both wait.
+    await asyncio.sleep(0)  # The first one's time is up, and it does not know yet.
+    server.give_up()
+    assert [type(one) for one in await asyncio.gather(*waits, return_exceptions=True)] == [TimeoutError] * 2

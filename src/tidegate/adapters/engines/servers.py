@@ -117,7 +117,8 @@ class Server:
     def give_up(self) -> None:
         """Nobody needs to wait for its first word any longer."""
         for waiting in self._waiting:
-            waiting.reschedule(asyncio.get_running_loop().time())
+            if not waiting.expired():  # Its own time is up already: it cannot be moved, and need not be.
+                waiting.reschedule(asyncio.get_running_loop().time())
         self._waiting.clear()
 
     async def retire(self) -> None:
