@@ -11,14 +11,13 @@ uses up what strangers share (core/admission/gate.py), and what is seen through 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tidegate.core.admission.facts import Lane
 from tidegate.core.challenge.challenges import TEXT_MOST
 from tidegate.http import cookies
 from tidegate.http.forms import MOST_FIELDS
-from tidegate.http.gate.credential import Headers
 from tidegate.services.work import Works
 
 _FORM: Final = cookies.FORM.encode()
@@ -36,8 +35,11 @@ class Screen:
         self._works = works
         self._is_calm = is_calm
 
-    def is_junk(self, lane: Lane, headers: Headers, body: bytes) -> bool:
-        """Whether a form brings work that is certainly none: for who is not signed in, on the lanes that ask for it."""
+    def is_junk(self, lane: Lane, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Whether a form brings work that is certainly none: for who is not signed in, on the lanes that ask for it.
+
+        `headers` are as ASGI has them, names in lower case; `body` is all of it, as it came.
+        """
         if b"challenge=" not in body or body.count(b"&") >= MOST_FIELDS:
             return False  # The page takes no form of so many fields, and here it would be dear to take apart.
         # Of a field that comes twice the last counts, here as there.
