@@ -49,12 +49,12 @@ class Flood:
         self.is_over = False
         self._transports: set[asyncio.BaseTransport] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._kinds: list[type[Attacker]] = [Attacker] * connections
-        self._kinds += [SlowHead if number % 2 else SlowReader for number in range(slow)]
+        self.kinds: list[type[Attacker]] = [Attacker] * connections
+        self.kinds += [SlowHead if number % 2 else SlowReader for number in range(slow)]
 
     def start(self) -> None:
         """Let them loose."""
-        self._tasks = [asyncio.create_task(self._keep(kind, number)) for number, kind in enumerate(self._kinds)]
+        self._tasks = [asyncio.create_task(self._keep(kind, number)) for number, kind in enumerate(self.kinds)]
 
     async def stop(self) -> None:
         """Cut all connections."""

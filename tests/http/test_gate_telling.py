@@ -68,6 +68,14 @@ def test_only_refusals_that_a_flood_leads_to_are_pressure() -> None:
     assert bench.pressure.is_flooded(bench.now)
 
 
+def test_forged_work_without_end_is_pressure() -> None:
+    bench = Bench()
+    for _ in range(int(FLOOD) + TOLD_AT_ONCE):
+        bench.telling.counted(Reason.CHALLENGE_REQUIRED, Standing.VISITOR, Lane.SIGN_UP)
+    assert bench.pressure.is_flooded(bench.now)
+    assert bench.telling.take_sign_ups() == int(FLOOD) + TOLD_AT_ONCE, "and counts among those who wanted an account"
+
+
 def test_a_sudden_flood_is_pressure_at_once_and_not_only_when_it_is_told() -> None:
     bench = Bench()
     for _ in range(int(FLOOD) + TOLD_AT_ONCE):

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import itertools
 import re
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -89,6 +90,56 @@ def has_signed_up_from_the_line(person: Person) -> bool:
     """Wait for the turn, as the page does by itself, and send the form then."""
     until(lambda: person.get("/sign-up/line", accept="text/html").status == 303, TURN_S, "their turn")
     return post(person, "/sign-up", open_page(person), email=person.email, password=PASSWORD).status == 303
+
+
+class Forgers:
+    """Send the form with forged work, each head and body in one piece, from many addresses of one network."""
+
+    def __init__(self, instance: Instance, person: Person, page: str) -> None:
+        self._url = urlsplit(instance.public)
+        challenge = _CHALLENGE.findall(page)[0]
+        mac = "0" * 32 if not challenge.endswith("0" * 32) else "1" * 32
+        fields = {"csrf": _CSRF.findall(page)[0], "challenge": f"{challenge[:-32]}{mac}", "answer": "0" * 72}
+        cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+        body = urlencode({"email": "bot@example.org", "password": PASSWORD, **fields})
+        self._sent = (
+            f"POST /sign-up HTTP/1.1\r\nhost: {self._url.netloc}\r\nsec-fetch-site: same-origin\r\n"
+            "accept: text/html\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+            f"cookie: {cookie}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def send(self, times: int) -> Counter[int]:
+        """So often on each of ten connections; the statuses of the answers."""
+        statuses: Counter[int] = Counter()
+        for number in range(10):
+            source = (f"127.42.0.{number + 1}", 0)
+            with socket.create_connection((self._url.hostname, self._url.port), 30, source_address=source) as line:
+                for _ in range(times):
+                    line.sendall(self._sent)
+                    answer = http.client.HTTPResponse(line, method="POST")
+                    answer.begin()
+                    answer.read()
+                    statuses[answer.status] += 1
+        return statuses
+
+
+def test_forged_work_is_refused_and_takes_nothing_from_a_newcomer_beside_it(serve: Serve) -> None:
+    """Far more of it than strangers may send: the newcomer, from the same network, never hears that it is too much."""
+    settings = "[gate]\naccount_strangers_rate = 0.01\naccount_strangers_burst = 4\n"
+    instance = serve(f"{settings}[registration]\ncalm_per_min = 0.1\ncalm_at_once = 1\n").ready()
+    for number in range(2):  # The second is more than calm.
+        assert Person(instance.public, f"early{number}@example.org").sign_up().status in {303, 403}
+    person = Person(instance.public, "working@example.org")
+    page = open_page(person)
+
+    assert Forgers(instance, person, page).send(100) == {403: 1000}
+
+    challenge = _CHALLENGE.findall(page)[0]
+    solved = run_verb("solve", challenge, models=instance.models)
+    work = {"challenge": challenge, "answer": solved.stdout.strip()}
+    fields = {"email": person.email, "password": PASSWORD, **work, "csrf": _CSRF.findall(page)[0]}
+    answer = person.request("POST", "/sign-up", urlencode(fields).encode(), _FORM)
+    assert answer.status == 303, "at the first try: nothing of what strangers share was used up"
 
 
 def test_in_a_flood_people_sign_in_and_get_accounts_by_work_or_a_wait_and_programs_get_none(serve: Serve) -> None:

@@ -31,6 +31,7 @@ from tidegate.core.entering.entering import Entering
 from tidegate.core.registration.probation import Probation
 from tidegate.core.registration.signals import Share
 from tidegate.http.applications import Applications, build_applications
+from tidegate.http.challenge.screen import Screen
 from tidegate.http.chat.events import encode
 from tidegate.http.forwarded import Forwarded
 from tidegate.http.gate.credential import Credentials, Marks, Turns
@@ -213,6 +214,7 @@ async def wire(
     )
     asking = Asking(newcomers, people.usher.requests, letters, time.time)
     door.guard.turns = Turns(newcomers.room.turn)
+    door.guard.screen = Screen(newcomers.works, lambda: newcomers.is_calm)
     await known.load()
     setup = await Setup.prepare(sessions)
     applications = build_applications(

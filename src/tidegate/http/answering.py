@@ -120,6 +120,7 @@ _PLACES: Final = {
 _TITLES: Final = {
     Reason.SIGN_UP_CLOSED: "Registration is closed",
     Reason.OPERATORS_ONLY: "For operators only",
+    Reason.CHALLENGE_REQUIRED: "Please open the form anew",
     Reason.INVALID_CSRF_TOKEN: "This page is out of date",
     Reason.EMAIL_TAKEN: "There is an account already",
     Reason.LINK_INVALID: "This link does not work any more",

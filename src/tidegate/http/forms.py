@@ -15,7 +15,7 @@ from tidegate.http.refusals import Refusal
 T = TypeVar("T")
 
 _FORM_BYTES = 65536
-_MOST_FIELDS = 32
+MOST_FIELDS = 32
 _CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -30,7 +30,7 @@ async def read(request: Request) -> dict[str, str]:
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=MOST_FIELDS,
         )
     except ValueError:
         # Both kinds of decoding error are ValueErrors; neither text is worth repeating.

@@ -60,7 +60,8 @@ WIRE: dict[Reason, Wire] = {
     Reason.CHALLENGE_REQUIRED: Wire(
         403,
         "invalid_request_error",
-        "At present this needs a solved challenge, or a place in line instead; the page that answers has both.",
+        "At present this needs a solved challenge, or a place in line instead; the page that answers has both. What is "
+        "certainly no answer is refused before any page is made.",
     ),
     Reason.EMAIL_TAKEN: Wire(409, "invalid_request_error", "Another account already uses this address."),
     Reason.LINK_INVALID: Wire(

@@ -67,6 +67,10 @@ class Works:
         now, entropy = self._clock(), secrets.token_bytes(ID_BYTES)
         return Work(self._challenges.issue(scope, seed, effort, self._puzzle, now, entropy), effort)
 
+    def is_junk(self, seed: bytes, challenge: str, answer: str) -> bool:
+        """Whether `spend` would certainly refuse this, and no honest page sends it. Tells nobody, changes nothing."""
+        return self._challenges.is_junk(challenge, answer, seed, self._clock())
+
     def spend(self, scope: Scope, seed: bytes, answer: Answer, trace: Trace) -> Solved:
         """Have work count, this once. Raises WorkRefusedError."""
         now = self._clock()

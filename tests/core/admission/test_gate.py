@@ -341,3 +341,29 @@ def test_a_key_that_nobody_knows_waits_where_many_were_turned_down_and_where_too
             one.note_guess(guess.address, AT)
         assert reason(one.decide(guess, AT)) is expected
     assert isinstance(one.decide(genuine(), AT), Passed), "who has proved themselves is not asked"
+
+
+# ------------------------------------------------------------ forged work
+
+
+@pytest.mark.parametrize("lane", [Lane.SIGN_UP, Lane.SIGN_IN])
+def test_forged_work_is_refused_by_no_budget_and_uses_up_none(lane: Lane) -> None:
+    one = gate()
+    asking = stranger(lane=lane)
+    for _ in range(1000):
+        assert one.junk(asking) == Refused(Reason.CHALLENGE_REQUIRED, None, Standing.VISITOR)
+
+    assert not any(one.remembered.values())
+    assert passed(one, asking) == passed(gate(), asking)
+    assert reason(one.decide(asking, AT)) is Reason.SLOW_DOWN
+
+
+def test_who_is_denied_is_told_that_also_with_forged_work_but_for_a_dry_run() -> None:
+    deny, allow = Networks(["192.0.2.0/24", "198.51.100.0/24"]), Networks(["198.51.100.7"])
+    one = gate(deny=deny, allow=allow)
+
+    assert reason(one.junk(stranger(lane=Lane.SIGN_UP))) is Reason.SOURCE_BLOCKED
+    for address in ("198.51.100.7", "203.0.113.1", None):
+        assert reason(one.junk(stranger(address, lane=Lane.SIGN_UP))) is Reason.CHALLENGE_REQUIRED
+    dry = gate(deny=deny, allow=allow, is_dry_run=True)
+    assert reason(dry.junk(stranger(lane=Lane.SIGN_UP))) is Reason.CHALLENGE_REQUIRED, "the page would take it no more"

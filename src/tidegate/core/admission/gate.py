@@ -31,6 +31,8 @@ Who is refused by what, the cheapest question first:
                             requests at once and one every 20 s, so that hundreds of
                             addresses that ask without end do not keep a new one out.
                             A route for holders of a credential refuses what is left.
+    work that is certainly  where strangers sign in and accounts are made, whenever
+      none                    it is seen: by no budget, so that it starves nobody.
     what asks the engine    in addition when the scheduler sees no room for it
                             within its caller's patience.
 
@@ -134,6 +136,7 @@ _OPEN_TO_DEVICES = _OF_PASSWORDS | {Lane.PAGE, Lane.ASSET}
 _PASSED = {standing: Passed(standing) for standing in Standing}
 _TURNED_AWAY = Refused(Reason.INVALID_API_KEY, None, Standing.VISITOR)
 _BLOCKED = Refused(Reason.SOURCE_BLOCKED, None, Standing.VISITOR)
+_WORKED_NOTHING = Refused(Reason.CHALLENGE_REQUIRED, None, Standing.VISITOR)
 
 
 class GatePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,6 +258,11 @@ class Gate:
         # Nobody takes from a bucket that has too little for one request: what it said then it says now.
         wait_s = jittered_s(refused.lifts_at - now, refused.key, now)
         return Refused(refused.reason, wait_s, refused.standing, refused.lifts_at, refused.key)
+
+    def junk(self, facts: Facts) -> Refused:
+        """Refuse a stranger's form whose work is certainly none, in a dry run too. Takes from no bucket."""
+        is_denied = facts.address is not None and self._denies(facts.address)
+        return _BLOCKED if is_denied and not self._plan.is_dry_run else _WORKED_NOTHING
 
     def note_dead(self, digest: bytes, now: float) -> None:
         """The store says that this genuine credential is revoked or over: its holder is a stranger for a while."""
@@ -431,11 +439,14 @@ class Gate:
 
     def _limit_turn(self, facts: Facts, now: float) -> Refused | None:
         """Take a request from what one has whose turn it is: they have waited for it, and must not be crowded out."""
-        if facts.address is not None and facts.address in self._plan.deny and facts.address not in self._plan.allow:
+        if facts.address is not None and self._denies(facts.address):
             return _BLOCKED
         ticket, buckets = facts.digest or b"", self._turns if facts.lane is _SIGN_UP else self._readers
         wait_s = buckets.take(ticket, 1.0, now)
         return Refused(_SLOW_DOWN, jittered_s(wait_s, ticket, now), _VISITOR) if wait_s else None
+
+    def _denies(self, address: bytes) -> bool:
+        return address in self._plan.deny and address not in self._plan.allow
 
     def _with_room(
         self, facts: Facts, principal: UserId | None, standing: Standing, limited: Refused | None, now: float

@@ -1,8 +1,8 @@
 """Is there a flood at the door? By what had to be refused lately, not by why it came.
 
-A leaky count of refusals for want of room or for coming too fast. Crowd or
-attack, the answer is the same: accounts that are made meanwhile start at the
-bottom. It is believed for a while after it was last seen, so that nobody slips
+A leaky count of refusals for want of room, for coming too fast, or for forged work.
+Crowd or attack, the answer is the same: accounts that are made meanwhile start at
+the bottom. It is believed for a while after it was last seen, so that nobody slips
 in between two waves.
 """
 
@@ -13,8 +13,15 @@ from typing import Final
 
 from tidegate.core.reasons import Reason
 
-TELLING: Final = frozenset({Reason.SERVER_IS_OVERLOADED, Reason.SLOW_DOWN, Reason.INSUFFICIENT_SYSTEM_RESOURCE})
-"""Reasons of refusals that a flood leads to."""
+TELLING: Final = frozenset(
+    {
+        Reason.SERVER_IS_OVERLOADED,
+        Reason.SLOW_DOWN,
+        Reason.INSUFFICIENT_SYSTEM_RESOURCE,
+        Reason.CHALLENGE_REQUIRED,  # At the gate only for work that is certainly none.
+    }
+)
+"""Reasons of the gate's refusals that a flood leads to."""
 
 FLOOD: Final = 60.0
 WINDOW_S: Final = 60.0

@@ -126,28 +126,50 @@ class Challenges:
         fields = _fields(text)
         if fields is None:
             return _FAILED[Why.MALFORMED]
-        issued_ms, now_ms = int(fields[3]), int(now * 1000)
-        # Before the MAC: a key is never derived for a time that nobody is in.
-        if now_ms >= issued_ms + self._plan.lifetime_s * 1000:
-            return _FAILED[Why.EXPIRED]
-        stem, _, mac = text.rpartition(".")
-        if issued_ms > now_ms + _SKEW_MS or not hmac.compare_digest(mac, self._mac(issued_ms, stem, subject)):
-            return _FAILED[Why.FORGED]
-        # What follows was written by `issue`, maybe under a plan with another lifetime.
-        if now_ms >= issued_ms + int(fields[4]) * 1000:
-            return _FAILED[Why.EXPIRED]
+        why = self._no_longer(fields, text, subject, now)
+        if why is not None:
+            return _FAILED[why]
         if fields[1] != scope:
             return _FAILED[Why.OTHER_SCOPE]
         name, challenge_id, effort = _NAMES[fields[0]], bytes.fromhex(fields[5]), int(fields[2])
         why = self._over(challenge_id) or self._mistake(text, answer, name, effort, challenge_id)
         if why is not None:
             return _FAILED[why]
-        issued_at = issued_ms / 1000
+        issued_at = int(fields[3]) / 1000
         return Solved(id=challenge_id, effort=effort, puzzle=name, issued_at=issued_at, age_s=max(0.0, now - issued_at))
+
+    def is_junk(self, text: str, answer: str, subject: bytes, now: float) -> bool:
+        """Whether an answer is certainly none: one that `verify` would refuse, whatever the scope. Changes nothing.
+
+        Never for what honest people bring: a challenge that has expired, was spent or is for something else, or
+        whose work was not begun (then the answer is empty). It looks at one piece of the answer only, so that
+        asking is equally cheap whatever the effort: who has done one piece is to be looked at properly.
+        """
+        fields = _fields(text)
+        if fields is None:
+            return True
+        why = self._no_longer(fields, text, subject, now)
+        if why is not None or not answer:
+            return why is Why.FORGED
+        puzzle = self._puzzles[_NAMES[fields[0]]]
+        pieces = pieces_of(answer, puzzle, int(fields[2]))
+        return pieces is None or not puzzle.is_solved(seed_of(text), 0, pieces[0])
 
     def spend(self, solved: Solved, now: float) -> bool:
         """Burn it. False when another was quicker, or when so many were spent that no more are remembered."""
         return self._spent.spend(solved.id, now)
+
+    def _no_longer(self, fields: list[str], text: str, subject: bytes, now: float) -> Why | None:
+        """Why this is no challenge of ours for this subject, or is one no longer."""
+        issued_ms, now_ms = int(fields[3]), int(now * 1000)
+        # Before the MAC: a key is never derived for a time that nobody is in.
+        if now_ms >= issued_ms + self._plan.lifetime_s * 1000:
+            return Why.EXPIRED
+        stem, _, mac = text.rpartition(".")
+        if issued_ms > now_ms + _SKEW_MS or not hmac.compare_digest(mac, self._mac(issued_ms, stem, subject)):
+            return Why.FORGED
+        # The lifetime was written by `issue`, maybe under a plan with another one.
+        return Why.EXPIRED if now_ms >= issued_ms + int(fields[4]) * 1000 else None
 
     def _over(self, challenge_id: bytes) -> Why | None:
         if self._spent.is_spent(challenge_id):

@@ -28,6 +28,8 @@ from tidegate.services.handover import Handover
 DRAINED_BYTES: Final = 65536
 """So much of a refused request's body is read for the sake of its connection."""
 REPORTS_PER_S: Final = 20
+SCREENED_BYTES: Final = 16384
+"""A body is looked at up to here: a form with the longest answer that is read has less."""
 NOTED_EVERY_S: Final = 60.0
 """So often a connection says that a valid session or key comes from its address."""
 
@@ -39,6 +41,7 @@ _UNTRIED: Final = Bearing.UNTRIED
 _DEVICE: Final = Bearing.DEVICE
 _TURN: Final = Bearing.TURN
 _SIGN_UP: Final = Lane.SIGN_UP
+_OF_WORK: Final = frozenset({Lane.SIGN_UP, Lane.SIGN_IN})
 _PAGE: Final = Lane.PAGE
 _VISITOR: Final = Standing.VISITOR
 _SESSION: Final = Wanted.SESSION
@@ -110,6 +113,13 @@ class Turning(Protocol):
         """What their ticket is known by, if it is theirs."""
 
 
+class Screening(Protocol):
+    """Sees through work that is none."""
+
+    def is_junk(self, lane: Lane, headers: Headers, body: bytes) -> bool:
+        """Whether a stranger's form on one of the lanes of work brings some that cannot be anything."""
+
+
 class Finding(Protocol):
     """Knows what kind of work each address is."""
 
@@ -162,10 +172,11 @@ class Guard:
         `handover` hears of every peer that is refused, and of every one that shows a valid session or key, but of
         none behind a proxy that speaks for others: keeping that out would keep out everybody. `marks`, where people
         sign in, finds devices; a mark is no session, so it keeps no address in. Whoever keeps the waiting room sets
-        `turns`.
+        `turns`, and whoever asks for work `screen`.
         """
         self._marks = marks
         self.turns: Turning | None = None
+        self.screen: Screening | None = None
         self._handover = handover
         self.expects_proxy_header = expects_proxy_header
         self._gate = gate
@@ -194,16 +205,25 @@ class Guard:
         return Peer(_text(address), peer.port, address, self._clients.trusts(address))
 
     def judge(
-        self, method: bytes, url: bytes, headers: Headers, peer: Peer, fields: _Fields | None = None
+        self,
+        method: bytes,
+        url: bytes,
+        headers: Headers,
+        peer: Peer,
+        fields: _Fields | None = None,
+        body: bytes = b"",
     ) -> Entered | Answer:
-        """Let a request in or write its refusal. `fields` are the headers by name, if there are."""
+        """Let a request in or write its refusal.
+
+        `fields` are the headers by name, if there are; `body` is all of it where it came with the head, else empty.
+        """
         try:
-            return self._judge(method, url, headers, peer, fields)
+            return self._judge(method, url, headers, peer, fields, body)
         except Exception as error:  # noqa: BLE001 - the last line of defence: recorded, and answered cleanly
             return self._broken(error, method, headers)
 
     def _judge(
-        self, method: bytes, url: bytes, headers: Headers, peer: Peer, fields: _Fields | None
+        self, method: bytes, url: bytes, headers: Headers, peer: Peer, fields: _Fields | None, body: bytes
     ) -> Entered | Answer:
         entry = self._lanes.find(method, url)
         if fields is None:
@@ -243,7 +263,7 @@ class Guard:
             # Most of those who are refused ask again at once.
             self._press(peer, facts, now)
             return self._refuse(self._gate.again(told, now), facts, entry, method, url, fields, now)
-        decision = self._gate.decide(facts, now)
+        decision = self._decide(found, facts, headers, body, now)
         if isinstance(decision, Refused):
             self._press(peer, facts, now)
             if decision.lifts_at and not peer.is_proxy:
@@ -253,6 +273,22 @@ class Guard:
         if decision.would is not None and self._spared is not None:
             self._spared(decision.would)
         return Entered(decision, _is_known(facts, decision), _client(peer, address))
+
+    def _decide(
+        self,
+        found: Genuine | Untried | Device | Turn | Bearing,
+        facts: Facts,
+        headers: Headers,
+        body: bytes,
+        now: float,
+    ) -> Passed | Refused:
+        lane = facts.lane
+        if body and lane in _OF_WORK and self.screen is not None:
+            # Who is signed in, whose turn has come and whose device is known have budgets of their own.
+            is_strangers = isinstance(found, Bearing) or (lane is _SIGN_UP and isinstance(found, Device))
+            if is_strangers and self.screen.is_junk(lane, headers, body):
+                return self._gate.junk(facts)
+        return self._gate.decide(facts, now)
 
     def _find(self, headers: Headers, entry: Entry, now: float) -> Genuine | Untried | Device | Turn | Bearing:
         """The credential that counts, else the first mark that is not worn: whose it should be, only the body tells.

@@ -1,8 +1,9 @@
 """The HTTP/1.1 protocol: where refused requests end.
 
 The decision falls when the head is complete, before there is a task, a scope or
-a body (see guard). A refusal is written at once and the connection goes on,
-unless more may come on it than is worth reading, or nobody can tell what will.
+a body (see guard); only a form that came in one piece with its head is looked at.
+A refusal is written at once and the connection goes on, unless more may come on it
+than is worth reading, or nobody can tell what will.
 
 uvicorn's parser joins a header that comes in pieces anew with each piece and
 knows no limit: one caller who sends a header without end would hold the whole
@@ -35,7 +36,7 @@ from tidegate.core.reasons import Reason
 from tidegate.core.standing.classes import STRANGERS
 from tidegate.http.exchange import CALLER
 from tidegate.http.gate.connections import ANSWERING, AWAITING, BODY, DRAINING, HEAD, Connections
-from tidegate.http.gate.guard import DRAINED_BYTES, Entered, Guard, Peer
+from tidegate.http.gate.guard import DRAINED_BYTES, SCREENED_BYTES, Entered, Guard, Peer
 from tidegate.http.gate.heads import Heads, Plain, new_parser
 from tidegate.http.gate.hosts import FAULT, is_host_named
 from tidegate.http.gate.proxy_protocol import ProxyHeader
@@ -110,15 +111,18 @@ class GateProtocol(TimedProtocol):
         ):
             plain = heads.read(data)
             if plain is not None:
-                if not self._is_turned_down(plain):
+                if not self._is_turned_down(plain, data):
                     self._take(data)
                     self._entered = None  # It was this one request's.
                 return
         self._take(data)
 
-    def _is_turned_down(self, plain: Plain) -> bool:
+    def _is_turned_down(self, plain: Plain, data: bytes) -> bool:
         """Refuse a plain request, or keep the judgement for when it will have been read again."""
-        judged = self.guard.judge(plain.method, plain.url, plain.headers, self._peer, plain.fields)  # type: ignore[union-attr] # there are no heads without
+        here_bytes = plain.here_bytes
+        is_whole = here_bytes == plain.body_bytes and 0 < here_bytes <= SCREENED_BYTES
+        body = data[-here_bytes:] if is_whole else b""
+        judged = self.guard.judge(plain.method, plain.url, plain.headers, self._peer, plain.fields, body)  # type: ignore[union-attr] # there are no heads without
         # A check of a type that does not hold takes six times as long as one that does.
         if not isinstance(judged, Answer):
             self._entered = judged
@@ -130,8 +134,8 @@ class GateProtocol(TimedProtocol):
         is_last = plain.is_last or judged.is_last
         self.is_fresh, self._is_last = False, is_last
         self._write(judged, CLOSE if is_last else b"")
-        if plain.here_bytes < plain.body_bytes:
-            self._skipped_bytes, self.body_bytes = plain.body_bytes, plain.here_bytes
+        if here_bytes < plain.body_bytes:
+            self._skipped_bytes, self.body_bytes = plain.body_bytes, here_bytes
             self.phase = DRAINING
         elif is_last:
             self.drop()

@@ -32,6 +32,9 @@ _SENTENCES: Final = {
     "Please sign in from another network, or send an API key.",
     Reason.INVALID_API_KEY: "This API key is not valid here.",
     Reason.NOT_SIGNED_IN: "Please sign in first.",
+    Reason.CHALLENGE_REQUIRED: "The work that came with this form is not this browser's, or not right: the form may be "
+    "from before its cookies were cleared. Please open the form anew and send that; it needs cookies. Programs can ask "
+    "for another challenge.",
     Reason.SERVER_IS_OVERLOADED: "Too many people are here at this moment, and there is no room for more to wait.",
     Reason.CONCURRENCY_LIMIT_EXCEEDED: "This account has as many requests running or waiting as it may. "
     "Please let one of them end.",
@@ -170,6 +173,8 @@ def _head(status: int, lines: dict[str, str]) -> bytes:
 def _page(refusal: Refusal) -> str:
     name = escape(title(refusal))
     place, words = ("/sign-in", "Sign in") if refusal.status == HTTPStatus.UNAUTHORIZED else ("", "Try again")
+    if refusal.reason is Reason.CHALLENGE_REQUIRED:
+        words = "Open the form anew"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
