@@ -117,7 +117,14 @@ TABLE: Final = (
         *_JOINING,
         lane=Lane.ACCOUNT,
     ),
-    _page("/sign-up/confirm/{token}", "The form that a letter leads to", confirming.confirm_page, None, *_LINKED),
+    _page(
+        "/sign-up/confirm/{token}",
+        "The form that a letter leads to",
+        confirming.confirm_page,
+        None,
+        Reason.EMAIL_TAKEN,
+        *_LINKED,
+    ),
     _form(
         "/sign-up/confirm/{token}",
         "Make an account by letter",
