@@ -51,7 +51,7 @@ def allowance(record: Record, probation: ProbationPlan, plan: StandingPlan, now:
 
 def _even(tokens: int) -> int:
     # People read it: it grows by the second, and 100,045 would look like a mistake.
-    step = 10 ** max(0, len(str(tokens)) - _DIGITS)
+    step: int = 10 ** max(0, len(str(tokens)) - _DIGITS)
     return tokens // step * step
 
 
