@@ -185,12 +185,7 @@ class Registration:
 
     def override(self, mode: RegistrationMode, for_s: float, why: str = "") -> Outlook:
         """Put a mode in force for a time, whatever is measured. Raises ValueError naming the field."""
-        if not 0.0 < for_s <= LONGEST_OVERRIDE_S:
-            msg = "for: expected more than 0 and at most 30 days"
-            raise ValueError(msg)
-        if len(why) > MOST_WHY or not all(letter.isprintable() for letter in why):
-            msg = f"why: at most {MOST_WHY} printable characters, on one line"
-            raise ValueError(msg)
+        check_word(for_s, why)
         now = self._clock()
         self._said = Said(mode=mode, until=now + for_s, why=why)
         self._after(self.machine.override(mode, now + for_s, now), now)
@@ -265,6 +260,16 @@ class Registration:
             machine=self.machine.state(), baseline=self._baseline.state(), said=self._said, moves=tuple(self._moves)
         )
         self._keep(kept)
+
+
+def check_word(for_s: float, why: str) -> None:
+    """Raise ValueError, naming `for` or `why`, for what an operator's word cannot be: so long (s), or so explained."""
+    if not 0.0 < for_s <= LONGEST_OVERRIDE_S:
+        msg = "for: expected more than 0 and at most 30 days"
+        raise ValueError(msg)
+    if len(why) > MOST_WHY or not all(letter.isprintable() for letter in why):
+        msg = f"why: at most {MOST_WHY} printable characters, on one line"
+        raise ValueError(msg)
 
 
 def _event(move: Transition) -> RegistrationMoved:
