@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
@@ -34,7 +35,7 @@ _PAGE = """{% extends "base.html" %}
 <h1>Create an account</h1>
 <form id="join" class="card" method="post" action="/">
 {{ field("email", "Email address", "email", "username", {}) }}
-{% call(slot) challenge("join", text, effort, script) %}
+{% call(slot) challenge("join", text, effort, script, again) %}
 {% if slot == "wait" %}
 <p>In a hurry with an old device? <a href="/wait">Wait in line instead</a>.</p>
 {% else %}
@@ -54,6 +55,8 @@ class ChallengeService:
         self.outcomes: list[tuple[str, Solved | Failed, Answered]] = []
         self.effort = 1
         self.plan_lifetime_s: int | None = None
+        self.again = ""
+        self.asked_again = 0
         self.breaks: Callable[[str], bool] = lambda _path: False
         scripts = Scripts.of(load())
         environment = jinja2.Environment(
@@ -76,6 +79,10 @@ class ChallengeService:
                 path = urlsplit(self.path).path
                 if service.breaks(path):
                     self._send(404, {}, b"")
+                elif path == "/again":
+                    service.asked_again += 1
+                    told = {"state": "form", "challenge": {"text": service.text(), "effort": service.effort}}
+                    self._send(200, {"content-type": "application/json"}, json.dumps(told).encode())
                 elif path.startswith("/challenge/"):
                     found = scripts.files[path.rpartition("/")[2]]
                     self._send(200, {"content-type": found.media_type}, found.bodies["identity"])
@@ -113,13 +120,24 @@ class ChallengeService:
 
     def page(self) -> str:
         """The form with a challenge of its own."""
+        return self._page.render(
+            text=self.text(),
+            effort=self.effort,
+            script=self.scripts.page_path,
+            again=self.again,
+            theme=None,
+            visitor=None,
+        )
+
+    def text(self) -> str:
+        """A challenge."""
         text = self.challenges.issue(
             Scope.SIGN_UP, SUBJECT, self.effort, PuzzleName.WAGNER, time.time(), secrets.token_bytes(16)
         )
         if self.plan_lifetime_s is not None:
             fields = text.split(".")
             text = ".".join([*fields[:4], str(self.plan_lifetime_s), *fields[5:]])
-        return self._page.render(text=text, effort=self.effort, script=self.scripts.page_path, theme=None, visitor=None)
+        return text
 
     def judge(self, fields: dict[str, str]) -> str:
         """What the page then says."""

@@ -146,6 +146,54 @@ def test_a_check_that_ran_out_of_time_says_so_and_lets_the_form_go(visit: Visiti
     expect(page.get_by_role("heading")).to_have_text("Not solved")
 
 
+def test_a_check_that_runs_out_while_somebody_types_begins_anew(
+    visit: Visiting, service: ChallengeService, pictures: Path
+) -> None:
+    """Nothing that was typed is lost, and what is sent counts."""
+    service.plan_lifetime_s, service.again = 4, "/again"
+    page = visit(service.base).page("/")
+    old = page.locator("input[name=challenge]").input_value()
+    page.get_by_label("Email address").fill("ana@example")
+    service.plan_lifetime_s = None
+    expect(page.get_by_role("status")).to_have_text("The check is done.")
+    until(page, lambda: service.asked_again == 1, "another challenge was asked for")
+    expect(page.locator("input[name=challenge]")).not_to_have_value(old)
+    expect(page.get_by_role("status")).to_have_text("The check is done.")
+    expect(page.get_by_label("Email address")).to_have_value("ana@example")
+    join(page)
+
+    expect(page.get_by_role("heading")).to_have_text("Welcome")
+    assert isinstance(service.outcomes[0][1], Solved)
+
+
+def test_a_page_that_was_left_open_works_again_only_when_somebody_comes_back(
+    visit: Visiting, service: ChallengeService, pictures: Path
+) -> None:
+    service.effort, service.plan_lifetime_s, service.again = MUCH, 3, "/again"
+    page = visit(service.base).page("/")
+    expect(page.get_by_role("status")).to_contain_text("It begins anew as soon as you go on.")
+    page.screenshot(path=pictures / "challenge-asleep.png")
+    until(page, lambda: not page.workers, "nothing works any more")
+    assert service.asked_again == 0
+    service.effort, service.plan_lifetime_s = 1, None
+    page.get_by_role("button", name="Create an account").evaluate("button => button.form.noValidate = true")
+    page.get_by_role("button", name="Create an account").click()
+
+    expect(page.get_by_role("heading")).to_have_text("Welcome")
+    assert service.asked_again == 1
+
+
+def test_where_no_other_challenge_is_had_the_form_goes_as_it_is(visit: Visiting, service: ChallengeService) -> None:
+    service.effort, service.plan_lifetime_s, service.again = MUCH, 3, "/again"
+    service.breaks = lambda path: path == "/again"
+    page = visit(service.base).foresee_status(404).page("/")
+    page.get_by_label("Email address").fill("ana@example.org")
+    expect(page.get_by_role("status")).to_contain_text("Send the form to get a new one")
+    join(page)
+
+    expect(page.get_by_role("heading")).to_have_text("Not solved")
+
+
 def test_without_javascript_the_page_says_what_to_do_instead(visit: Visiting, service: ChallengeService) -> None:
     page = visit(service.base, java_script_enabled=False).page("/")
 

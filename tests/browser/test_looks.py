@@ -29,6 +29,9 @@ _SIDEWAYS = """() => {
   return { by: page.scrollWidth - page.clientWidth, wide: wide.map((element) => element.outerHTML.slice(0, 90)) };
 }"""
 
+_OUT_OF_CARD = """() => [...document.querySelectorAll(".card td")].filter((cell) =>
+  cell.getBoundingClientRect().right > cell.closest(".card").getBoundingClientRect().right - 16).length"""
+
 
 @pytest.fixture(params=[(size, theme) for size in SIZES for theme in ("light", "dark")], ids="-".join)
 def look(
@@ -141,3 +144,18 @@ def test_whoever_is_signed_in_has_a_header_of_one_line_on_a_phone(visit: Visitin
     middles = [box["y"] + box["height"] / 2 for link in links if (box := link.bounding_box()) is not None]
     assert len(middles) == 5
     assert max(middles) - min(middles) < 4
+
+
+@pytest.mark.parametrize("width", [1280, 820, 320])
+def test_the_accounts_stay_within_their_card(
+    width: int, visit: Visiting, scripted: ScriptedService, pictures: Path
+) -> None:
+    page = visit(scripted.base, viewport={"width": width, "height": 800}).page()
+    operator = f"a.rather.long.name.{new_address().replace('@', '@the.department.')}"
+    scripted.make_operator(operator, PASSWORD)
+    sign_in(page, operator)
+    page.wait_for_url("**/chat")
+    page.goto("/people")
+    expect(page.get_by_role("region", name="Accounts", exact=True).get_by_role("row", name=operator)).to_be_visible()
+    page.screenshot(path=pictures / f"people-{width}.png", full_page=True)
+    assert page.evaluate(_OUT_OF_CARD) == 0

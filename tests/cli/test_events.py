@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.verbs import Verb, sentence
 
+EXPECTED = "expected an event a line, as `tidegate events export` and `tidegate events import` print them"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 
 
@@ -102,6 +104,11 @@ def test_bad_lines_are_told_and_only_a_log_of_nothing_else_fails(verb: Verb, log
     said = verb("score", "--events", str(tmp_path / "bad.jsonl"), "--json")
     assert said.code == 1
     assert msgspec.json.decode(said.out)["summary"]["unreadable_lines"] == 3
+    assert said.err.splitlines()[:3] == [
+        f"{tmp_path}/bad.jsonl:1: not JSON; {EXPECTED}",
+        f"{tmp_path}/bad.jsonl:2: JSON, and no event (`t`); {EXPECTED}",
+        f"{tmp_path}/bad.jsonl:3: JSON, and no event (`t`); {EXPECTED}",
+    ]
 
 
 def test_wrong_usage_ends_with_two(verb: Verb, tmp_path: Path) -> None:
@@ -113,6 +120,7 @@ def test_wrong_usage_ends_with_two(verb: Verb, tmp_path: Path) -> None:
     (tmp_path / "weights.json").write_text("{}")
     assert "weights.json" in sentence(verb("score", "--events", "-", "--weights", str(tmp_path / "weights.json")), 2)
     assert "--since" in sentence(verb("events", "export", "--since", "yesterday"), 2)
+    assert "such as 20h" in sentence(verb("events", "export", "--since", "yesterday"), 2)
 
 
 def test_fields_and_kinds_from_the_future_are_passed_over(verb: Verb) -> None:
@@ -148,6 +156,9 @@ def test_this_instances_own_log_goes_out_in_the_same_form_and_can_be_scored(
     assert said.code == 0
     assert [(one["t"], one.get("read_s")) for one in lines(said.out)] == [(110.0, 9.0), (120.0, 9.0)]
     assert "1 lines about something else" in said.err
+    (data / "logs" / "events.jsonl").write_text("".join(chat(time.time() - ago_s) for ago_s in (7300, 7100, 3700, 10)))
+    assert len(lines(verb("events", "export", "--since", "2h").out)) == 3
+    assert len(lines(verb("events", "export", "--since", "2h", "--until", "1h").out)) == 2
     for name, t in ((".10", 10), (".9", 20), (".3", 30), (".2", 40)):
         (data / "logs" / f"events.jsonl{name}").write_text(chat(t))
     (data / "logs" / "events.jsonl.1").write_text(chat(50))

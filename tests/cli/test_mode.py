@@ -37,11 +37,20 @@ def test_a_word_is_kept_until_its_time_is_over_or_it_is_taken_back(verb: Verb) -
 
 def test_a_length_of_time_that_is_none_and_a_mode_that_is_none_are_refused_in_a_sentence(verb: Verb) -> None:
     assert "write 90s, 30m, 2h" in sentence(verb("mode", "set", "invite", "--for", "soon"), 2)
-    assert "at most 30 days" in sentence(verb("mode", "set", "invite", "--for", "31d"), 2)
+    assert sentence(verb("mode", "set", "invite", "--for", "31d"), 2).startswith("--for: expected more than 0")
+    assert sentence(verb("mode", "set", "invite", "--why", "x" * 301), 2).startswith("--why: at most 300")
     wrong = verb("mode", "set", "ajar")
     assert wrong.code == 2
+    assert "'ajar' is no mode" in wrong.err
     assert "waiting_room" in wrong.err
     assert verb("mode", "get").out == "Registration is open.\n"
+
+
+@pytest.mark.parametrize("written", ["waiting-room", "WAITING_ROOM", "Waiting room"])
+def test_a_mode_is_known_however_it_is_written(verb: Verb, written: str) -> None:
+    """The log, the metrics and the pages spell it in different ways."""
+    assert verb("mode", "set", written).code == 0
+    assert verb("mode", "get").out.startswith("Registration has a waiting room")
 
 
 def test_a_dry_run_says_so(verb: Verb) -> None:

@@ -28,6 +28,14 @@ def test_a_challenge_is_read_from_standard_input(verb: Verb) -> None:
     assert isinstance(challenges.verify(text, said.out.strip(), Scope.SIGN_UP, SUBJECT, NOW + 9), Solved)
 
 
+def test_a_challenge_that_was_cut_is_said_to_be_damaged(verb: Verb) -> None:
+    text = begin().issue(Scope.SIGN_UP, SUBJECT, 1, PuzzleName.SHA256, NOW, bytes(16))
+    said = verb("solve", text[:-3])
+
+    assert (said.code, said.out) == (2, "")
+    assert "this challenge is damaged: copy all of it" in said.err
+
+
 @pytest.mark.parametrize("text", ["", "hello", "argon.sign_up.1.1.600.00.00", "wagner.sign_up.99999.1.600.00.00"])
 def test_what_is_no_challenge_is_refused_in_a_sentence(verb: Verb, text: str) -> None:
     said = verb("solve", "-", typed=text)

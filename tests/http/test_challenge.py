@@ -54,7 +54,7 @@ def test_the_policy_allows_scripts_and_workers_of_ours_and_no_code_made_of_text(
     policy = dict(part.strip().split(" ", 1) for part in CHALLENGE_HEADERS["content-security-policy"].split(";"))
 
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == policy["worker-src"] == "'self'"
+    assert policy["script-src"] == policy["worker-src"] == policy["connect-src"] == "'self'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert {name: value for name, value in CHALLENGE_HEADERS.items() if "policy" not in name} == {
         name: value for name, value in HEADERS.items() if "policy" not in name

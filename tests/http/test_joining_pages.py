@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.http.browsing import PASSWORD, Browser, House, field_tag, reason_told, text
 from tests.http.queueing import ANA, FORM, PLACE, crowd, force, has_work, in_line, press, refresh_s, title, wait, worked
 from tests.http.test_letters import PostHouse
+from tests.newcomers import WORKED
 from tidegate.core.reasons import Reason
 from tidegate.core.registration.modes import RegistrationMode
 from tidegate.http.pages import CHALLENGE_HEADERS, HEADERS
@@ -68,6 +70,28 @@ async def test_who_sends_the_form_with_its_work_has_an_account(house: House) -> 
     visit = await browser.post("/sign-up", {**FORM, **worked(page)})
     assert (visit.status, visit.headers["location"]) == (303, "/chat")
     assert ANA in text(await browser.get("/account"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "path"), [(RegistrationMode.THROTTLED, "/sign-up"), (RegistrationMode.WAITING_ROOM, "/sign-up/line")]
+)
+async def test_work_that_a_page_took_in_place_of_what_ran_out_counts_in_its_form(
+    house: House, mode: RegistrationMode, path: str
+) -> None:
+    """As its script does while somebody types for longer than a challenge lasts."""
+    press(house)
+    force(house, mode)
+    browser = Browser(house)
+    page = (await browser.get("/sign-up")).body.decode()
+    found = re.search(r'data-again="([^"]+)"', page)
+    assert found is not None
+    house.clock.advance(660.0)
+    press(house)
+    told = (await browser.get(found[1], accept="application/json")).json()["challenge"]
+    work = {"challenge": told["text"], "answer": WORKED * told["effort"], "solve_ms": "900"}
+
+    visit = await browser.post(path, {**(FORM if path == "/sign-up" else {}), **work})
+    assert (visit.status, reason_told(house)) == (303, None)
 
 
 async def test_who_sends_it_without_is_told_what_was_missing_and_nothing_typed_is_lost(house: House) -> None:

@@ -153,11 +153,34 @@ async def test_a_link_that_was_used_leads_to_signing_in(house: PostHouse) -> Non
     await browser.submit("/sign-up", {"email": ANA})
     path = await house.link()
     await browser.submit(path, {"password": PASSWORD})
-    visit = await Browser(house).submit(path, {"password": NEW_PASSWORD})
+    late = Browser(house)
+    await late.get("/sign-in")
 
-    assert visit.status == 409
-    assert 'href="/sign-in"' in visit.body.decode()
-    assert "There is an account already" in text(visit)
+    for visit in (await late.get(path), await late.post(path, {"password": NEW_PASSWORD})):
+        assert visit.status == 409
+        assert 'href="/sign-in"' in visit.body.decode()
+        assert "There is an account already" in text(visit)
+        assert "the link was used" in text(visit)
+        assert ANA not in visit.body.decode()
+    assert reason_told(house) is Reason.EMAIL_TAKEN
+
+
+async def test_a_used_link_to_a_new_password_or_into_an_account_leads_to_signing_in(house: PostHouse) -> None:
+    await house.ana()
+    for ask, form in (
+        (house.letters.sign_in_link, {}),
+        (house.letters.reset_password, {"password": NEW_PASSWORD}),
+    ):
+        await ask(ANA)
+        path = await house.link()
+        assert (await Browser(house).submit(path, form)).status == 303
+        late = Browser(house)
+        await late.get("/sign-in")
+        for visit in (await late.get(path), await late.post(path, {"password": PASSWORD})):
+            assert visit.status == 410
+            assert "used already" in text(visit)
+            assert 'class="button second" href="/sign-in"' in visit.body.decode()
+            assert ANA not in visit.body.decode()
 
 
 async def test_a_letter_that_was_sent_counts_also_when_registration_was_closed_since() -> None:

@@ -86,6 +86,16 @@ async def test_letters_that_are_sent_are_counted(service: Service) -> None:
     assert "100% are left" in words.more[0]
 
 
+async def test_letters_that_a_budget_withholds_are_counted_as_not_sent(service: Service) -> None:
+    desk = Desk(service)
+    letters = desk.room.letters
+    assert letters is not None
+    sent = [letters.post(strangers_letter(now=service.clock())) for _ in range(5)]
+
+    assert sent == [True] * 3 + [False] * 2
+    assert "0 sent since the start, 2 not sent (2 of them withheld by their budgets), 3 waiting" in told(desk).more[0]
+
+
 async def test_a_server_that_is_away_is_told_with_its_reason(service: Service) -> None:
     desk = Desk(service)
     desk.mailer.troubles = [MailUnavailableError("post.example:587: nothing listens there")]

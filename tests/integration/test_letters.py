@@ -131,8 +131,10 @@ def test_letters_wait_for_a_server_that_is_away_and_the_operator_is_told(instanc
         assert "Letters are sent." in operator_page()
 
 
-def test_a_stop_is_not_held_up_by_a_server_that_is_away(instance: Instance, post: Post) -> None:
+def test_a_stop_is_not_held_up_by_a_server_that_is_away_and_says_what_is_lost(instance: Instance, post: Post) -> None:
     person = Person(instance.public, "ana@example.org")
     assert person.fill_in("/sign-up", email=person.email).status == 200
 
     assert instance.stop() == 0
+    assert "1 letter that waited to be sent is lost: whoever was promised one has to ask again." in instance.output
+    assert [event["outcome"] for event in instance.events() if event["kind"] == "mail"] == ["lost"]

@@ -122,6 +122,17 @@ def test_invitations_follow_the_policy_in_force(serve: Serve) -> None:
     assert lasts_days() == pytest.approx(2, abs=0.1)
 
 
+def test_registration_that_the_settings_close_is_a_move_in_the_log(serve: Serve) -> None:
+    instance = serve(_CALM).ready()
+    for mode in ("invite", "open"):
+        _write(instance, f'{_CALM}[accounts]\nsign_up = "{mode}"\n')
+        assert _policy(instance, "reload")[0] == 0
+        assert f'tidegate_registration_mode{{mode="{mode}"}} 1.0'.encode() in _figures(instance)
+
+    moves = [(event["from"], event["to"], event["by"]) for event in instance.events() if event["kind"] == "mode"]
+    assert moves == [("open", "invite", "operator"), ("invite", "open", "operator")]
+
+
 def test_in_a_dry_run_what_would_be_refused_by_rate_passes_and_is_counted(serve: Serve) -> None:
     instance = serve(_STRICT + "dry_run = true\n").ready()
     assert _refused(instance) == 0

@@ -174,30 +174,60 @@ async def test_letters_go_by_themselves_while_it_runs_also_those_that_come_later
     assert len(bench.mailer.sent) == 2
 
 
-async def test_a_stop_waits_for_what_is_on_its_way_but_not_for_a_server_that_is_away() -> None:
+async def test_a_stop_waits_for_what_is_on_its_way() -> None:
     bench = Bench()
     running = asyncio.create_task(bench.outbox.run())
     for _ in range(5):
         assert bench.outbox.put(accounts_letter())
+
     async with asyncio.timeout(10):
-        await bench.outbox.finish()
+        assert await bench.outbox.finish(within_s=60.0) == 0
+        await running
     assert len(bench.mailer.sent) == 5
     assert bench.mailer.is_closed
 
-    bench.mailer.troubles = [MailUnavailableError("away")] * 10
-    assert bench.outbox.put(accounts_letter())
-    async with asyncio.timeout(10):
-        await bench.outbox.finish(within_s=60.0)
-    assert bench.outbox.report().waiting == 1
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
 
-
-async def test_a_stop_does_not_wait_for_ever() -> None:
+async def test_a_stop_does_not_wait_for_a_server_that_is_away_and_says_what_is_lost() -> None:
     bench = Bench()
-    assert bench.outbox.put(accounts_letter())  # Nobody hands it over.
+    bench.mailer.troubles = [MailUnavailableError("away")] * 10
+    running = asyncio.create_task(bench.outbox.run())
+    assert bench.outbox.put(accounts_letter())
+    assert bench.outbox.put(strangers_letter())
 
     async with asyncio.timeout(10):
-        await bench.outbox.finish(within_s=0.05)
-    assert bench.outbox.report().waiting == 1
+        assert await bench.outbox.finish(within_s=60.0) == 2
+        await running
+    assert bench.outcomes() == [MailOutcome.LOST] * 2
+    assert {event.event for event in bench.journal.of(LetterHandled)} == {Tag.MAIL_NOT_SENT}
+    report = bench.outbox.report()
+    assert (report.waiting, report.not_sent) == (0, 2)
+
+
+async def test_a_stop_does_not_wait_for_a_letter_that_is_due_only_later() -> None:
+    """The server put it off: nothing that a stop could wait for makes it take it."""
+    bench = Bench()
+    bench.mailer.troubles = [LetterPutOffError()]
+    running = asyncio.create_task(bench.outbox.run())
+    assert bench.outbox.put(accounts_letter())
+
+    async with asyncio.timeout(10):
+        assert await bench.outbox.finish(within_s=4.0) == 1
+        await running
+    (lost,) = bench.journal.of(LetterHandled)
+    assert (lost.outcome, lost.tries) == (MailOutcome.LOST, 1)
+
+
+async def test_a_stop_does_not_wait_for_ever_and_a_letter_half_handed_over_is_lost() -> None:
+    bench = Bench()
+
+    async def send(letter: Letter) -> None:
+        await asyncio.Event().wait()
+
+    bench.mailer.send = send  # type: ignore[method-assign]  # a server that never answers
+    running = asyncio.create_task(bench.outbox.run())
+    assert bench.outbox.put(accounts_letter())
+
+    async with asyncio.timeout(10):
+        assert await bench.outbox.finish(within_s=0.05) == 1
+        await running
+    assert bench.outcomes() == [MailOutcome.LOST]

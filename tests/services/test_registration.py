@@ -249,3 +249,33 @@ def test_it_samples_by_itself_until_it_is_stopped() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(desk.room.sample_now_and_then(sleep))
     assert mode_of(desk) is RegistrationMode.WAITING_ROOM
+
+
+def test_a_setting_that_changes_the_mode_in_force_is_a_move_like_any_other() -> None:
+    """Whoever reads the log sees since when nobody could join, and by whose word."""
+    desk = Desk()
+    desk.room.hold_to(RegistrationMode.INVITE)
+    assert mode_of(desk) is RegistrationMode.INVITE
+    desk.room.hold_to(RegistrationMode.INVITE)
+    desk.room.hold_to(RegistrationMode.OPEN)
+
+    assert [(event.was, event.to, event.by, event.causes, event.level) for event in desk.told()] == [
+        (RegistrationMode.OPEN, RegistrationMode.INVITE, MovedBy.OPERATOR, (Cause.SETTINGS,), Level.WARNING),
+        (RegistrationMode.INVITE, RegistrationMode.OPEN, MovedBy.OPERATOR, (Cause.SETTINGS,), Level.INFO),
+    ]
+    assert [move.to for move in desk.moved] == [event.to for event in desk.told()]
+    assert [move.to for move in desk.opened().outlook().moves] == [RegistrationMode.INVITE, RegistrationMode.OPEN]
+
+
+def test_what_was_measured_is_told_again_when_the_setting_no_longer_holds_the_mode() -> None:
+    desk = Desk()
+    desk.run(120, per_s=500)
+    measured = desk.room.causes()
+    desk.room.hold_to(RegistrationMode.THROTTLED)
+    desk.room.hold_to(RegistrationMode.CLOSED)
+    assert desk.room.causes() == (Cause.SETTINGS,)
+    desk.room.hold_to(RegistrationMode.OPEN)
+
+    assert mode_of(desk) is RegistrationMode.WAITING_ROOM
+    assert desk.room.causes() == measured == (Cause.SIGN_UP_FLOOD,)
+    assert [event.to for event in desk.told()][2:] == [RegistrationMode.CLOSED, RegistrationMode.WAITING_ROOM]

@@ -35,3 +35,10 @@ class ServeAudience(Audience, Protocol):
 
     def lost(self, replica: Replica, why: str) -> None:
         """One of the engines that run elsewhere does not answer any more; it is tried again."""
+
+
+class LettersAudience(ServeAudience, Protocol):
+    """Hears of letters, too."""
+
+    def lost_letters(self, letters: int) -> None:
+        """After it has stopped: so many letters, one at least, still waited to be sent and are lost."""

@@ -22,7 +22,7 @@ from tidegate.adapters.models import Manifest
 from tidegate.adapters.sql.store import open_store
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.metrics import Metrics
-from tidegate.app.audience import Audience, ServeAudience
+from tidegate.app.audience import Audience, LettersAudience
 from tidegate.app.background import Background, beside
 from tidegate.app.certificate import Certificate
 from tidegate.app.engines import Elsewhere, Line, open_elsewhere
@@ -40,6 +40,7 @@ from tidegate.http.web.assets import Asset
 from tidegate.ports.engine import EngineReport, ModelCard
 from tidegate.ports.journal import Journal
 from tidegate.services.lifecycle import Lifecycle
+from tidegate.services.outbox import Outbox
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy, PolicyError
 from tidegate.services.setup import Setup
@@ -115,7 +116,7 @@ class Listeners(msgspec.Struct, frozen=True):
         )
 
 
-async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) -> None:
+async def run(plan: ServePlan, listeners: Listeners, audience: LettersAudience) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The caller holds the data directory's lock."""
     settings, datadir = plan.settings, plan.datadir
     log = open_log(settings, datadir, is_echoed=True)
@@ -192,7 +193,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: ServeAudience) ->
             )
         )
         if wired.letters.outbox is not None:
-            stack.push_async_callback(wired.letters.outbox.finish)
+            stack.push_async_callback(_last_letters, wired.letters.outbox, background, audience)
         when_hung_up(lambda: _reload(wired.policy, audience))
         drain_s = settings.server.drain_s
         tls = plan.certificate.context if plan.certificate else None
@@ -261,6 +262,12 @@ async def _greet(ready: asyncio.Event, setup: Setup, journal: Journal, audience:
     start_s = time.clock_gettime(time.CLOCK_BOOTTIME) - _process_started_s()
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_READY, start_s=round(start_s, 3)))
     audience.ready(start_s, f"/setup/{setup.code}" if setup.is_open() else None)
+
+
+async def _last_letters(outbox: Outbox, background: Background, audience: LettersAudience) -> None:
+    await background.finish()  # Where letters are written that somebody was promised.
+    if lost := await outbox.finish():
+        audience.lost_letters(lost)
 
 
 def _reload(policy: Policy, audience: Audience) -> None:

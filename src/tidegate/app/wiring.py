@@ -139,7 +139,8 @@ async def wire(
         door.apply(plans)
         people.apply(plans)
         newcomers.replan(plans.joining)
-        kept.machine.plan, kept.floor = plans.modes, plans.sign_up
+        kept.machine.plan = plans.modes
+        kept.hold_to(plans.sign_up)
         kept.calm.replan(*plans.calm)
 
     policy = live_policy(

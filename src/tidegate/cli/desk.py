@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -22,8 +23,35 @@ _PATIENCE_S = 10.0
 _RETRY_S = 0.1
 
 
+class _Performing(Protocol):
+    """Does acts. Which ones it knows, its caller does."""
+
+    async def perform(self, act: Any, /) -> object: ...
+
+
 def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) -> T:
+    """Do an act on accounts and answer its result as `kind`; as `perform_at` does."""
+
+    def opened(settings: Settings, datadir: DataDir) -> AbstractAsyncContextManager[_Performing]:
+        from tidegate.app.operate import open_desk
+
+        return open_desk(settings, datadir)
+
+    return perform_at("/acts", opened, known, act, kind, may_make=may_make)
+
+
+def perform_at(
+    path: str,
+    opened: Callable[[Settings, DataDir], AbstractAsyncContextManager[_Performing]],
+    known: Known,
+    act: object,
+    kind: type[T],
+    *,
+    may_make: bool = False,
+) -> T:
     """Do the act and answer its result as `kind`; ends the program with a sentence when it cannot be done.
+
+    A running service is asked at `path` of its control socket; `opened` gives what does it where none runs.
 
     A service that runs on the data directory does it; otherwise this process
     holds the directory's lock meanwhile, and needs settings without a mistake.
@@ -32,10 +60,10 @@ def perform(known: Known, act: Act, kind: type[T], *, may_make: bool = False) ->
     """
 
     def here(datadir: DataDir) -> Coroutine[Any, Any, object]:
-        return _perform_here(known.settings, datadir, act)
+        return _perform_here(known.settings, datadir, opened, act)
 
     def there(datadir: DataDir) -> Coroutine[Any, Any, Answer | None]:
-        return answer_of(datadir, "POST", "/acts", act)
+        return answer_of(datadir, "POST", path, act)
 
     return carry_out(known, here, there, kind, may_make=may_make)
 
@@ -77,9 +105,13 @@ def carry_out(
             refuse(str(error), WRONG_USAGE)
 
 
-async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> object:
+async def _perform_here(
+    settings: Settings,
+    datadir: DataDir,
+    opened: Callable[[Settings, DataDir], AbstractAsyncContextManager[_Performing]],
+    act: object,
+) -> object:
     from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app.operate import open_desk
     from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
     from tidegate.ports.accounts import EmailTakenError
     from tidegate.services.accounts import NotFoundError
@@ -87,8 +119,8 @@ async def _perform_here(settings: Settings, datadir: DataDir, act: Act) -> objec
     if datadir.callers_path.exists() and not (settings.database_url or datadir.database_path.exists()):
         refuse(f"only a gate before another server ever ran on {datadir.path}: check --data", NOT_SO)
     try:
-        async with open_desk(settings, datadir) as clerk:
-            return await clerk.perform(act)
+        async with opened(settings, datadir) as room:
+            return await room.perform(act)
     except EmailTakenError:
         refuse("email: another account already uses this address", NOT_SO)
     except NotFoundError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +14,7 @@ import typer
 
 from tidegate.adapters.logs.importing import Importing, LogForm, Tally
 from tidegate.adapters.logs.naming import Naming
+from tidegate.cli.durations import seconds_of
 from tidegate.cli.options import EITHER, ConfigOption, DataOption, datadir_of, known_of
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse
 
@@ -62,9 +65,14 @@ def import_events(
 def export_events(
     *,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From this time on: ISO 8601 (UTC), or Unix seconds.")
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="From this time on: 20h for so long ago, ISO 8601 (UTC), or Unix seconds."
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Before this time, written alike.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -124,15 +132,21 @@ def _said(tally: Tally, form: LogForm) -> Iterator[str]:
         yield f"No line of this {form} log has: {', '.join(missing)}. What needs these is not judged."
 
 
+def _ago(text: str) -> float:
+    return time.time() - seconds_of(text)
+
+
 def _time(option: str, text: str | None, unsaid: float) -> float:
     if text is None:
         return unsaid
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    for read in (float, _ago):
+        with contextlib.suppress(ValueError):
+            return read(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        refuse(f"{option} {text!r}: expected a time such as 2026-11-22T19:00, or Unix seconds", WRONG_USAGE)
+        refuse(
+            f"{option} {text!r}: expected a time such as 2026-11-22T19:00, how long ago such as 20h, or Unix seconds",
+            WRONG_USAGE,
+        )
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -13,7 +13,7 @@ from tidegate.cli.options import EITHER, ConfigOption, DataOption, JsonOption, d
 from tidegate.cli.output import NOT_SO, print_json, refuse, whole_console
 
 if TYPE_CHECKING:
-    from tidegate.adapters.disk.datadir import DataDir
+    from tidegate.config import Settings
 
 firewall_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Sources that were handed to a firewall, while it runs."
@@ -23,7 +23,7 @@ firewall_app = typer.Typer(
 @firewall_app.command("list")
 def list_elements(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what is kept out, or would be in a dry run, why, and until when."""
-    told = _ask(datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER), "GET", "/firewall")
+    told = _ask(known_of(config, data).settings, "GET", "/firewall")
     if json:
         print_json(told)
         return
@@ -44,8 +44,7 @@ def forget_address(
     json: JsonOption = False,
 ) -> None:
     """Let go what holds this address, and what was held against it. The kernel's own set keeps it to its end."""
-    datadir = datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER)
-    told = _ask(datadir, "POST", "/firewall/forget", {"address": address})
+    told = _ask(known_of(config, data).settings, "POST", "/firewall/forget", {"address": address})
     if json:
         print_json(told)
     else:
@@ -69,5 +68,6 @@ def _moment(unix_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))
 
 
-def _ask(datadir: DataDir, method: str, path: str, body: object = None) -> Any:
+def _ask(settings: Settings, method: str, path: str, body: object = None) -> Any:
+    datadir = datadir_of(settings, may_make=False, begun_by=EITHER)
     return ask(datadir, method, path, body, instead="nothing is handed over by it")

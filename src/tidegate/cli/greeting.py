@@ -149,6 +149,12 @@ class Greeting:
         """Say that it is over, and what it cost."""
         say_stopped(self._console, cut)
 
+    def lost_letters(self, letters: int) -> None:
+        """Say that letters are lost, and what people will do about it."""
+        were = "1 letter that waited to be sent is" if letters == 1 else f"{letters} letters that waited to be sent are"
+        err = Console(stderr=True, highlight=False, soft_wrap=True)
+        err.print(f"[bold yellow]{were} lost[/bold yellow]: whoever was promised one has to ask again.")
+
     def _warn(self) -> None:
         from tidegate.core.models.catalogue import CATALOGUE
 

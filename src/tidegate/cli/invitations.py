@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from tidegate.cli.accounts import print_table
-from tidegate.cli.asking import Answer, answer_of
-from tidegate.cli.desk import carry_out
+from tidegate.cli.desk import perform_at
 from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, Known, known_of
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse
+from tidegate.cli.output import NOT_SO, print_json, refuse
 from tidegate.core.registration.requests import RequestKind
 from tidegate.ports.invitations import Waiting
 from tidegate.services.usher import (
@@ -26,6 +25,7 @@ from tidegate.services.usher import (
     ListRequests,
     MadeInvite,
     RevokeInvite,
+    Usher,
     UsherAct,
 )
 
@@ -155,10 +155,7 @@ def approve_requests(
 ) -> None:
     """Let people in: an invitation for each, mailed where the service sends mail, and printed otherwise."""
     act = AnswerRequests(is_approved=True, ids=tuple(ids or ()), domain=domain, net=network, kind=kind)
-    answered = _perform(known_of(config, data), act, Answered)
-    if as_json:
-        print_json(answered)
-        return
+    answered = _answer(known_of(config, data), act, as_json=as_json)
     for one in answered.approved:
         if one.text is None:
             typer.echo(f"{one.email} has an account already.", err=True)
@@ -166,8 +163,6 @@ def approve_requests(
             typer.echo(f"{one.email} is invited by mail.")
         else:
             typer.echo(f"{one.email} {one.text}")
-    if not answered.approved:
-        refuse("nobody of those waits for an answer", NOT_SO)
 
 
 @requests_app.command("refuse")
@@ -183,42 +178,27 @@ def refuse_requests(
 ) -> None:
     """Refuse people. They are not told, and asking again changes nothing for as long as a request is kept."""
     act = AnswerRequests(is_approved=False, ids=tuple(ids or ()), domain=domain, net=network, kind=kind)
-    answered = _perform(known_of(config, data), act, Answered)
+    typer.echo(f"Refused: {_answer(known_of(config, data), act, as_json=as_json).refused}.")
+
+
+def _answer(known: Known, act: AnswerRequests, *, as_json: bool) -> Answered:
+    """Have those answered. Ends the program here where that was nobody, or where it was to be told as JSON."""
+    answered = _perform(known, act, Answered)
     if as_json:
         print_json(answered)
-        return
-    if not answered.refused:
+        raise typer.Exit
+    if not (answered.approved or answered.refused):
         refuse("nobody of those waits for an answer", NOT_SO)
-    typer.echo(f"Refused: {answered.refused}.")
+    return answered
 
 
 def _perform(known: Known, act: UsherAct, kind: type[T]) -> T:
-    def here(datadir: DataDir) -> Coroutine[Any, Any, object]:
-        return _perform_here(known.settings, datadir, act)
+    def opened(settings: Settings, datadir: DataDir) -> AbstractAsyncContextManager[Usher]:
+        from tidegate.app.operate import open_usher
 
-    def there(datadir: DataDir) -> Coroutine[Any, Any, Answer | None]:
-        return answer_of(datadir, "POST", "/people", act)
+        return open_usher(settings, datadir)
 
-    return carry_out(known, here, there, kind)
-
-
-async def _perform_here(settings: Settings, datadir: DataDir, act: UsherAct) -> object:
-    from tidegate.adapters.disk.secrets import SecretsError
-    from tidegate.app.operate import open_usher
-    from tidegate.cli.storage import STORAGE_FAULTS, refuse_storage
-    from tidegate.services.usher import NoSuchInviteError
-
-    if datadir.callers_path.exists() and not (settings.database_url or datadir.database_path.exists()):
-        refuse(f"only a gate before another server ever ran on {datadir.path}: check --data", NOT_SO)
-    try:
-        async with open_usher(settings, datadir) as usher:
-            return await usher.perform(act)
-    except NoSuchInviteError as error:
-        refuse(str(error), NOT_SO)
-    except STORAGE_FAULTS as error:
-        refuse_storage(error)
-    except (ValueError, SecretsError) as error:
-        refuse(str(error), WRONG_USAGE)
+    return perform_at("/people", opened, known, act, kind)
 
 
 def _service(settings: Settings) -> str:

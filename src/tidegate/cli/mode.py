@@ -17,7 +17,7 @@ from tidegate.cli.durations import seconds_of
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, Known, known_of
 from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.core.registration.modes import RegistrationMode
-from tidegate.services.registration import Outlook, Registration
+from tidegate.services.registration import Outlook, Registration, check_word
 
 if TYPE_CHECKING:
     from tidegate.adapters.disk.datadir import DataDir
@@ -37,6 +37,15 @@ _STATES = {
 }
 
 
+def _mode_of(text: str) -> RegistrationMode:
+    # As people write it: the log, the metrics and the pages spell it in different ways.
+    try:
+        return RegistrationMode(text.strip().lower().replace("-", "_").replace(" ", "_"))
+    except ValueError:
+        msg = f"{text!r} is no mode: expected {', '.join(RegistrationMode)}"
+        raise typer.BadParameter(msg) from None
+
+
 @mode_app.command("get")
 def get_mode(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show the mode in force, what would move it, and what moved it lately."""
@@ -45,7 +54,10 @@ def get_mode(*, config: ConfigOption = None, data: DataOption = None, json: Json
 
 @mode_app.command("set")
 def set_mode(
-    mode: Annotated[RegistrationMode, typer.Argument(help="open, throttled, waiting_room, invite or closed.")],
+    mode: Annotated[
+        RegistrationMode,
+        typer.Argument(parser=_mode_of, metavar="MODE", help="open, throttled, waiting_room, invite or closed."),
+    ],
     *,
     lasts: Annotated[
         str, typer.Option("--for", metavar="TIME", help="For how long: 90s, 30m, 2h, 1.5d; 30 days at most.")
@@ -60,6 +72,10 @@ def set_mode(
         for_s = seconds_of(lasts)
     except ValueError as error:
         refuse(f"--for: {error}", WRONG_USAGE)
+    try:
+        check_word(for_s, why)
+    except ValueError as error:
+        refuse(f"--{error}", WRONG_USAGE)
     body = {"mode": mode, "for_s": for_s, "why": why}
     _print(
         _told(known_of(config, data), lambda room: room.override(mode, for_s, why), "POST", "/mode", body), is_json=json
@@ -79,10 +95,7 @@ def _told(known: Known, act: Callable[[Registration], Outlook], method: str, pat
         from tidegate.app.operate import open_registration
 
         with open_registration(known.settings, datadir) as room:
-            try:
-                return act(room)
-            except ValueError as error:
-                refuse(str(error), WRONG_USAGE)
+            return act(room)
 
     def there(datadir: DataDir) -> Coroutine[Any, Any, Answer | None]:
         return answer_of(datadir, method, path, body)

@@ -12,7 +12,7 @@ from tidegate.cli.options import EITHER, ConfigOption, DataOption, JsonOption, d
 from tidegate.cli.output import print_json, whole_console
 
 if TYPE_CHECKING:
-    from tidegate.adapters.disk.datadir import DataDir
+    from tidegate.config import Settings
 
 policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Limits, shares and lists, while it runs.")
 
@@ -20,7 +20,7 @@ policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Limi
 @policy_app.command("show")
 def show_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what is in force."""
-    told = _ask(datadir_of(known_of(config, data).settings, may_make=False, begun_by=EITHER), "GET", "/policy")
+    told = _ask(known_of(config, data).settings, "GET", "/policy")
     if json:
         print_json(told)
         return
@@ -34,7 +34,7 @@ def show_policy(*, config: ConfigOption = None, data: DataOption = None, json: J
 def check_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what a reload would change, and whether the settings are usable; nothing changes."""
     _tell(
-        _ask(datadir_of(settings_of(config, data), may_make=False, begun_by=EITHER), "GET", "/policy/preview"),
+        _ask(settings_of(config, data), "GET", "/policy/preview"),
         "Would change",
         json,
     )
@@ -44,7 +44,7 @@ def check_policy(*, config: ConfigOption = None, data: DataOption = None, json: 
 def reload_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Have the service read its settings again. Answers that run go on; a mistake changes nothing."""
     _tell(
-        _ask(datadir_of(settings_of(config, data), may_make=False, begun_by=EITHER), "POST", "/policy/reload"),
+        _ask(settings_of(config, data), "POST", "/policy/reload"),
         "Changed",
         json,
     )
@@ -54,9 +54,7 @@ def reload_policy(*, config: ConfigOption = None, data: DataOption = None, json:
 def roll_back_policy(*, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Put back what was in force before the last change. The file stays as it is: mend it before the next reload."""
     known = known_of(config, data)
-    _tell(
-        _ask(datadir_of(known.settings, may_make=False, begun_by=EITHER), "POST", "/policy/rollback"), "Changed", json
-    )
+    _tell(_ask(known.settings, "POST", "/policy/rollback"), "Changed", json)
 
 
 def _tell(change: dict[str, Any], verb: str, is_json: bool) -> None:
@@ -83,5 +81,6 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _ask(datadir: DataDir, method: str, path: str) -> Any:
+def _ask(settings: Settings, method: str, path: str) -> Any:
+    datadir = datadir_of(settings, may_make=False, begun_by=EITHER)
     return ask(datadir, method, path, instead="it reads its settings when it starts")

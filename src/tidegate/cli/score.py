@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _SHOWN_REASONS = 3
 _SHOWN_ROWS = 200
+_EXPECTED = "expected an event a line, as `tidegate events export` and `tidegate events import` print them"
 _NAMED = {Subject.SESSION: "sess", Subject.ACCOUNT: "acct", Subject.SOURCE: "src"}
 
 
@@ -40,7 +42,7 @@ class _Reading:
             try:
                 event = decoder.decode(line)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-                self.complaints.add(path, number, str(error))
+                self.complaints.add(path, number, f"{_instead(error)}; {_EXPECTED}")
                 continue
             self.events += 1
             for session in self.gathering.note(event):
@@ -52,6 +54,15 @@ class _Reading:
         self.judged += 1
         self.asked += judged.is_asked
         return judged
+
+
+def _instead(error: Exception) -> str:
+    """What a line is instead of an event, in our words."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "not JSON"
+    field = re.search(r"`(?:\$\.)?(\w+)`(?!.*`)", str(error))
+    named = field[1] if field is not None and field[1] in Observed.__struct_fields__ else None
+    return f"JSON, and no event (`{named}`)" if named else "JSON, and no event"
 
 
 def score(

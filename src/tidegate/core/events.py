@@ -273,13 +273,17 @@ class AddressVerified(Event, frozen=True, kw_only=True, tag_field="kind", tag="v
 
 
 class MailOutcome(StrEnum):
-    """What became of a letter: not sent are those that the server or a budget refused, or that were given up."""
+    """What became of a letter: not sent are all but `sent`.
+
+    The server or a budget refused them, too many waited, their link ran out, or they waited when the service stopped.
+    """
 
     SENT = "sent"
     REFUSED = "refused"
     WITHHELD = "withheld"
     NO_ROOM = "no_room"
     GIVEN_UP = "given_up"
+    LOST = "lost"
 
 
 class LetterHandled(Event, frozen=True, kw_only=True, tag_field="kind", tag="mail"):

@@ -15,9 +15,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tidegate.core.accounts import User, normalise_email
-from tidegate.core.events import LetterHandled, Level, MailOutcome, Tag
 from tidegate.core.mail import links, wording
-from tidegate.core.mail.addresses import mailable, owner_of
+from tidegate.core.mail.addresses import mailable
 from tidegate.core.mail.budgets import DAY_S, MailBudgets
 from tidegate.core.mail.letter import Letter, LetterKind
 from tidegate.core.mail.links import LASTS_S, Purpose
@@ -170,17 +169,7 @@ class Letters:
         bound = self.budgets.take(kind, recipient, self._clerk.clock())
         if bound is None:
             return True
-        self._clerk.journal.record(
-            LetterHandled(
-                t=self._clerk.clock(),
-                level=Level.WARNING,
-                event=Tag.MAIL_NOT_SENT,
-                outcome=MailOutcome.WITHHELD,
-                letter=kind,
-                mail_domain=self._clerk.fingerprint(owner_of(recipient)),
-                bound=bound,
-            )
-        )
+        self.outbox.withheld(kind, recipient, bound)
         return False
 
     def _put(self, letter: Letter) -> bool:

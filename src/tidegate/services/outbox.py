@@ -2,7 +2,7 @@
 
 They wait in memory. On disk they would be links that open accounts, readable
 for as long as a server is away; what a restart loses, people ask for again. A
-stop waits a moment for what is on its way.
+stop waits a moment for what can still go, and says of the rest that it is lost.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -18,7 +19,8 @@ import msgspec
 from tidegate.core.events import LetterHandled, Level, MailOutcome, MailServerChanged, Tag
 from tidegate.core.identifiers import Fingerprint
 from tidegate.core.mail.addresses import owner_of
-from tidegate.core.mail.letter import Letter
+from tidegate.core.mail.budgets import Bound
+from tidegate.core.mail.letter import Letter, LetterKind
 from tidegate.core.mail.queue import LetterQueue, Waiting
 from tidegate.ports.journal import Journal
 from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, Mailer, MailUnavailableError
@@ -30,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is. `put_off` of those that wait were tried already.
+    """How it is. `put_off` of those that wait were tried already, `withheld` of those not sent by a budget.
 
     `trouble` is why nothing can be handed over, since `failing_since_s` (Unix s).
     """
@@ -39,6 +41,7 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
     put_off: int
     sent: int
     not_sent: int
+    withheld: int
     failing_since_s: float | None
     trouble: str | None
 
@@ -66,15 +69,16 @@ class Outbox:
         self._fingerprint = fingerprint
         self._clock = clock
         self._queue = LetterQueue(most)
-        self._counts = {Tag.MAIL_SENT: 0, Tag.MAIL_NOT_SENT: 0}
+        self._counts: Counter[MailOutcome] = Counter()
         self._trouble: str | None = None
+        self._hands: list[asyncio.Task[None]] = []
         self._came = asyncio.Event()
         self._went = asyncio.Event()
 
     def put(self, letter: Letter) -> bool:
         """Have a letter handed over soon. False when there is no room: then it is told, and forgotten."""
         if not self._queue.put(letter, self._clock()):
-            self.tell(letter, MailOutcome.NO_ROOM)
+            self._tell(letter.kind, letter.recipient, MailOutcome.NO_ROOM)
             return False
         self._came.set()
         return True
@@ -84,40 +88,27 @@ class Outbox:
         return OutboxReport(
             waiting=len(self._queue),
             put_off=self._queue.put_off_letters,
-            sent=self._counts[Tag.MAIL_SENT],
-            not_sent=self._counts[Tag.MAIL_NOT_SENT],
+            sent=self._counts[MailOutcome.SENT],
+            not_sent=self._counts.total() - self._counts[MailOutcome.SENT],
+            withheld=self._counts[MailOutcome.WITHHELD],
             failing_since_s=self._queue.failing_since_s,
             trouble=self._trouble,
         )
 
-    def tell(self, letter: Letter, outcome: MailOutcome, waiting: Waiting | None = None) -> None:
-        """Write down what became of a letter: of whom, the log learns no more than a fingerprint of the domain."""
-        tag = Tag.MAIL_SENT if outcome is MailOutcome.SENT else Tag.MAIL_NOT_SENT
-        self._counts[tag] += 1
-        now = self._clock()
-        self._journal.record(
-            LetterHandled(
-                t=now,
-                event=tag,
-                outcome=outcome,
-                letter=letter.kind,
-                mail_domain=self._fingerprint(owner_of(letter.recipient)),
-                wait_s=None if waiting is None else round(now - waiting.since_s, 3),
-                tries=None if waiting is None else waiting.tries + 1,
-            )
-        )
+    def withheld(self, kind: LetterKind, recipient: str, bound: Bound) -> None:
+        """Write down that a letter was not even written: that budget does not allow it."""
+        self._tell(kind, recipient, MailOutcome.WITHHELD, bound=bound, level=Level.WARNING)
 
     async def run(self) -> None:
         """Hand letters over for ever, until cancelled."""
-        async with asyncio.TaskGroup() as hands:
-            for _ in range(_HANDS):
-                hands.create_task(self._work())
+        async with asyncio.TaskGroup() as group:
+            self._hands = [group.create_task(self._work()) for _ in range(_HANDS)]
 
     async def step(self) -> bool:
         """Hand over one letter, if one is due, and give up what is too old. False when there was nothing to do."""
         now = self._clock()
         for old in self._queue.expired(now):
-            self.tell(old.letter, MailOutcome.GIVEN_UP, old)
+            self._tell_of(old, MailOutcome.GIVEN_UP)
         waiting = self._queue.take(now)
         if waiting is None:
             return False
@@ -127,14 +118,25 @@ class Outbox:
             self._went.set()
         return True
 
-    async def finish(self, within_s: float = _LAST_MOMENT_S) -> None:
-        """Wait a moment for what is on its way, where anything can be handed over at all."""
+    async def finish(self, within_s: float = _LAST_MOMENT_S) -> int:
+        """Wait at most that long for what can still go, then hand nothing over any more.
+
+        Answers how many letters are lost; the log has a line for each.
+        """
+        until = self._clock() + within_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while len(self._queue) and self._queue.failing_since_s is None:
+                while self._queue.can_go(until):
                     self._went.clear()
                     await self._went.wait()
+        for hand in self._hands:
+            hand.cancel()
+        await asyncio.gather(*self._hands, return_exceptions=True)
+        lost = self._queue.rest()
+        for waiting in lost:
+            self._tell_of(waiting, MailOutcome.LOST)
         await self._mailer.close()
+        return len(lost)
 
     async def _work(self) -> None:
         while True:
@@ -154,7 +156,7 @@ class Outbox:
         except LetterPutOffError:
             self._server_is_there()
             if not self._queue.put_off(waiting, self._clock()):
-                self.tell(letter, MailOutcome.GIVEN_UP, waiting)
+                self._tell_of(waiting, MailOutcome.GIVEN_UP)
         except MailUnavailableError as error:
             self._is_away(waiting, str(error))
         except Exception:  # noqa: BLE001 - a defect of ours costs this letter, not all that come after it
@@ -167,14 +169,14 @@ class Outbox:
     def _answered(self, waiting: Waiting, outcome: MailOutcome) -> None:
         self._server_is_there()
         self._queue.answered(waiting)
-        self.tell(waiting.letter, outcome, waiting)
+        self._tell_of(waiting, outcome)
         self._came.set()  # If it was away, all that waited is due.
 
     def _is_away(self, waiting: Waiting, trouble: str) -> None:
         is_news = self._queue.failing_since_s is None
         self._trouble = trouble
         if not self._queue.unreachable(waiting, self._clock()):
-            self.tell(waiting.letter, MailOutcome.GIVEN_UP, waiting)
+            self._tell_of(waiting, MailOutcome.GIVEN_UP)
         if is_news:
             self._tell_server(Tag.MAIL_FAILING, Level.ERROR)
 
@@ -182,6 +184,40 @@ class Outbox:
         if self._queue.failing_since_s is not None:
             self._trouble = None
             self._tell_server(Tag.MAIL_WORKING, Level.INFO)
+
+    def _tell_of(self, waiting: Waiting, outcome: MailOutcome) -> None:
+        # One that is lost was tried as often as it was put off, and no more.
+        tries = waiting.tries + (outcome is not MailOutcome.LOST)
+        self._tell(
+            waiting.letter.kind, waiting.letter.recipient, outcome, wait_s=self._clock() - waiting.since_s, tries=tries
+        )
+
+    def _tell(
+        self,
+        kind: LetterKind,
+        recipient: str,
+        outcome: MailOutcome,
+        *,
+        bound: Bound | None = None,
+        wait_s: float | None = None,
+        tries: int | None = None,
+        level: Level = Level.INFO,
+    ) -> None:
+        # Of whom, the log learns no more than a fingerprint of the domain.
+        self._counts[outcome] += 1
+        self._journal.record(
+            LetterHandled(
+                t=self._clock(),
+                level=level,
+                event=Tag.MAIL_SENT if outcome is MailOutcome.SENT else Tag.MAIL_NOT_SENT,
+                outcome=outcome,
+                letter=kind,
+                mail_domain=self._fingerprint(owner_of(recipient)),
+                bound=bound,
+                wait_s=None if wait_s is None else round(wait_s, 3),
+                tries=tries,
+            )
+        )
 
     def _tell_server(self, tag: Tag, level: Level) -> None:
         self._journal.record(MailServerChanged(t=self._clock(), level=level, event=tag, waiting=len(self._queue)))

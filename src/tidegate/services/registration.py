@@ -20,7 +20,7 @@ from tidegate.core.registration.calm import Calm
 from tidegate.core.registration.joined import Joined
 from tidegate.core.registration.kept import Kept, Said
 from tidegate.core.registration.machine import Machine
-from tidegate.core.registration.modes import Cause, Pending, RegistrationMode, Transition
+from tidegate.core.registration.modes import Cause, MovedBy, Pending, RegistrationMode, Transition
 from tidegate.core.registration.signals import Share, Signals, Verdict
 from tidegate.core.registration.tally import Tally
 from tidegate.ports.journal import Journal
@@ -31,6 +31,7 @@ MOST_MOVES: Final = 200
 """Moves that are remembered, with the evidence of each."""
 MOST_WHY: Final = 300
 LONGEST_OVERRIDE_S: Final = 30 * 86400.0
+_SET: Final = (Cause.SETTINGS,)
 
 
 def _unknown() -> None:
@@ -153,8 +154,9 @@ class Registration:
     def causes(self) -> tuple[Cause, ...]:
         """What the mode in force rests on, as it was when it came."""
         if self.floor.rank > self.machine.mode(self._clock()).rank:
-            return (Cause.SETTINGS,)
-        return next((move.causes for move in reversed(self._moves) if not move.is_dry), ())
+            return _SET
+        # Settings that held a mode no longer do: what it rests on now came before.
+        return next((move.causes for move in reversed(self._moves) if not move.is_dry and move.causes != _SET), ())
 
     def sample(self) -> Transition | None:
         """Measure, and move if it is time."""
@@ -183,12 +185,7 @@ class Registration:
 
     def override(self, mode: RegistrationMode, for_s: float, why: str = "") -> Outlook:
         """Put a mode in force for a time, whatever is measured. Raises ValueError naming the field."""
-        if not 0.0 < for_s <= LONGEST_OVERRIDE_S:
-            msg = "for: expected more than 0 and at most 30 days"
-            raise ValueError(msg)
-        if len(why) > MOST_WHY or not all(letter.isprintable() for letter in why):
-            msg = f"why: at most {MOST_WHY} printable characters, on one line"
-            raise ValueError(msg)
+        check_word(for_s, why)
         now = self._clock()
         self._said = Said(mode=mode, until=now + for_s, why=why)
         self._after(self.machine.override(mode, now + for_s, now), now)
@@ -200,6 +197,16 @@ class Registration:
         self._said = None
         self._after(self.machine.release(now), now)
         return self.outlook()
+
+    def hold_to(self, floor: RegistrationMode) -> None:
+        """Let no mode count that is more open. Where that changes the mode in force, it is a move by the operator."""
+        now = self._clock()
+        was, self.floor = self._in_force(now), floor
+        to = self._in_force(now)
+        if was is not to:
+            self._tell(
+                Transition(was=was, to=to, by=MovedBy.OPERATOR, at=now, causes=_SET, evidence=self.signals),
+            )
 
     def outlook(self) -> Outlook:
         """What is in force and what would move it."""
@@ -253,6 +260,16 @@ class Registration:
             machine=self.machine.state(), baseline=self._baseline.state(), said=self._said, moves=tuple(self._moves)
         )
         self._keep(kept)
+
+
+def check_word(for_s: float, why: str) -> None:
+    """Raise ValueError, naming `for` or `why`, for what an operator's word cannot be: so long (s), or so explained."""
+    if not 0.0 < for_s <= LONGEST_OVERRIDE_S:
+        msg = "for: expected more than 0 and at most 30 days"
+        raise ValueError(msg)
+    if len(why) > MOST_WHY or not all(letter.isprintable() for letter in why):
+        msg = f"why: at most {MOST_WHY} printable characters, on one line"
+        raise ValueError(msg)
 
 
 def _event(move: Transition) -> RegistrationMoved:

@@ -17,14 +17,11 @@ from tidegate.core.registration.requests import RequestKind
 from tidegate.core.standing.history import DAY_S
 from tidegate.ports.accounts import AccountStore
 from tidegate.ports.invitations import Waiting, Wanted
+from tidegate.services.accounts import NotFoundError
 from tidegate.services.invitations import Invitations
 from tidegate.services.join_requests import Approved, Requests
 
 MOST_LISTED = 1000
-
-
-class NoSuchInviteError(Exception):
-    """There is no such invitation that could be ended. The message says so."""
 
 
 class CreateInvite(msgspec.Struct, kw_only=True, tag_field="act", tag="create_invite"):
@@ -101,7 +98,7 @@ class Usher(msgspec.Struct, frozen=True, kw_only=True):
     deliver: Callable[[Approved], Awaitable[bool]] | None = None
 
     async def perform(self, act: UsherAct) -> MadeInvite | list[ListedInvite] | list[Waiting] | Answered | None:
-        """Do whichever act this is. Raises ValueError naming the field, or NoSuchInviteError."""
+        """Do whichever act this is. Raises ValueError naming the field, or NotFoundError."""
         match act:
             case CreateInvite():
                 return await self.create(act.email, act.days)
@@ -142,7 +139,7 @@ class Usher(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     async def revoke(self, invite_id: str) -> None:
-        """End an invitation. Raises ValueError for what is no id, NoSuchInviteError."""
+        """End an invitation. Raises ValueError for what is no id, NotFoundError."""
         try:
             known_as = InviteId(invite_id)
         except ValueError:
@@ -150,7 +147,7 @@ class Usher(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(msg) from None
         if not await self.invitations.revoke(known_as):
             msg = f"invite: there is no unused invitation {known_as}"
-            raise NoSuchInviteError(msg)
+            raise NotFoundError(msg)
 
     async def approve(self, wanted: Wanted, kind: RequestKind = RequestKind.APPROVAL) -> Answered:
         """Let in those who are meant, and mail them where that is set up."""

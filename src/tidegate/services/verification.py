@@ -51,6 +51,16 @@ class Verification(msgspec.Struct, frozen=True):
             raise LinkInvalidError(found)
         return Pending(found.subject.decode(), found.written_at_s)
 
+    async def pending(self, token: str) -> Pending:
+        """What a link would still finish. Changes nothing. Raises LinkInvalidError, EmailTakenError.
+
+        Whoever has the link reads the mail of the address, so that it has an account is no secret from them.
+        """
+        found = self.read(token)
+        if await self.sessions.clerk.accounts.user_by_email(found.email) is not None:
+            raise EmailTakenError
+        return found
+
     async def finish(self, token: str, password: str, trace: Trace) -> tuple[SignedIn, str]:
         """Make the account, verified, and sign its owner in; the answered text goes into the cookie.
 

@@ -40,9 +40,14 @@ def test_a_program_solves_what_it_is_given_and_hears_how_far_it_is(puzzle: Puzzl
     ("text", "said"),
     [
         ("", "this is no challenge"),
-        ("wagner.wait.1.1.600.00", "this is no challenge"),
-        ("wagner.wait.x.1.600.00.00", "this is no challenge"),
-        ("wagner.wait.\u0661.1.600.00.00", "this is no challenge"),
+        ("wagner", "this is no challenge"),
+        ("a.b.c.d.e.f.g", "this is no challenge"),
+        ("wagner.wait.1.1.600.00", "this challenge is damaged"),
+        ("wagner.wait.x.1.600.00.00", "this challenge is damaged"),
+        ("wagner.wait.\u0661.1.600.00.00", "this challenge is damaged"),
+        (f"wagner.wait.1.1.600.{'0' * 32}.{'0' * 31}", "this challenge is damaged"),
+        (f"wagner.wait.1.1.600.{'0' * 32}.{'0' * 31}g", "this challenge is damaged"),
+        (f"wagner.wait.1.1.600.{'0' * 31}.{'0' * 32}", "this challenge is damaged"),
         ("argon.wait.1.1.600.00.00", "no puzzle 'argon'"),
         ("wagner.wait.0.1.600.00.00", "an effort of 0 is asked"),
         ("wagner.wait.9999999999.1.600.00.00", "an effort of 9999999999 is asked"),
@@ -51,3 +56,13 @@ def test_a_program_solves_what_it_is_given_and_hears_how_far_it_is(puzzle: Puzzl
 def test_what_is_no_challenge_is_said(text: str, said: str) -> None:
     with pytest.raises(solving.NoChallengeError, match=said):
         solving.solve(text)
+
+
+@pytest.mark.parametrize("kept", range(1, 108))
+def test_a_challenge_that_was_cut_is_not_worked_on(kept: int) -> None:
+    """Whoever copied only a part of it would wait for an answer that counts nowhere."""
+    text = begin().issue(Scope.SIGN_UP, SUBJECT, 4, PuzzleName.WAGNER, NOW, bytes(16))
+
+    with pytest.raises(solving.NoChallengeError):
+        solving.parts_of(text[: min(kept, len(text) - 1)])
+    assert solving.parts_of(text).effort == 4

@@ -41,6 +41,25 @@ def test_a_full_queue_takes_nothing_more_and_strangers_leave_a_quarter_free() ->
     assert len(queue) == 8
 
 
+def test_what_can_still_go_is_told_and_the_rest_is_given_up() -> None:
+    """For whoever stops: a letter that is due too late, or for a server that is away, is not worth a wait."""
+    queue = LetterQueue(10)
+    assert not queue.can_go(NOW)
+    assert queue.put(strangers_letter(), NOW)
+    assert queue.can_go(NOW)
+    late = taken(queue, NOW)
+    assert queue.can_go(NOW), "it is being handed over"
+    assert queue.put_off(late, NOW)
+    assert (queue.can_go(NOW + 4.9), queue.can_go(NOW + 5.0)) == (False, True)
+    assert queue.put(accounts_letter(), NOW)
+    assert queue.unreachable(taken(queue, NOW), NOW)
+    assert not queue.can_go(NOW + 60.0)
+    other = taken(queue, NOW + 5.0)
+
+    assert set(queue.rest()) == {late, other}
+    assert len(queue) == 0
+
+
 def test_while_the_server_is_away_all_wait_and_one_tries_at_growing_distances() -> None:
     queue, now = LetterQueue(10), NOW
     for _ in range(3):

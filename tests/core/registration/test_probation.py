@@ -51,6 +51,16 @@ def test_each_served_day_adds_as_much_again() -> None:
     assert _allowed(_new(1.0, days=1.0)) == 2250
 
 
+@pytest.mark.parametrize(
+    ("tokens", "age_s", "expected"), [(200_000, 58.0, 100_000), (200_000, 86_400.0, 125_000), (2_000, 3_600.0, 1_010)]
+)
+def test_it_is_a_round_number(tokens: int, age_s: float, expected: int) -> None:
+    """It grows by the second, and people read it."""
+    young = _new(age_s / DAY_S, is_verified=False)
+
+    assert _allowed(young, ProbationPlan(tokens=tokens, days=4.0)) == expected
+
+
 def test_it_ends_for_members_and_not_before_its_days() -> None:
     """Two days of use make a member by default, but the plan may want more."""
     assert _allowed(_new(3.0, days=2.0)) == 3750

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain, count, islice
 
 import msgspec
 
+from tidegate.core.challenge.challenges import ID_BYTES
 from tidegate.core.challenge.puzzles import PuzzleName, seed_of
 from tidegate.core.challenge.sha256 import Searches
 from tidegate.core.challenge.wagner import Wagner
 
 EFFORT_MOST = 1024
 """Beyond this a text is no challenge of Tidegate's, whatever it says."""
+
+
+_HEX = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
+_DAMAGED = "this challenge is damaged: copy all of it, seven parts with dots between them, on one line"
 
 
 class NoChallengeError(ValueError):
@@ -43,7 +49,7 @@ def parts_of(text: str) -> Parts:
     fields = text.split(".")
     if len(fields) != 7 or not text.isascii() or not all(map(str.isdigit, fields[2:5])):  # noqa: PLR2004 - see challenges.py
         msg = "this is no challenge: one reads puzzle.scope.effort.issued.lifetime.id.mac"
-        raise NoChallengeError(msg)
+        raise NoChallengeError(_DAMAGED if fields[0] in set(PuzzleName) and len(fields) > 1 else msg)
     if fields[0] not in set(PuzzleName):
         msg = f"this program knows no puzzle {fields[0][:20]!r}: it may be older than the service"
         raise NoChallengeError(msg)
@@ -51,6 +57,9 @@ def parts_of(text: str) -> Parts:
     if not 1 <= effort <= EFFORT_MOST:
         msg = f"an effort of {effort} is asked, and none above {EFFORT_MOST} is Tidegate's"
         raise NoChallengeError(msg)
+    # Of the right form, and still not whole: an answer to it would count nowhere.
+    if not all(_HEX.fullmatch(field) for field in fields[5:]):
+        raise NoChallengeError(_DAMAGED)
     return Parts(puzzle=PuzzleName(fields[0]), effort=effort, expires_at=issued_ms / 1000 + lifetime_s)
 
 

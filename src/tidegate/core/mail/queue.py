@@ -88,6 +88,17 @@ class LetterQueue:
             return None
         return max(0.0, self._server_at_s - now, min(one.due_s for one in self._waiting) - now)
 
+    def can_go(self, until: float) -> bool:
+        """Whether one is being handed over or will be due by then (Unix s), while the server is there."""
+        due = any(one.due_s <= until for one in self._waiting)
+        return self.failing_since_s is None and (bool(self._taken) or due)
+
+    def rest(self) -> list[Waiting]:
+        """Give up all that wait and all that were taken; answers which."""
+        rest = [*self._taken, *self._waiting]
+        self._taken, self._waiting = [], []
+        return rest
+
     def answered(self, waiting: Waiting) -> None:
         """It was handed over, or refused for good: the server is there, and the letter is done with."""
         self._taken.remove(waiting)

@@ -25,6 +25,7 @@ from tidegate.core.standing.record import Record, StandingPlan, standing_of
 from tidegate.core.standing.register import Register
 
 _PROVEN = frozenset({Standing.OPERATOR, Standing.ESTABLISHED, Standing.MEMBER})
+_DIGITS = 3
 
 
 class ProbationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class ProbationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def allowance(record: Record, probation: ProbationPlan, plan: StandingPlan, now: float) -> int:
-    """The tokens of one day (Unix s), or 0 for an account that is not on probation."""
+    """The tokens of one day at `now` (Unix s), rounded down to three digits, or 0 for who is not on probation."""
     if not record.is_self_made or record.role is Role.OPERATOR or not probation.tokens:
         return 0
     standing = standing_of(record, plan, now)
@@ -45,7 +46,13 @@ def allowance(record: Record, probation: ProbationPlan, plan: StandingPlan, now:
     by_age = min(1.0, age_days / probation.days) if standing is not Standing.SUSPECT else 0.0
     by_use = record.history.days_at(now, plan.half_life_days)
     proved = 1.0 if record.is_verified else 0.5
-    return max(1, int(probation.tokens * proved * (1.0 + by_age + by_use)))
+    return _even(max(1, int(probation.tokens * proved * (1.0 + by_age + by_use))))
+
+
+def _even(tokens: int) -> int:
+    # People read it: it grows by the second, and 100,045 would look like a mistake.
+    step: int = 10 ** max(0, len(str(tokens)) - _DIGITS)
+    return tokens // step * step
 
 
 class Probation:

@@ -41,9 +41,11 @@ class Chosen(msgspec.Struct, frozen=True):
 async def confirm_page(room: AccountsRoom, request: Request) -> Response:
     """The form that finishes a sign-up."""
     try:
-        pending = mail_of(room).verification.read(request.path_params["token"])
+        pending = await mail_of(room).verification.pending(request.path_params["token"])
     except LinkInvalidError as error:
         raise link_invalid(error, "/sign-up") from None
+    except EmailTakenError:
+        raise _taken() from None
     return _password_form(request, pending.email)
 
 
@@ -56,16 +58,20 @@ async def confirm(room: AccountsRoom, request: Request) -> Response:
     except LinkInvalidError as error:
         raise link_invalid(error, "/sign-up") from None
     except EmailTakenError:
-        raise Refusal(
-            Reason.EMAIL_TAKEN,
-            "This address has an account already: the link was used, or it was made in another way. Sign in with it.",
-            page="/sign-in",
-        ) from None
+        raise _taken() from None
     except FORM_ERRORS as error:
         found = problem(request, error, wrong=WRONG)
         shown = {"errors": found.errors, "status": found.status, "headers": found.headers}
         return _password_form(request, verification.read(token).email, **shown)
     return await enter(room, request, made, CHAT)
+
+
+def _taken() -> Refusal:
+    return Refusal(
+        Reason.EMAIL_TAKEN,
+        "This address has an account already: the link was used, or it was made in another way. Sign in with it.",
+        page="/sign-in",
+    )
 
 
 def new_password_form(request: Request, **shown: Any) -> Response:

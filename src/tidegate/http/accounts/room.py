@@ -146,14 +146,14 @@ def mail_of(room: AccountsRoom) -> Mail:
 
 
 def link_invalid(error: LinkInvalidError, page: str) -> Refusal:
-    """Say that a link does not work, and where to get another."""
+    """Say that a link does not work, and where to get another; one that was used leads on to signing in."""
     sentence = _LINK_SENTENCES[error.why]
-    return Refusal(Reason.LINK_INVALID, sentence, page=page)
+    return Refusal(Reason.LINK_INVALID, sentence, page="/sign-in" if error.why is Broken.USED else page)
 
 
 _LINK_SENTENCES: Final = {
     Broken.FORGED: "This link is not complete, or was not written here. Copy all of it from the letter: one line.",
     Broken.EXPIRED: "This link is too old. Ask for a new letter; it takes a minute.",
-    Broken.USED: "This link was used already, or something has changed since it was written. If you still need it, ask "
-    "for a new letter.",
+    Broken.USED: "This link was used already, or something has changed since it was written. Sign in; if you cannot, "
+    "ask for a new letter there.",
 }

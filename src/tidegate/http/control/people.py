@@ -12,7 +12,8 @@ from tidegate.core.reasons import Reason
 from tidegate.http import bodies
 from tidegate.http.refusals import Refusal
 from tidegate.http.routes import Route
-from tidegate.services.usher import NoSuchInviteError, Usher, UsherAct
+from tidegate.services.accounts import NotFoundError
+from tidegate.services.usher import Usher, UsherAct
 
 _BODY_BYTES = 65536
 _ANY_ACT: Any = UsherAct  # A union is a type to msgspec, but not to a type checker.
@@ -23,7 +24,7 @@ async def perform_on_people(room: Usher, request: Request) -> Response:
     act: UsherAct = bodies.decode(await bodies.read(request, _BODY_BYTES), _ANY_ACT)
     try:
         result = await room.perform(act)
-    except NoSuchInviteError as error:
+    except NotFoundError as error:
         # No refusal: the act was well said, and a program that asks must tell this from wrong usage (400).
         return _json(404, {"error": {"message": str(error)}})
     except ValueError as error:

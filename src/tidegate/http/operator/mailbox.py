@@ -64,9 +64,10 @@ def words_of_mail(room: HasMail) -> MailWords | None:
         )
     report = letters.outbox.report()
     left = letters.budget_left() or 0.0
+    withheld = f" ({report.withheld} of them withheld by their budgets)" if report.withheld else ""
     counted = (
         (
-            f"{report.sent} sent since the start, {report.not_sent} not sent, {report.waiting} waiting, "
+            f"{report.sent} sent since the start, {report.not_sent} not sent{withheld}, {report.waiting} waiting, "
             f"{report.put_off} of them put off. Of the letters "
             f"that strangers may cause, {left:.0%} are left."
         ),

@@ -19,7 +19,7 @@ HEADERS: Final = {
 
 CHALLENGE_HEADERS: Final = HEADERS | {
     "content-security-policy": f"default-src 'none'; style-src '{STYLE_HASH}'; img-src data:; script-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types tidegate-challenge",
 }
-"""For pages with a challenge: its two scripts, which are files of ours, and nothing that makes code of text."""
+"""For pages with a challenge: its two scripts, files of ours that ask us alone, and nothing that makes code of text."""
