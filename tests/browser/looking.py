@@ -7,8 +7,10 @@ from typing import Any, Final, Literal
 
 from playwright.sync_api import Page
 
-_RUN: Final = """() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })
-  .then((found) => found.violations.map(
+_RUN: Final = """() => axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    resultTypes: ["violations"], preload: false,
+  }).then((found) => found.violations.map(
     ({ id, nodes }) => [id, nodes.map(({ target, any }) => `${target}: ${any[0]?.message}`)]))"""
 _WIDE_RUN: Final = "document.documentElement.scrollWidth <= innerWidth"
 _HEIGHT: Final = 844
