@@ -65,7 +65,7 @@ wheel: $(UV) ## Build the wheel into dist/
 	$(UV) build --wheel --python $(PYTHON)
 
 bench: .venv/.ready-check ## Measure: every script in bench/
-	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py garbage.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py arrivals.py chromium.py garbage.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
 
 reference: .venv/.ready-check ## Renew docs/reference/ from the code
 	$(BIN)/python tools/reference.py

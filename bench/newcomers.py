@@ -163,7 +163,8 @@ class Newcomer:
                 ) as answer:
                     text = await answer.text()
                     self._cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
-            except (aiohttp.ClientError, ConnectionError):
+            # TimeoutError is of this request here: who gives up is cancelled.
+            except (aiohttp.ClientError, ConnectionError, TimeoutError):
                 self._count("broken")
                 await asyncio.sleep(1.0)
                 continue

@@ -1,14 +1,16 @@
 """Does the door close by itself in a flood, and do people come in all the same?
 
-    python bench/registration.py [--seconds 180] [--calm 60] [--after 180] [--newcomers 60]
+    python bench/registration.py [--seconds 180] [--calm 60] [--after 180] [--newcomers 60] [--chromium 6]
 
 A real service with its shipped settings and timers. First calm: people sign in and
 chat. Then the same, while hundreds of addresses (half of them in networks of their own,
 half in four /24) post 500 sign-ups and 200 wrong passwords a second; programs with
 the native solver take accounts through the line like people; attackers carry device
 marks of accounts of their own. Meanwhile newcomers arrive, each from a network of
-their own: browsers, phones six times slower, and browsers without JavaScript. What is
-measured stands in docs/registration.md. Everything shares this machine's cores.
+their own: browsers, phones six times slower, and browsers without JavaScript. With
+`--chromium N` so many of them come in a real one, which must be there and takes the
+same cores. What is measured stands in docs/registration.md. Everything shares this
+machine's cores.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import chromium
 from accounts import Accounts
+from arrivals import Arrivals, figures_of
 from attackers import Flood, address
 from challenge import compiled
 from garbage import garbage
 from garbage import rows as garbage_rows
-from load import quantile
 from newcomers import Device, Newcomer, Visit
 from service import Service, cpu_s, own_cpu_s, report, running
 from sign_in_flood import Town, posting
@@ -45,7 +48,6 @@ PROBATION_TOKENS = 200_000 // 2
 ASK_MODE_EVERY_S = 1.0
 SECONDS_AN_HOUR = 3600.0
 HALF = 2
-PEOPLE = (Device.BROWSER, Device.PHONE, Device.SCRIPTLESS)
 
 
 def source(number: int) -> str:
@@ -109,18 +111,6 @@ class Programs:
             self.visits.append(await Newcomer(self._port, at, email, Device.PROGRAM, self._solver).join(left_s))
 
 
-async def arrive(port: int, count: int, seconds: float, gives_up_s: float, solver: Solver) -> list[Visit]:
-    """Honest newcomers, one after the other over this time, each from a network of their own."""
-
-    async def one(number: int) -> Visit:
-        await asyncio.sleep(number * seconds / count)
-        email = f"newcomer{number}@example.org"
-        newcomer = Newcomer(port, f"127.30.{number}.1", email, PEOPLE[number % len(PEOPLE)], solver)
-        return await newcomer.join(gives_up_s)
-
-    return list(await asyncio.gather(*(one(number) for number in range(count))))
-
-
 def made(data_dir: Path, prefix: str, since: float, until: float | None = None) -> int:
     """How many accounts there are whose addresses begin so, made in this time."""
     with contextlib.closing(sqlite3.connect(f"file:{data_dir / 'tidegate.db'}?mode=ro", uri=True)) as records:
@@ -157,7 +147,8 @@ class Siege:
         until_s = wish.seconds + 5.0 + wish.after
         programs = Programs(port, self._attackers_solver)
         programs.start(wish.seconds)
-        arriving = asyncio.create_task(arrive(port, wish.newcomers, wish.seconds, until_s, self._people_solver))
+        arrivals = Arrivals(port, wish.newcomers, wish.chromium, self._people_solver)
+        arriving = asyncio.create_task(arrivals.come(wish.seconds, until_s))
         used_s, own_s = cpu_s(self._service.process.pid), own_cpu_s()
         attacked = await self._town.phase(wish.seconds, await self._floods())
         over_at = time.time()
@@ -171,12 +162,13 @@ class Siege:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(arriving), wish.after)
         await programs.stop()
-        visits = await arriving
+        await arriving
         return {
             **figures,
             "modes": [(round(at - onset, 1), mode) for at, mode in self._modes.seen],
             "waiting_room_s": self._modes.reached_s("waiting_room", onset),
-            "newcomers": newcomers(visits),
+            "newcomers": figures_of(arrivals.visits),
+            **({"in_chromium": figures_of(arrivals.visits_in_chromium)} if wish.chromium else {}),
             "price": self._price(programs.visits, onset),
             "calm_allowance": self._unasked(onset),
         }
@@ -220,37 +212,6 @@ class Siege:
         }
 
 
-def newcomers(visits: list[Visit]) -> dict[str, Any]:
-    """What honest newcomers had of it."""
-    waits = [visit.waited_s for visit in visits if visit.is_in]
-    return {
-        "came": len(visits),
-        "in": len(waits),
-        "as_told": sum(visit.is_as_told for visit in visits),
-        "told": sum(visit.told_p90_s is not None for visit in visits),
-        "p50_s": round(quantile(waits, 0.5), 1),
-        "p90_s": round(quantile(waits, 0.9), 1),
-        "refused": sum(visit.refused for visit in visits),
-        "kinds": {kind: _in_of([one for one in visits if one.device is kind]) for kind in PEOPLE},
-        "visits": [
-            {
-                "device": visit.device,
-                "in": visit.is_in,
-                "s": round(visit.waited_s, 1),
-                "line_s": None if visit.lined_up_s is None else round(visit.lined_up_s, 1),
-                "told_p90_s": None if visit.told_p90_s is None else round(visit.told_p90_s, 1),
-                "told_at_s": round(visit.told_at_s, 1),
-                "asked": visit.statuses,
-            }
-            for visit in visits
-        ],
-    }
-
-
-def _in_of(visits: list[Visit]) -> str:
-    return f"{sum(visit.is_in for visit in visits)}/{len(visits)}"
-
-
 async def measure(wish: argparse.Namespace, solver: Path) -> dict[str, Any]:
     """The siege, and what refusing garbage costs, each way in a service of its own."""
     with running() as service:
@@ -280,6 +241,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
         ("waiting_room after, s", "", str(found["waiting_room_s"]), "<= 120"),
         ("newcomers in as told", "", f"{came['as_told']}/{came['came']}", ">= 90 %"),
         ("  their p50/p90, s", "", f"{came['p50_s']}/{came['p90_s']}", ""),
+        *_real(found.get("in_chromium")),
         ("accounts unasked", "", f"{found['calm_allowance']['made']}", "the calm allowance"),
         ("  of them after open", "", f"{found['calm_allowance']['after_open']}", "0"),
         ("won by solvers", "", f"{price['accounts_won']} ({price['accounts_per_cpu_hour']}/CPU-h)", "reported"),
@@ -289,6 +251,18 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
     if "garbage" in found:
         table.extend(garbage_rows(found["garbage"]))
     return table
+
+
+def _real(came: dict[str, Any] | None) -> list[tuple[str, ...]]:
+    """The rows of those who came in a real browser."""
+    if came is None:
+        return []
+    kinds = ", ".join(f"{kind} {share}" for kind, share in came["kinds"].items())
+    return [
+        ("in real Chromium: in", "", f"{came['in']}/{came['came']} ({kinds})", ""),
+        ("  as told", "", f"{came['as_told']}/{came['came']}, {came['told']} were told a time", ">= 90 %"),
+        ("  waited p50/p90, s", "", f"{came['p50_s']}/{came['p90_s']}", ""),
+    ]
 
 
 def _within(phase: dict[str, Any]) -> str:
@@ -307,7 +281,12 @@ def main() -> None:
     parser.add_argument(
         "--garbage", type=float, default=10.0, help="seconds of garbage proofs, each of three ways; 0 leaves it out"
     )
+    parser.add_argument("--chromium", type=int, default=0, help="so many of the newcomers come in a real Chromium")
     wish = parser.parse_args()
+    if not 0 <= wish.chromium <= wish.newcomers:
+        parser.error("--chromium: some of the newcomers, so at most as many")
+    if wish.chromium and chromium.program() is None:
+        parser.error("--chromium: there is none here; name one: CHROMIUM=/path/to/chrome")
     with tempfile.TemporaryDirectory() as folder:
         solver = compiled(Path(folder))
         if solver is None:

@@ -35,7 +35,7 @@ _PAGE = """{% extends "base.html" %}
 <h1>Create an account</h1>
 <form id="join" class="card" method="post" action="/">
 {{ field("email", "Email address", "email", "username", {}) }}
-{% call(slot) challenge("join", text, effort, script, again) %}
+{% call(slot) challenge("join", text, effort, script, "wait instead", again) %}
 {% if slot == "wait" %}
 <p>In a hurry with an old device? <a href="/wait">Wait in line instead</a>.</p>
 {% else %}

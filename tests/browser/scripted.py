@@ -24,7 +24,7 @@ from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.background import Background
 from tidegate.app.engines import Line
 from tidegate.app.listening import bind_port, port_of, server
-from tidegate.app.wiring import wire
+from tidegate.app.wiring import Wired, wire
 from tidegate.config import Settings
 from tidegate.config.registration import RegistrationSettings
 from tidegate.core.accounts import Role, User
@@ -39,22 +39,26 @@ from tidegate.testing.engine import FakeEngine, Hold, Step
 from tidegate.testing.journal import RecordingJournal
 
 START_S = 30.0
+# Tests make accounts faster than people do.
+_QUICK = Settings(registration=RegistrationSettings(calm_per_min=100_000, calm_at_once=100_000))
 T = TypeVar("T")
 
 
 class ScriptedService:
     """Runs in a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings = _QUICK) -> None:
         self.engine = FakeEngine()
-        self.base = ""
+        self.base = self.status = self.operator = ""
         self.setup_path = ""
         self._folder = folder
+        self._settings = settings
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._store: SqlStore
         self._usher: Usher
+        self._wired: Wired
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="scripted service")
 
     def start(self) -> ScriptedService:
@@ -133,9 +137,8 @@ class ScriptedService:
             self._store = await stack.enter_async_context(opening)
             background = Background()
             stack.push_async_callback(background.finish)
-            wired = await wire(
-                # Tests make accounts faster than people do.
-                Settings(registration=RegistrationSettings(calm_per_min=100_000, calm_at_once=100_000)),
+            wired = self._wired = await wire(
+                self._settings,
                 lines=(Line(engine=self.engine),),
                 store=self._store,
                 secrets=made,
@@ -154,16 +157,17 @@ class ScriptedService:
             )
             self._usher = wired.people.usher
             self.setup_path = f"/setup/{wired.setup.code}"
-            listener = stack.enter_context(contextlib.closing(bind_port("127.0.0.1", 0, "server.port")))
-            await self._listen(wired.applications.public, listener)
+            apps = (wired.applications.public, wired.applications.status, wired.applications.operator)
+            ports = [bind_port("127.0.0.1", 0, "server.port") for _ in apps]
+            self.base, self.status, self.operator = (f"http://127.0.0.1:{port_of(one)}" for one in ports)
+            await self._listen([(server(app), stack.enter_context(one)) for app, one in zip(apps, ports, strict=True)])
 
-    async def _listen(self, app: Any, listener: socket.socket) -> None:
-        one = server(app)
-        self.base = f"http://127.0.0.1:{port_of(listener)}"
-        serving = asyncio.create_task(one.serve(sockets=[listener]))
+    async def _listen(self, served: list[tuple[Any, socket.socket]]) -> None:
+        serving = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in served]
         self._started.set()
         await self._stop.wait()
-        # Browsers have left by now; whoever has not is not waited for.
-        one.force_exit = True
-        one.should_exit = True
-        await serving
+        for one, _ in served:
+            # Browsers have left by now; whoever has not is not waited for.
+            one.force_exit = True
+            one.should_exit = True
+        await asyncio.gather(*serving)

@@ -1,4 +1,7 @@
-"""What people see at the door, in every state of registration: with work, in line, by invitation, and closed."""
+"""What people do at the door of the installed program: the line and its way without JavaScript, by keyboard, enlarged.
+
+How each state looks is in test_door.py.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chatting import new_address
 from tests.browser.conftest import Visiting
-from tests.browser.test_accessibility import axe, violations
 from tests.browser.watching import Visit
 from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, Instance
-
-__all__ = ["axe"]
 
 CONFIG = f"""
 [mail]
@@ -68,93 +68,12 @@ def mode(door: Instance) -> Iterator[Callable[[str], None]]:
     assert door.verb("mode", "auto").returncode == 0
 
 
-class Look:
-    """Looks at a page as axe-core does, takes a picture, and sees whether it hangs over the edge."""
-
-    def __init__(self, page: Page, script: str, pictures: Path, suffix: str) -> None:
-        self.found: dict[str, list[Any]] = {}
-        self._page, self._script, self._pictures, self._suffix = page, script, pictures, suffix
-
-    def __call__(self, name: str) -> None:
-        # The line asks again by itself, without JavaScript; a link on the page turns that off, as WCAG 2.2.1 wants.
-        is_line = self._page.locator("meta[http-equiv=refresh]").count() == 1
-        found = violations(self._page, self._script)
-        self.found[name] = [one for one in found if not (is_line and one[0] == "meta-refresh")]
-        self._page.screenshot(path=self._pictures / f"door-{name}-{self._suffix}.png", full_page=True)
-        assert self._page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
-
-    def nothing_wrong(self) -> bool:
-        return not any(self.found.values())
-
-
 def line_up(here: Visit) -> Page:
     """With the work done by the page itself."""
     page = here.page("/sign-up")
     page.get_by_role("button", name="Get in line").click()
     expect(page.get_by_role("heading", name="You are in line")).to_be_visible()
     return page
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390, 320])
-def test_every_state_passes_wcag_2_2_aa(
-    width: int,
-    theme: str,
-    axe: str,
-    visit: Visiting,
-    door: Instance,
-    mode: Callable[[str], None],
-    pictures: Path,
-) -> None:
-    here = visit(door.public, color_scheme=theme, viewport={"width": width, "height": 800}).foresee_status(400, 403)
-    # axe-core makes code of text, which pages with work in them allow nobody.
-    here.foresee("TrustedScript|VIOLATION")
-    mode("throttled")
-    page = here.page("/sign-up")
-    look = Look(page, axe, pictures, f"{theme}-{width}")
-    expect(page.get_by_role("status")).to_have_text("The check is done.")
-    look("form-with-work")
-
-    mode("waiting_room")
-    page.goto("/")
-    look("front-page")
-    page.goto("/sign-up")
-    expect(page.get_by_role("heading", name="There is a line for new accounts")).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text("The check is done.")
-    look("line")
-    page.get_by_role("button", name="Get in line").click()
-    expect(page.get_by_role("heading", name="You are in line")).to_be_visible()
-    look("waiting")
-    page.get_by_role("link", name="Leave an address").click()
-    expect(page.get_by_role("heading", name="Leave an address instead of waiting")).to_be_visible()
-    look("address")
-    page.locator("#ask").evaluate("form => form.noValidate = true")
-    page.get_by_label("Email address").fill("ana@[192.0.2.7].org")
-    page.get_by_role("button", name="Write to me").click()
-    expect(page.get_by_role("alert")).to_contain_text("Mail cannot be sent to this address")
-    look("address-wrong")
-
-    mode("invite")
-    page.goto("/sign-up/line")
-    expect(page.get_by_role("status")).to_contain_text("The line stands still for now. Your place is kept.")
-    look("standing-still")
-    page.get_by_role("button", name="Leave the line").click()
-    page.goto("/sign-up")
-    expect(page.get_by_role("heading", name="New accounts need an invitation for now")).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text("The check is done.")
-    look("invitation-needed")
-    page.get_by_label("Email address").fill(new_address())
-    page.get_by_role("radio", name="Ask the operator to let me in before that").check()
-    page.get_by_label("A word to the operator (optional)").fill("I teach physics at the evening school")
-    page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("heading", name="The operator is asked")).to_be_visible()
-    look("operator-asked")
-
-    mode("closed")
-    page.goto("/sign-up")
-    expect(page.get_by_role("heading", name="There are no new accounts for now")).to_be_visible()
-    look("closed")
-    assert look.nothing_wrong(), look.found
 
 
 @pytest.fixture

@@ -65,8 +65,7 @@ def loaded_until(page: Page, row: Any) -> Any:
     return row
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 def test_letters_make_an_account_and_replace_a_password_on_pages_that_pass_wcag_2_2_aa(
     width: int,
     theme: str,

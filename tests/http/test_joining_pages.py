@@ -361,7 +361,7 @@ async def test_an_invitation_goes_around_the_line_and_around_invite(house: House
         visit = await browser.post(f"/invitation/{code}", {"email": f"p{number}@example.org", "password": PASSWORD})
         assert (visit.status, visit.headers["location"]) == (303, "/chat")
         used = await Browser(house).get(f"/invitation/{code}")
-        assert used.status == 404
+        assert used.status == 410
         assert "Whoever sent it can send you another." in text(used)
 
 

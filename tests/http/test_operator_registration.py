@@ -44,7 +44,7 @@ async def test_the_operators_own_word_is_told_apart_from_what_is_measured(servic
     shown = await page(service)
     assert "Registration is closed." in shown
     assert "By your word (a talk). By itself it would be: open." in shown
-    assert "in 60 min, for your word ends." in shown
+    assert "in 60 min, for the end of your word." in shown
 
 
 async def test_a_setting_that_holds_the_mode_is_named_where_the_operators_word_is_for_more(service: Service) -> None:

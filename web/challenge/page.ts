@@ -2,7 +2,7 @@
 // whatever the page offers beside it; nothing here keeps anybody from typing.
 import { Crew } from "./crew.ts";
 import { fetchFresh } from "./fresh.ts";
-import { type Device, WORDS, working, workersFor } from "./words.ts";
+import { type Device, failed, WORDS, working, workersFor } from "./words.ts";
 
 const SPARINGLY_MS = 5000; // a screen reader reads each change to the end
 const EARLY_MS = 2000; // so much sooner than the service a challenge is held to have run out
@@ -165,8 +165,13 @@ class Challenge {
     if (!isNew && now - this.toldAt < SPARINGLY_MS) return;
     this.toldAt = now;
     const spentMs = this.spentMs + (this.state === "working" ? now - this.startedAt : 0);
-    const said = this.state === "working" ? working(this.effort, this.found.length, spentMs) : WORDS[this.state];
+    const said = this.words(spentMs);
     this.status.textContent = this.isSending && this.state === "working" ? `${said} ${WORDS.sending}` : said;
+  }
+
+  private words(spentMs: number): string {
+    if (this.state === "working") return working(this.effort, this.found.length, spentMs);
+    return this.state === "failed" ? failed(this.box.dataset["instead"] ?? "") : WORDS[this.state];
   }
 
   private field(name: string): HTMLInputElement {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { secondsLeft, working, workersFor } from "./words.ts";
+import { failed, secondsLeft, working, workersFor } from "./words.ts";
 
 test("little work is done quietly by one worker, much by up to half of the machine", () => {
   assert.equal(workersFor(1, { cores: 16, saves: false }), 1);
@@ -25,4 +25,9 @@ test("what is left is reckoned from what was done, and is never nothing", () => 
   assert.equal(secondsLeft(10, 9, 900), 1);
   assert.match(working(8, 2, 2000), /25% done, about 6 seconds left/);
   assert.match(working(10, 9, 900), /about 1 second left/);
+});
+
+test("who cannot do the check is told what this page offers instead, and of nothing that it does not", () => {
+  assert.match(failed("look again later"), /Reload the page to try again, or look again later\.$/);
+  assert.match(failed(""), /Reload the page to try again\.$/);
 });

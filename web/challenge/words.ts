@@ -24,11 +24,15 @@ export function working(effort: number, found: number, spentMs: number): string 
   return `Checking your browser: ${percent}% done, about ${seconds} ${seconds === 1 ? "second" : "seconds"} left. You can go on meanwhile.`;
 }
 
+/** `instead` is what the page offers to those whose browser cannot; empty where it offers nothing. */
+export function failed(instead: string): string {
+  return `Your browser could not do the check. Reload the page to try again${instead && `, or ${instead}`}.`;
+}
+
 export const WORDS = {
   paused: "The check is paused.",
   done: "The check is done.",
   sending: "Your form is sent by itself as soon as the check is done.",
-  failed: "Your browser could not do the check. Reload the page to try again, or wait instead.",
   renewing: "The check ran out of time and begins anew. You can go on meanwhile.",
   asleep: "The check ran out of time. It begins anew as soon as you go on.",
   expired: "The check has run out of time. Send the form to get a new one: what you filled in is kept where it can be.",

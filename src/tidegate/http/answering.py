@@ -114,6 +114,7 @@ def title(refusal: Refusal) -> str:
 _PLACES: Final = {
     "/": "To the front page",
     "/sign-in": "Sign in",
+    "/sign-up": "How to get an account",
     "/account": "To your account",
     "/forgot": "Ask for a new letter",
 }

@@ -240,7 +240,7 @@ def _no_invitation(room: AccountsRoom) -> Refusal:
             page="/sign-up",
         )
     return Refusal(
-        Reason.ROUTE_NOT_FOUND,
+        Reason.LINK_INVALID,
         "This invitation was used, has ended, or is for another address. Whoever sent it can send you another.",
         page="/sign-up",
     )
@@ -373,6 +373,7 @@ def _line_page(room: AccountsRoom, request: Request, step: InLine) -> Response:
         request,
         "waiting.html",
         outlook=outlook,
+        stands_still=step.stands_still,
         short="In line" if span_told is None else f"In line, {span_told}",
         ahead=place.ahead if place.is_counted else None,
         now_s=now,

@@ -90,8 +90,10 @@ def problem(request: Request, error: Exception, *, wrong: tuple[str, str]) -> Pr
             reason, errors = Reason.EMAIL_TAKEN, {"email": "Another account already uses this address."}
         case PasswordsBusyError(retry_after_s=wait_s):
             reason = Reason.SIGN_IN_BUSY
-            errors = {"": "Too many passwords are being checked at this moment. Please try again in a few seconds."}
-            headers["retry-after"] = str(math.ceil(wait_s))
+            seconds = max(1, math.ceil(wait_s))
+            again = f"Please try again in {seconds} second{'' if seconds == 1 else 's'}."
+            errors = {"": f"Too many passwords are being checked at this moment. {again}"}
+            headers["retry-after"] = str(seconds)
         case _:
             field, _, sentence = str(error).partition(": ")
             reason, errors = Reason.INVALID_VALUE, {field: f"{sentence[:1].upper()}{sentence[1:]}."}

@@ -31,7 +31,7 @@ _CAUSES: Final = {
     Cause.CALM: "it is calm",
     Cause.SETTINGS: "the settings",
     Cause.OPERATOR: "your word",
-    Cause.OVERRIDE_ENDED: "your word ends",
+    Cause.OVERRIDE_ENDED: "the end of your word",
 }
 
 

@@ -68,7 +68,17 @@ async def status_page(room: StatusRoom, request: Request) -> Response:
     """The status for people, without JavaScript."""
     shown = room.now(" ").replace("+00:00", " UTC")
     newcomers = "" if room.joining is None else sentence(room.joining)
-    return render(request, "status.html", verdict=room.status(), newcomers=newcomers, now=room.now(), shown=shown)
+    # Whoever reads slowly, or has a page read aloud, must be able to stop what changes by itself (WCAG 2.2.1).
+    is_still = "still" in request.query_params
+    return render(
+        request,
+        "status.html",
+        verdict=room.status(),
+        newcomers=newcomers,
+        now=room.now(),
+        shown=shown,
+        is_still=is_still,
+    )
 
 
 TABLE: Final = (
