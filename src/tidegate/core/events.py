@@ -273,13 +273,17 @@ class AddressVerified(Event, frozen=True, kw_only=True, tag_field="kind", tag="v
 
 
 class MailOutcome(StrEnum):
-    """What became of a letter: not sent are those that the server or a budget refused, or that were given up."""
+    """What became of a letter: not sent are those that the server or a budget refused, or that were given up.
+
+    `unanswered` was given to the server twice, which never said whether it took it: it may have arrived.
+    """
 
     SENT = "sent"
     REFUSED = "refused"
     WITHHELD = "withheld"
     NO_ROOM = "no_room"
     GIVEN_UP = "given_up"
+    UNANSWERED = "unanswered"
 
 
 class LetterHandled(Event, frozen=True, kw_only=True, tag_field="kind", tag="mail"):
