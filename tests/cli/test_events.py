@@ -43,6 +43,18 @@ def imported(verb: Verb, log: Path, *more: str) -> Path:
     return path
 
 
+def test_a_table_says_names_of_a_log_and_obeys_none(verb: Verb, tmp_path: Path) -> None:
+    name = "\x1b]0;mine\x07\x1b[31m\u202e\x9b[bold]" + "x" * 5_000
+    event = {"kind": "request", "t": 1.0, "sess": name, "route": "page", "method": "GET", "path": "/", "status": 200}
+    lines = (msgspec.json.encode(event | {"t": float(at)}) for at in range(4))
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join(lines))
+
+    said = verb("score", "--events", str(tmp_path / "log.jsonl")).out
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(said)
+    assert r"\x1b]0;mine\x07\x1b[31m\u202e\x9b[bold]xxx" in said
+    assert max(map(len, said.splitlines())) < 700
+
+
 def test_a_web_log_is_imported_and_scored(verb: Verb, log: Path) -> None:
     said = verb("score", "--events", str(imported(verb, log, "--plain")), "--json")
     assert said.code == 0

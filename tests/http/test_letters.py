@@ -15,6 +15,7 @@ from tests.http.conftest import fingerprint
 from tests.newcomers import a_joining
 from tidegate.core.events import SignUpTried
 from tidegate.core.mail.budgets import MailBudgets, MailPlan
+from tidegate.core.mail.letter import LetterKind
 from tidegate.core.mail.links import LASTS_S, Purpose
 from tidegate.core.reasons import Reason
 from tidegate.core.registration.modes import RegistrationMode
@@ -249,6 +250,19 @@ async def test_a_forgotten_password_is_replaced_and_everybody_else_is_signed_out
     again = await Browser(house).submit(path, {"password": PASSWORD}, page="/sign-in")
     assert again.status == 410
     assert "used already" in text(again)
+
+
+async def test_a_password_that_is_changed_on_the_account_page_is_told_by_letter(house: PostHouse) -> None:
+    """Whoever sits at a browser that was left open and knows the password is noticed by the account's owner."""
+    ana = await house.ana()
+    await ana.get("/account")
+    assert (
+        await ana.post("/account/password", {"current": "not this one at all", "password": NEW_PASSWORD})
+    ).status > 303
+    assert (await ana.post("/account/password", {"current": PASSWORD, "password": NEW_PASSWORD})).status == 303
+    assert await house.link() == "/forgot"
+
+    assert [letter.kind for letter in house.mailer.sent].count(LetterKind.PASSWORD_CHANGED) == 1
 
 
 async def test_a_new_password_that_is_no_good_is_blamed(house: PostHouse) -> None:

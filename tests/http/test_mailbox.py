@@ -107,6 +107,15 @@ async def test_a_server_that_is_away_is_told_with_its_reason(service: Service) -
     assert words.more[0].startswith("post.example:587: nothing listens there.")
 
 
+async def test_a_server_that_has_put_off_all_there_were_is_told(service: Service) -> None:
+    desk = Desk(service)
+    desk.mailer.troubles = [LetterPutOffError()]
+    assert desk.outbox.put(strangers_letter(now=service.clock()))
+    await desk.outbox.step()
+
+    assert told(desk).sentence == "The mail server puts letters off."
+
+
 async def test_a_server_that_puts_many_letters_off_is_told(service: Service) -> None:
     desk = Desk(service)
     desk.mailer.troubles = [LetterPutOffError()] * 5

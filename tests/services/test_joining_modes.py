@@ -161,6 +161,18 @@ async def test_an_invitation_goes_around_the_line_once(town: Town, mode: Registr
     assert await town.joining.invited(code) is None
 
 
+async def test_an_invitation_that_a_member_wrote_for_an_address_proves_nothing(town: Town) -> None:
+    """Whoever makes one is shown its link, whomever it is for."""
+    member = await town.sessions.clerk.create_user("bo@example.org")
+    await town.reputation.vouch(member, is_vouched=True)
+    _, code = await town.usher.invitations.create(member, "ana@example.org")
+    made = await town.joining.accept(code, "ana@example.org", PASSWORD, TRACE)
+    assert isinstance(made, Made)
+    record = town.reputation.register.record(made.signed_in.user.id)
+    assert record is not None
+    assert not record.is_verified
+
+
 async def test_an_invitation_that_made_no_account_can_be_used_again(town: Town) -> None:
     await town.sessions.clerk.create_user("ana@example.org")
     _, code = await town.usher.invitations.create(None)

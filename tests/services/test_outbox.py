@@ -11,7 +11,7 @@ from tests.core.mail.writing import accounts_letter, strangers_letter
 from tests.services.mailing import fingerprint
 from tidegate.core.events import LetterHandled, Level, MailOutcome, MailServerChanged, Tag
 from tidegate.core.mail.letter import Letter, LetterKind
-from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, MailUnavailableError
+from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, LetterUnansweredError, MailUnavailableError
 from tidegate.services.outbox import Outbox
 from tidegate.testing.clock import HandClock
 from tidegate.testing.journal import RecordingJournal
@@ -72,6 +72,24 @@ async def test_a_letter_that_is_put_off_is_tried_later_and_others_go_on() -> Non
     bench.clock.advance(5.0)
     assert await bench.outbox.step()
     assert [letter.recipient for letter in bench.mailer.sent] == ["next@example.org", "late@example.org"]
+
+
+async def test_a_letter_that_may_have_been_taken_is_handed_over_once_more_and_then_told() -> None:
+    """A server that delivers and never says so would fill a mailbox with the same letter for a day."""
+    bench = Bench()
+    bench.mailer.troubles = [LetterUnansweredError()] * 50
+    assert bench.outbox.put(strangers_letter())
+
+    assert await bench.outbox.step()
+    bench.clock.advance(299.0)
+    assert not await bench.outbox.step(), "not while the server may still be at it"
+    bench.clock.advance(1.0)
+    assert await bench.outbox.step()
+    bench.clock.advance(3600.0)
+    assert not await bench.outbox.step()
+    assert bench.mailer.tried == 2
+    assert bench.outcomes() == [MailOutcome.UNANSWERED]
+    assert bench.outbox.report().waiting == 0
 
 
 async def test_a_server_that_is_away_is_told_once_with_its_reason_and_again_when_it_is_back() -> None:

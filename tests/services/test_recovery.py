@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services.mailing import ANA, KEYS, NEW_PASSWORD, PASSWORD, SITE, TRACE, PostRoom
+from tidegate.core.accounts import Role
 from tidegate.core.credentials import Kind
 from tidegate.core.events import AccountChanged, LoginOutcome, LoginTried, Tag
 from tidegate.core.identifiers import UserId
@@ -30,6 +31,54 @@ def room() -> Iterator[PostRoom]:
 def for_nobody(room: PostRoom, purpose: Purpose) -> str:
     """A link that is genuine, to an account that is no more."""
     return links.write(purpose, UserId.of(b"somebody").entropy, links.binding_of("", KEYS), KEYS, room.clock())
+
+
+# An account whose address nobody has proved
+
+
+async def test_who_made_an_account_with_anothers_address_has_nothing_of_it_once_a_letter_was_answered(
+    room: PostRoom,
+) -> None:
+    """A link that signed in would put its reader beside whoever made it, who knows the password."""
+    made, planted = await room.sessions.join(ANA, PASSWORD, Role.USER, TRACE)
+    key = await room.clerk.create_key(ANA, "planted")
+    room.letters.new_device(made.user)
+    await room.letters.sign_in_link(ANA)
+    token = await room.token()
+    assert room.kinds()[-1] is LetterKind.RESET
+    with pytest.raises(LinkInvalidError):
+        await room.recovery.signing_in(token)
+
+    await room.recovery.reset(token, NEW_PASSWORD, TRACE)
+
+    assert await room.sessions.find(planted) is None
+    with pytest.raises(WrongCredentialsError):
+        await room.sessions.sign_in(ANA, PASSWORD, TRACE)
+    (kept,) = await room.clerk.keys(ANA)
+    assert (kept.id, kept.revoked_at_s) == (key.key.id, room.clock())
+    await room.letters.sign_in_link(ANA)
+    await room.deliver()
+    assert room.kinds()[-1] is LetterKind.SIGN_IN_LINK, "from now on it is its reader's"
+
+
+async def test_keys_of_an_account_whose_address_is_proved_stay_with_a_new_password(room: PostRoom) -> None:
+    await room.ana()
+    await room.clerk.create_key(ANA, "a program's")
+    await room.letters.reset_password(ANA)
+    await room.recovery.reset(await room.token(), NEW_PASSWORD, TRACE)
+
+    (kept,) = await room.clerk.keys(ANA)
+    assert kept.revoked_at_s is None
+
+
+async def test_a_proof_is_remembered_of_an_account_that_memory_has_forgotten(room: PostRoom) -> None:
+    user = await room.ana()
+    await room.letters.reset_password(ANA)
+    await room.recovery.reset(await room.token(), NEW_PASSWORD, TRACE)
+
+    record = room.clerk.reputation.register.record(user.id)
+    assert record is not None
+    assert record.is_verified
 
 
 # A new password

@@ -10,13 +10,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from tidegate.cli.desk import perform
 from tidegate.cli.invocation import command
 from tidegate.cli.options import ConfigOption, DataOption, JsonOption, is_new, known_of
-from tidegate.cli.output import WRONG_USAGE, print_json, refuse, whole_console
+from tidegate.cli.output import WRONG_USAGE, cell, print_json, refuse, whole_console
 from tidegate.core.accounts import ApiKey, Role
 from tidegate.core.quotas.budget import Budget
 from tidegate.services.accounts import (
@@ -243,5 +242,5 @@ def print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]], when_e
         return
     table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(cell, row))
     whole_console().print(table)

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 NOT_SO: Final = 1
@@ -17,6 +18,7 @@ NOT_SO: Final = 1
 WRONG_USAGE: Final = 2
 """Exit status for wrong usage or configuration."""
 
+_LONGEST_CELL = 400
 _WIDEST = 10_000
 """Columns for what must be whole to be of use; a terminal goes on in the next line, a pipe has no width."""
 
@@ -30,6 +32,16 @@ def refuse(sentence: str, code: int) -> NoReturn:
 def print_json(value: object) -> None:
     """Print one JSON value."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2))
+
+
+def cell(text: str) -> str:
+    """A cell of a table that says just this: no markup, and nothing that a terminal would obey.
+
+    Names in a log may be whatever somebody sent: an escape sequence in one could write over what is above it, and one
+    of a megabyte would hide all the others.
+    """
+    cut = text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}..."
+    return escape("".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut))
 
 
 def whole_console() -> Console:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from tidegate.adapters.logs.lines import Complaints, lines
 from tidegate.adapters.logs.weights import read_weights, shipped_weights
 from tidegate.cli.options import JsonOption
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, refuse, whole_console
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, cell, refuse, whole_console
 from tidegate.core.score.gathering import Gathering, Subject
 from tidegate.core.score.model import Judged, Weights, judge
 from tidegate.core.score.observed import Observed
@@ -140,7 +139,7 @@ def _print_table(judged: Iterator[Judged], by: Subject) -> None:
     table = Table("Score", "Asked", by.capitalize(), "Events", "Because", box=None, pad_edge=False)
     for one in shown:
         reasons = ", ".join(f"{cause.words} ({cause.log_odds:+.1f})" for cause in one.reasons[:_SHOWN_REASONS])
-        table.add_row(f"{one.score:.2f}", "yes" if one.is_asked else "", escape(one.name), str(one.events), reasons)
+        table.add_row(f"{one.score:.2f}", "yes" if one.is_asked else "", cell(one.name), str(one.events), reasons)
     if shown:
         whole_console().print(table)
 

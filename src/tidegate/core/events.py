@@ -276,6 +276,7 @@ class MailOutcome(StrEnum):
     """What became of a letter: not sent are all but `sent`.
 
     The server or a budget refused them, too many waited, their link ran out, or they waited when the service stopped.
+    `unanswered` was given to the server twice, which never said whether it took it: it may have arrived.
     """
 
     SENT = "sent"
@@ -284,6 +285,7 @@ class MailOutcome(StrEnum):
     NO_ROOM = "no_room"
     GIVEN_UP = "given_up"
     LOST = "lost"
+    UNANSWERED = "unanswered"
 
 
 class LetterHandled(Event, frozen=True, kw_only=True, tag_field="kind", tag="mail"):

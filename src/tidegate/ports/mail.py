@@ -17,6 +17,10 @@ class LetterPutOffError(Exception):
     """This letter is not taken now; others may be. Try again later."""
 
 
+class LetterUnansweredError(LetterPutOffError):
+    """All of this letter may have been given, and no word came of what became of it: it may well arrive."""
+
+
 class MailUnavailableError(Exception):
     """Nothing can be delivered now. The message says why, for the operator, and quotes nobody's address or password."""
 
@@ -27,7 +31,7 @@ class Mailer(Protocol):
     async def send(self, letter: Letter) -> None:
         """Hand a letter over; when this returns it is another's to deliver.
 
-        Raises LetterRefusedError, LetterPutOffError or MailUnavailableError.
+        Raises LetterRefusedError, LetterPutOffError, LetterUnansweredError or MailUnavailableError.
         """
 
     async def close(self) -> None:

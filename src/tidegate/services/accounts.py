@@ -319,6 +319,15 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
             self.keyring.forget(owner.id)
         self._tell(Tag.KEY_REVOKED, owner.id, known_as)
 
+    async def revoke_keys(self, owner: User) -> None:
+        """End all keys of somebody at once."""
+        async with self._making_key:
+            for key in await self.accounts.keys(owner.id):
+                if await self.accounts.revoke_key(owner.id, key.id, self.clock()):
+                    self._tell(Tag.KEY_REVOKED, owner.id, key.id)
+        if self.keyring is not None:
+            self.keyring.forget(owner.id)
+
     async def set_quota(
         self, email: str, key_id: str | None = None, limits: Mapping[Window, int | None] = MappingProxyType({})
     ) -> Sheet:

@@ -323,7 +323,8 @@ class Joining:
         except BaseException:
             await self._invitations.give_back(code, user_id)
             raise
-        if used.email is not None:  # It came by mail to this very address.
+        if used.email is not None and used.made_by is None:
+            # By an operator's word, and mailed where there is mail. Who else makes one has its text, whoever it is for.
             self.sessions.clerk.reputation.verified(made.signed_in.user)
         return made
 

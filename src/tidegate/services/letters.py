@@ -85,7 +85,11 @@ class Letters:
         self._later(self._to_account(email, self._write_reset))
 
     async def sign_in_link(self, email: str) -> None:
-        """Send somebody a link that signs them in once, if they have an account; nobody learns whether."""
+        """Send somebody a link that signs them in once, if they have an account; nobody learns whether.
+
+        Where nobody has shown yet that they read the mail of that account's address it is a link to a new password
+        instead: whoever made the account with it may be somebody else, and must not stay in it (recovery.py).
+        """
         self._later(self._to_account(email, self._write_sign_in_link))
 
     def new_device(self, user: User) -> bool:
@@ -140,9 +144,12 @@ class Letters:
             found = await self._clerk.accounts.user_with_password(normalise_email(email))
         except ValueError:
             return  # Nobody has that address.
-        if found is not None:
-            user, stored_hash = found
-            self._post_to(user.email, lambda to: write(to, user, stored_hash))
+        if found is None:
+            return
+        user, stored_hash = found
+        if await self._clerk.reputation.is_unproved(user):
+            write = self._write_reset
+        self._post_to(user.email, lambda to: write(to, user, stored_hash))
 
     def _write_reset(self, recipient: str, user: User, stored_hash: str | None) -> Letter:
         token = self._token(Purpose.RESET, user.id.entropy, str(stored_hash))

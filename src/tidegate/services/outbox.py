@@ -23,7 +23,13 @@ from tidegate.core.mail.budgets import Bound
 from tidegate.core.mail.letter import Letter, LetterKind
 from tidegate.core.mail.queue import LetterQueue, Waiting
 from tidegate.ports.journal import Journal
-from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, Mailer, MailUnavailableError
+from tidegate.ports.mail import (
+    LetterPutOffError,
+    LetterRefusedError,
+    LetterUnansweredError,
+    Mailer,
+    MailUnavailableError,
+)
 
 MOST_WAITING: Final = 1000
 _HANDS: Final = 4
@@ -153,6 +159,10 @@ class Outbox:
             await self._mailer.send(letter)
         except LetterRefusedError:
             self._answered(waiting, MailOutcome.REFUSED)
+        except LetterUnansweredError:
+            self._server_is_there()
+            if not self._queue.unanswered(waiting, self._clock()):
+                self.tell(letter, MailOutcome.UNANSWERED, waiting)
         except LetterPutOffError:
             self._server_is_there()
             if not self._queue.put_off(waiting, self._clock()):

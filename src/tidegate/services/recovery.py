@@ -1,5 +1,10 @@
 """What people do with the links in letters to their account: a new password, a sign-in, an end to all sessions.
 
+Whoever made an account need not be who reads the mail of its address: where mail
+is off, and by an invitation, nobody asks. The first letter that is answered
+decides whose it is. So until then only a new password can be had by letter, and
+with it end all sessions and all keys that the account had.
+
 Each link works once, and for one thing. A reset ends with the password that it
 was written under. A link that signs in is remembered as used until it would
 have run out anyway; as many as were ever sent, which the budgets bound. To end
@@ -38,16 +43,20 @@ class Recovery:
     async def reset(self, token: str, password: str, trace: Trace) -> tuple[SignedIn, str]:
         """Replace the password, end all sessions, and begin one; the answered text goes into the cookie.
 
-        Raises LinkInvalidError, PasswordsBusyError, or ValueError naming the field.
+        Keys stay, but for those of an account whose address nobody had proved before. Raises LinkInvalidError,
+        PasswordsBusyError, or ValueError naming the field.
         """
         user, stored_hash = await self._reset_of(token)
+        is_unproved = await self._clerk.reputation.is_unproved(user)
         new_hash = await self._clerk.passwords.hash(password, user.email)
         try:
             await self._clerk.accounts.set_password_hash(user.id, new_hash, if_password_hash=stored_hash)
         except PasswordChangedError:
             raise LinkInvalidError(Broken.USED) from None
         self._clerk.ended(await self._clerk.accounts.end_sessions(user.id))
-        self._clerk.reputation.verified(user)
+        if is_unproved:
+            await self._clerk.revoke_keys(user)
+        await self._prove(user)
         self._tell_account(Tag.ACCOUNT_PASSWORD_CHANGED, user)
         self._letters.password_changed(user)
         return await self._begin(user, new_hash, trace)
@@ -64,7 +73,7 @@ class Recovery:
         user, stored_hash, link = await self._sign_in_of(token)
         # Out of reach before anything more is awaited: of two who come at once, the second finds it used.
         self._use(token, link)
-        self._clerk.reputation.verified(user)
+        await self._prove(user)
         try:
             return await self._begin(user, stored_hash, trace)
         except PasswordChangedError:
@@ -83,8 +92,11 @@ class Recovery:
             self._tell_account(Tag.ACCOUNT_SESSIONS_ENDED, user)
         return user
 
+    async def _prove(self, user: User) -> None:
+        await self._clerk.reputation.meet(user)  # Of whom memory knows nothing, nothing would be remembered.
+        self._clerk.reputation.verified(user)
+
     async def _begin(self, user: User, verified_hash: str | None, trace: Trace) -> tuple[SignedIn, str]:
-        await self._clerk.reputation.meet(user)
         made = await self._sessions.begin(user, verified_hash=verified_hash)
         fingerprint = self._clerk.fingerprint
         self._clerk.journal.record(

@@ -75,6 +75,14 @@ class Reputation:
         if record is not None:
             self.register.change(msgspec.structs.replace(record, is_verified=True))
 
+    async def is_unproved(self, user: User) -> bool:
+        """Whether somebody made this account for themselves who has not shown that they read the mail of its address.
+
+        Raises StorageUnavailableError.
+        """
+        record = await self.find(user.id)
+        return record is not None and record.is_self_made and not record.is_verified
+
     async def vouch(self, user: User, *, is_vouched: bool) -> Standing:
         """Give or withdraw an operator's word; kept when this returns.
 

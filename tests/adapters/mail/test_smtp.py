@@ -16,7 +16,7 @@ from tests.certificates import make
 from tests.core.mail.writing import strangers_letter
 from tests.posting import PostOffice, post_office
 from tidegate.adapters.mail.smtp import SmtpMailer, SmtpPlan
-from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, MailUnavailableError
+from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, LetterUnansweredError, MailUnavailableError
 
 
 def a_mailer(office: PostOffice, tls: ssl.SSLContext | None = None, **given: Any) -> SmtpMailer:
@@ -107,7 +107,7 @@ async def test_a_server_without_tls_gets_no_letter_where_tls_was_asked_for() -> 
     async with post_office() as office:
         for security in ("starttls", "tls"):
             mailer = a_mailer(office, ssl.create_default_context(), security=security)
-            with pytest.raises(MailUnavailableError):
+            with pytest.raises(MailUnavailableError, match=r"no STARTTLS|TLS could not be agreed on"):
                 await mailer.send(strangers_letter())
 
     assert office.messages == []
@@ -168,7 +168,7 @@ async def test_a_letter_over_which_the_server_stalls_is_put_off_and_the_others_a
     """Whoever can make the server slow for one recipient must not make it look as if it were away."""
     async with post_office() as office:
         office.stall = True
-        with pytest.raises(LetterPutOffError):
+        with pytest.raises(LetterUnansweredError):
             await a_mailer(office, timeout_s=0.5).send(strangers_letter())
         office.stall = False
         await a_mailer(office).send(strangers_letter())
@@ -193,8 +193,33 @@ async def test_a_connection_that_breaks_in_the_middle_puts_the_letter_off() -> N
         await reader.readline()
 
     async with listening(break_off) as office:
-        with pytest.raises(LetterPutOffError):
+        with pytest.raises(LetterPutOffError) as broken:
             await a_mailer(office).send(strangers_letter())
+    assert not isinstance(broken.value, LetterUnansweredError), "nothing was given yet"
+
+
+@pytest.mark.parametrize("last", [b"", b"what?\r\n"])
+async def test_a_server_that_took_a_letter_and_does_not_say_so_may_have_it(last: bytes) -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 post.example\r\n")
+        for answer in (b"250 post.example\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+            await reader.readline()
+            writer.write(answer)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(last)
+
+    async with listening(take) as office:
+        with pytest.raises(LetterUnansweredError):
+            await a_mailer(office).send(strangers_letter())
+
+
+async def test_a_letter_that_is_handed_over_again_has_its_name_still() -> None:
+    async with post_office() as office:
+        for letter in (strangers_letter(), strangers_letter(), strangers_letter("bob@example.org")):
+            await a_mailer(office).send(letter)
+
+    first, again, other = (message["Message-ID"] for message in office.messages)
+    assert first == again != other
 
 
 async def test_what_is_no_mail_server_is_told() -> None:
@@ -202,7 +227,7 @@ async def test_what_is_no_mail_server_is_told() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with listening(babble) as office:
-        with pytest.raises(MailUnavailableError, match=r"^127\.0\.0\.1:\d+: "):
+        with pytest.raises(MailUnavailableError, match=r"^127\.0\.0\.1:\d+: what it says is not SMTP"):
             await a_mailer(office).send(strangers_letter())
 
 

@@ -12,14 +12,14 @@ import ssl
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import aiosmtplib
 import msgspec
 
 from tidegate.adapters.mail.messages import message_of
 from tidegate.core.mail.letter import Letter
-from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, MailUnavailableError
+from tidegate.ports.mail import LetterPutOffError, LetterRefusedError, LetterUnansweredError, MailUnavailableError
 
 _PERMANENT: Final = 500
 _CLOSING: Final = 421
@@ -43,6 +43,16 @@ class SmtpPlan(msgspec.Struct, frozen=True, kw_only=True):
         return f"SmtpPlan({self.host}:{self.port})"
 
 
+class _Client(aiosmtplib.SMTP):
+    """Remembers whether it began to give a letter: from then on silence does not mean that nobody took it."""
+
+    is_given = False
+
+    async def data(self, message: str | bytes, /, *, timeout: Any = None) -> aiosmtplib.SMTPResponse:  # noqa: ASYNC109 - the library's own signature
+        self.is_given = True
+        return await super().data(message, timeout=timeout)
+
+
 class SmtpMailer:
     """A Mailer that speaks SMTP. `tls` is what certificates are judged by: the system's, by default."""
 
@@ -55,7 +65,10 @@ class SmtpMailer:
         self._clock = clock
 
     async def send(self, letter: Letter) -> None:
-        """Hand a letter over. Raises LetterRefusedError, LetterPutOffError or MailUnavailableError."""
+        """Hand a letter over. Raises LetterRefusedError, LetterPutOffError, MailUnavailableError.
+
+        Raises LetterUnansweredError where the server may have taken it.
+        """
         try:
             message = message_of(letter, self.plan.from_address, self.plan.from_name, self._clock())
         except ValueError as error:
@@ -66,14 +79,14 @@ class SmtpMailer:
                 await self._hand_over(client, message, letter.recipient)
         except TimeoutError as error:
             # It listens. What takes it so long may be this letter's recipient, and then the others shall not wait.
-            raise LetterPutOffError from error
+            raise _broken_off(client) from error
         finally:
             client.close()
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: str) -> None:
+    async def _hand_over(self, client: _Client, message: EmailMessage, recipient: str) -> None:
         try:
             await client.send_message(message, sender=self.plan.from_address, recipients=[recipient])
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -84,13 +97,13 @@ class SmtpMailer:
             msg = f"{self._where()} takes no mail from mail.from_address (answer {error.code})"
             raise MailUnavailableError(msg) from error
         except aiosmtplib.SMTPResponseException as error:
-            raise _refused(error.code, self._where()) from error
+            raise (_broken_off(client) if error.code < 0 else _refused(error.code, self._where())) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise LetterPutOffError from error  # Broken off; if the server is gone, the next letter finds that out.
+            raise _broken_off(client) from error  # If the server is gone, the next letter finds that out.
 
-    async def _connected(self) -> aiosmtplib.SMTP:
+    async def _connected(self) -> _Client:
         plan = self.plan
-        client = aiosmtplib.SMTP(
+        client = _Client(
             hostname=plan.host,
             port=plan.port,
             # Said to the server, and found in every letter's headers: not this machine's name.
@@ -119,6 +132,13 @@ class SmtpMailer:
         return f"{self.plan.host}:{self.plan.port}"
 
 
+_NO_STARTTLS: Final = "it offers no STARTTLS, so nothing is sent: is the port right, and nobody in between?"
+
+
+def _broken_off(client: _Client) -> LetterPutOffError:
+    return LetterUnansweredError() if client.is_given else LetterPutOffError()
+
+
 def _refused(code: int, where: str) -> Exception:
     if code == _CLOSING:
         return MailUnavailableError(f"{where} takes no mail now (answer {code})")
@@ -139,5 +159,7 @@ def _why(error: Exception, security: str) -> str:
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return f"it answered {error.code}"
+        return f"it answered {error.code}" if error.code > 0 else "what it says is not SMTP"
+    if security == "starttls" and "STARTTLS extension" in str(error):  # The library has no class of its own for it.
+        return _NO_STARTTLS
     return f"no conversation came about ({type(error).__name__})"

@@ -5,6 +5,10 @@ again later. Two things can be wrong: the server does not answer, then all
 letters wait together and one is tried now and then; or the server does not take
 this letter now (greylisting, a full mailbox), then only that one waits.
 
+A server that takes a letter and never says so gets it once more, a while later,
+and then no more: it may have delivered each of them (RFC 1047), and a mailbox
+that gets the same letter all day was bombed.
+
 Letters to people with an account go first, and strangers' letters never take
 the last quarter of the places. A letter whose link has run out is given up:
 it would only annoy.
@@ -22,16 +26,21 @@ from tidegate.core.mail.letter import Letter
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 600.0
 _MOST_DOUBLINGS: Final = 30
+_UNANSWERED_PAUSE_S: Final = 300.0
+MOST_UNANSWERED: Final = 2
+"""So often a letter is handed over without a word of what became of it."""
+
 _STRANGERS_PART: Final = 0.75
 
 
 class Waiting(msgspec.Struct, kw_only=True, eq=False):
-    """A letter in the queue: since when, when it is due, and how often it was tried (Unix s)."""
+    """A letter in the queue: since when, when it is due (Unix s), how often it was tried, how often unanswered."""
 
     letter: Letter
     since_s: float
     due_s: float
     tries: int = 0
+    unanswered: int = 0
 
     @property
     def is_strangers(self) -> bool:
@@ -108,6 +117,15 @@ class LetterQueue:
         """The server does not take this letter now. False when it is given up: it would come too late."""
         self._server_is_there()
         return self._again(waiting, now, _pause_s(waiting.tries))
+
+    def unanswered(self, waiting: Waiting, now: float) -> bool:
+        """Nobody knows whether the server took this letter. False when it is given up: it may be there often enough."""
+        self._server_is_there()
+        waiting.unanswered += 1
+        if waiting.unanswered >= MOST_UNANSWERED:
+            self._taken.remove(waiting)
+            return False
+        return self._again(waiting, now, max(_UNANSWERED_PAUSE_S, _pause_s(waiting.tries)))
 
     def unreachable(self, waiting: Waiting, now: float) -> bool:
         """The server does not answer, or does not let us in. False when the letter is given up."""

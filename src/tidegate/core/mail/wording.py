@@ -58,12 +58,15 @@ def reset(recipient: str, url: str, site: str, now: float) -> Letter:
 
 
 def password_changed(recipient: str, url: str, site: str, now: float) -> Letter:
-    """To somebody whose password was chosen anew by a letter."""
+    """To somebody whose password was chosen anew, by a letter or by who knew the old one."""
     return Letter(
         kind=LetterKind.PASSWORD_CHANGED,
         recipient=recipient,
         subject="Your password was changed",
-        before=("Hello,", f"the password of your account at {site} was changed, and it was signed out everywhere."),
+        before=(
+            "Hello,",
+            f"the password of your account at {site} was changed, and it was signed out everywhere else.",
+        ),
         label="It was not me: ask for a new password",
         url=url,
         after=("If it was you, you need not do anything.",),

@@ -100,13 +100,15 @@ async def end_other_sessions(room: AccountsRoom, request: Request) -> Response:
 
 
 async def change_password(room: AccountsRoom, request: Request) -> Response:
-    """Replace one's password."""
+    """Replace one's password; a letter says so, for it may have been somebody else who knew the old one."""
     asked = forms.decode(request.state.form, NewPassword)
     try:
         await room.sessions.change_password(signed_in(request), asked.current, asked.password)
     except FORM_ERRORS as error:
         found = problem(request, error, wrong=("current", "This is not your current password."))
         return await _page(room, request, errors=found.errors, status=found.status, headers=found.headers)
+    if room.mail is not None:
+        room.mail.letters.password_changed(signed_in(request).user)
     return see_other("/account?done=password#password")
 
 

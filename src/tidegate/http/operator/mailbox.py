@@ -86,7 +86,7 @@ def words_of_mail(room: HasMail) -> MailWords | None:
             more=("That is for development (mail.delivery = disk).", *counted),
             has_mailbox=True,
         )
-    if report.put_off >= _MANY:
+    if report.put_off >= _MANY or (report.put_off and not report.sent):
         return MailWords(
             indicator="minor",
             sentence="The mail server puts letters off.",
