@@ -162,7 +162,7 @@ class Outbox:
         except LetterUnansweredError:
             self._server_is_there()
             if not self._queue.unanswered(waiting, self._clock()):
-                self.tell(letter, MailOutcome.UNANSWERED, waiting)
+                self._tell_of(waiting, MailOutcome.UNANSWERED)
         except LetterPutOffError:
             self._server_is_there()
             if not self._queue.put_off(waiting, self._clock()):
