@@ -165,7 +165,8 @@ class Bench:
             said = subprocess.run([node, script.name], check=True, capture_output=True, text=True).stdout
         result = json.loads(said)
         self.lists_bytes = int(result["lists"])
-        return float(result["cpu_ms"]) / sum(one["pieces"] for one in result["found"])
+        pieces = sum(int(one["pieces"]) for one in result["found"])
+        return float(result["cpu_ms"]) / pieces
 
     def _native_ms(self, solver: Path) -> float:
         arguments = [str(solver), seed_of(self.text()).hex(), "0", str(NATIVE_NONCES), "1", "quiet"]
