@@ -1,7 +1,7 @@
 /* Solves the `wagner` puzzle as somebody would who wants to be quick: what a page is compared with.
  *
  * BLAKE2s in as many lanes as the processor has, lists cut into 512 buckets that are written in order and each fit
- * into the first cache, pairs found there by chains. Threads share nothing.
+ * into the first cache, pairs found there by chains whose ends no processor has to guess. Threads share nothing.
  *
  *     cc -O3 -march=native -pthread solver.c -o solver && ./solver SEED_HEX FIRST_NONCE NONCES THREADS
  *
@@ -18,6 +18,7 @@
 #include <time.h>
 
 enum { BITS = 17, PLACES = 2 << BITS, FINE = 8, COARSE = BITS - FINE, BUCKETS = 1 << COARSE, ROOM = 704, LANES = 16 };
+enum { QUEUED = 4096, WHOLE = 4096 };
 
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
 
@@ -101,16 +102,25 @@ static void fill(tables *t, const uint32_t seed[8], uint32_t nonce) {
     }
 }
 
-/* Calls `met(one, other)` for whatever has the same low 8 bits in one bucket. */
+/* Does the last argument for each `one` and `other` that have the same low 8 bits in one bucket. Chains are not followed
+ * to their ends one by one, which a processor guesses wrong: who is next goes to the end of a queue. */
 #define MEET(list, count, ...)                                                                                         \
     do {                                                                                                               \
         int16_t head[256], next[ROOM];                                                                                 \
+        uint32_t queue[QUEUED + 1], queued = 0;                                                                        \
         memset(head, -1, sizeof head);                                                                                 \
-        for (int other = 0; other < (int)(count); other++) {                                                           \
-            uint8_t key = (uint8_t)(list)[other];                                                                      \
-            for (int one = head[key]; one >= 0; one = next[one]) { __VA_ARGS__ }                                       \
-            next[other] = head[key];                                                                                   \
-            head[key] = (int16_t)other;                                                                                \
+        for (int i = 0; i < (int)(count); i++) {                                                                       \
+            int16_t *last = head + (uint8_t)(list)[i];                                                                 \
+            next[i] = *last;                                                                                           \
+            queue[queued] = (uint32_t)i << 16 | (uint16_t)*last;                                                       \
+            queued += *last >= 0;                                                                                      \
+            *last = (int16_t)i;                                                                                        \
+        }                                                                                                              \
+        for (uint32_t turn = 0; turn < queued; turn++) {                                                               \
+            int other = queue[turn] >> 16, one = queue[turn] & 0xffff;                                                 \
+            queue[queued] = (uint32_t)other << 16 | (uint16_t)next[one];                                               \
+            queued += (next[one] >= 0) & (queued < QUEUED);                                                            \
+            { __VA_ARGS__ }                                                                                            \
         }                                                                                                              \
     } while (0)
 
@@ -152,6 +162,23 @@ static int found(const tables *t, uint32_t one, uint32_t other, uint32_t nonce, 
     return 1;
 }
 
+static uint64_t wholes(const tables *t, uint32_t b, uint32_t nonce, int is_quiet) {
+    int16_t head[WHOLE], next[ROOM];
+    uint64_t pieces = 0;
+    memset(head, -1, sizeof head);
+    for (int other = 0; other < (int)t->filled[2][b]; other++) {
+        uint64_t y = t->four[b][other];
+        int16_t *last = head + (y & (WHOLE - 1));
+        for (int one = *last; one >= 0; one = next[one]) {
+            uint64_t x = t->four[b][one];
+            if (((x ^ y) & 0x1ffffff) == 0) pieces += found(t, x >> 25, y >> 25, nonce, is_quiet);
+        }
+        next[other] = *last;
+        *last = (int16_t)other;
+    }
+    return pieces;
+}
+
 static uint64_t solve(tables *t, const uint32_t seed[8], uint32_t nonce, int is_quiet) {
     uint64_t pieces = 0;
     memset(t->filled, 0, sizeof t->filled);
@@ -176,10 +203,7 @@ static uint64_t solve(tables *t, const uint32_t seed[8], uint32_t nonce, int is_
             }
         });
     for (uint32_t b = 0; b < BUCKETS; b++)
-        MEET(t->four[b], t->filled[2][b], {
-            uint64_t x = t->four[b][one], y = t->four[b][other];
-            if (((x ^ y) & 0x1ffffff) == 0) pieces += found(t, x >> 25, y >> 25, nonce, is_quiet);
-        });
+        pieces += wholes(t, b, nonce, is_quiet);
     return pieces;
 }
 

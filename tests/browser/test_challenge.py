@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.challenging import ChallengeService
+from tests.browser.challenging import EFFORT_MOST, ChallengeService
 from tests.browser.conftest import Visiting
 from tests.browser.watching import until
 from tidegate.core.challenge.challenges import Failed, Solved, Why
@@ -21,8 +21,11 @@ _AXE = (
 )
 _RUN = """() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then((found) =>
   found.violations.map(({ id, nodes }) => [id, nodes.map(({ target, any }) => `${target}: ${any[0]?.message}`)]))"""
-MUCH = 64
+MUCH = EFFORT_MOST
 """Work that is not done while a test looks at the page."""
+SOME = 100
+"""Work of about a second for one worker."""
+_ONE_WORKER = "Object.defineProperty(navigator, 'connection', { get: () => ({ saveData: true }) })"
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_the_check_runs_by_itself_and_the_form_counts(
 
 def test_a_form_that_is_sent_early_goes_when_the_check_is_done(visit: Visiting, service: ChallengeService) -> None:
     """One click is enough, and what was typed is what is sent."""
-    service.effort = 8
+    service.effort = SOME
     page = visit(service.base).page("/")
     join(page)
 
@@ -83,8 +86,10 @@ def test_the_page_says_how_far_it_is_and_that_the_form_will_go(
 
 
 def test_it_can_be_paused_and_goes_on_where_it_was(visit: Visiting, service: ChallengeService) -> None:
-    service.effort = 16
-    page = visit(service.base).page("/")
+    service.effort = SOME
+    here = visit(service.base)
+    here.context.add_init_script(_ONE_WORKER)
+    page = here.page("/")
     bar = page.get_by_role("progressbar")
     until(page, lambda: float(bar.get_attribute("value") or 0) > 0, "a piece was found")
     page.get_by_role("button", name="Pause the check").press("Enter")
@@ -100,7 +105,7 @@ def test_it_can_be_paused_and_goes_on_where_it_was(visit: Visiting, service: Cha
 
 
 def test_much_work_is_shared_by_workers_and_adds_up(visit: Visiting, service: ChallengeService) -> None:
-    service.effort = 12
+    service.effort = SOME
     here = visit(service.base)
     here.context.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 8 })")
     page = here.page("/")
@@ -114,7 +119,7 @@ def test_who_saves_data_is_asked_for_one_worker(visit: Visiting, service: Challe
     service.effort = MUCH
     here = visit(service.base)
     here.context.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 8 })")
-    here.context.add_init_script("Object.defineProperty(navigator, 'connection', { get: () => ({ saveData: true }) })")
+    here.context.add_init_script(_ONE_WORKER)
     page = here.page("/")
     until(page, lambda: float(page.get_by_role("progressbar").get_attribute("value") or 0) > 0, "a piece was found")
 

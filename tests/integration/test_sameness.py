@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -107,15 +108,22 @@ async def read(engine: Any) -> list[Reading]:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(models: Path) -> Path:
     return models / f"{MODEL}.gguf"
 
 
-@pytest.fixture
-async def pinned(model: Path, tmp_path: Path) -> list[Reading]:
-    async with running(model, tmp_path) as engine:
-        return await read(engine)
+@pytest.fixture(scope="module")
+def pinned(model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Reading]:
+    """What the model says, read once: every test compares another engine with it."""
+
+    async def look() -> list[Reading]:
+        async with running(model, tmp_path_factory.mktemp("pinned")) as engine:
+            return await read(engine)
+
+    # A loop of its own, in a thread where none can be running: those of tests end with them.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, look()).result()
 
 
 def retouched(model: Path, target: Path, part: float) -> Path:
@@ -209,7 +217,7 @@ def test_a_file_swapped_under_a_running_service_is_told(
     """A look, and another one to be sure. The service stays ready, and a pin by the operator ends the alarm."""
     served = Path(shutil.copy(model, tmp_path / "served.gguf"))
     own = environment(tmp_path / "models")
-    instance = serve("[engine]\nslots = 2\nfingerprint_s = 6", arguments=("--model", str(served)), env=own).ready()
+    instance = serve("[engine]\nslots = 2\nfingerprint_s = 2", arguments=("--model", str(served)), env=own).ready()
     until(lambda: _told(instance, "model:pinned"), 20, "the model is pinned")
     retouched(model, tmp_path / "other.gguf", 0.001).replace(served)
     dead = instance.engine()

@@ -1,12 +1,12 @@
 // BLAKE2s (RFC 7693), unkeyed, 32 bytes out. The browser's own digests know no BLAKE2, wait for each hash, and are
 // missing where the connection is not protected.
 
-const IV = new Uint32Array([
+export const IV = new Uint32Array([
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ]);
-const PARAMETERS = 0x0101_0020; // fanout 1, depth 1, no key, 32 bytes
+export const PARAMETERS = 0x0101_0020; // fanout 1, depth 1, no key, 32 bytes
 
-const SIGMA = new Uint8Array([
+export const SIGMA = new Uint8Array([
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12,
   0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10,
   15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0,

@@ -1,6 +1,6 @@
 // Solves one challenge in a thread of its own: every `step`th nonce from `first` on, until somebody ends it.
 import { digest } from "./blake2s.ts";
-import { piece, Solver } from "./wagner.ts";
+import { piece, solve } from "./wagner.ts";
 
 export interface Task {
   text: string;
@@ -14,10 +14,9 @@ export interface Found {
 }
 
 addEventListener("message", ({ data }: MessageEvent<Task>) => {
-  const solver = new Solver();
   const seed = digest(data.text);
   for (let nonce = data.first; ; nonce += data.step) {
-    const pieces = solver.solve(seed, nonce).map((places) => piece(nonce, places));
+    const pieces = solve(seed, nonce).map((places) => piece(nonce, places));
     postMessage({ nonce, pieces } satisfies Found);
   }
 });
