@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from tests.budgets import a_quotas
 from tests.hashing import CHEAP
 from tests.inviting import an_usher
@@ -47,9 +49,13 @@ class Post:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.most = 10_000
 
     async def confirm_sign_up(self, email: str) -> None:
         self.sent.append(email)
+
+    def budget_left(self, promised: int = 0) -> float | None:
+        return max(0.0, 1.0 - (len(self.sent) + promised) / self.most)
 
 
 class Town:
@@ -112,7 +118,8 @@ class Town:
         ticket = self.joining.admit(shown, answer or Answer(), TRACE)
         if ticket is not None and not self.joining.is_pass(ticket):
             return ticket
-        return await self.joining.sign_up(ticket, email or f"person{self.people}@example.org", PASSWORD, TRACE)
+        trace = trace_of(shown)
+        return await self.joining.sign_up(ticket, email or f"person{self.people}@example.org", PASSWORD, trace)
 
     def wait(self, seconds: float) -> None:
         for _ in range(int(seconds / TICK_S)):
@@ -121,6 +128,11 @@ class Town:
 
     async def count(self) -> int:
         return len(await self.accounts.users())
+
+
+def trace_of(shown: Shown) -> Trace:
+    """Of a request from their network."""
+    return msgspec.structs.replace(TRACE, net=fingerprint(shown.network.decode()))
 
 
 def done(work: Work) -> Answer:

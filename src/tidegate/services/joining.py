@@ -5,6 +5,11 @@ mode beyond open, an account costs work or a wait, and how many are let in is
 bounded by `per_min`, whoever works how much. Whoever is let in holds a pass: their
 ticket of the line, marked as one that may sign up.
 
+Where an account begins with a letter, no more are let in than letters are left for:
+the line slows down below half of the budget, and stands before it is used up. So
+whoever takes passes in order to waste letters makes the wait longer for everybody,
+and does not shut the door.
+
     calm           the form
     open, or       the form, with work. Who has done it is let in at once while
       throttled    there is room, and else stands in line
@@ -33,7 +38,7 @@ from tidegate.core.admission.bucket import Buckets
 from tidegate.core.challenge.challenges import Scope, Why
 from tidegate.core.challenge.effort import EffortControl, Load
 from tidegate.core.events import SignUpOutcome
-from tidegate.core.identifiers import UserId
+from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.registration import tickets
 from tidegate.core.registration.invites import Invite
 from tidegate.core.registration.modes import RegistrationMode, Transition
@@ -49,7 +54,13 @@ from tidegate.services.work import Answer, Work, WorkRefusedError, Works
 
 TICK_S: Final = 1.0
 _LETTERS_OF_PASS: Final = 3
-"""So many letters may be sent with one pass: an address is easily mistyped."""
+"""So many letters may be sent with one pass: an address is easily mistyped. One, where fewer than half are left."""
+LETTERS_FEW: Final = 0.5
+"""Below this part of the budget the line slows down; from there on the mode is throttled for want of letters."""
+LETTERS_KEPT: Final = 0.15
+"""And here it stands: well before the mode asks for invitations because of letters (`ModePlan.mail_low`)."""
+_MOST_PERMITS: Final = 20.0
+_MOST_WRITTEN: Final = 8192
 _MOST_PASSES: Final = 8192
 _BUSY_S: Final = 1.0
 _LOAD_S: Final = 5.0
@@ -126,6 +137,9 @@ class Letting(Protocol):
     async def confirm_sign_up(self, email: str) -> None:
         """Send it, whoever has the address. Raises ValueError naming the field."""
 
+    def budget_left(self, promised: int = 0) -> float | None:
+        """The part of the letters to strangers that is left, 0 to 1, after so many promised ones; None without mail."""
+
 
 class JoiningPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How many are let in where it is not calm: a minute, and at once after a rest."""
@@ -168,6 +182,7 @@ class Joining:
         self._loaded_at = float("-inf")
         self._entering: set[str] = set()
         self._used: OrderedDict[str, int] = OrderedDict()
+        self._written: OrderedDict[Fingerprint, bool] = OrderedDict()
 
     @property
     def mode(self) -> RegistrationMode:
@@ -266,7 +281,7 @@ class Joining:
         self.spend(shown, answer, trace)
         is_alone = not len(self.room)
         ticket = self._ticket(shown, is_proved=True)
-        if is_alone and not self._permits.take(_ALL, 1.0, now):
+        if is_alone and self._is_permitted(now, 0):
             self.room.admit(now, 1)
         else:
             self._shed += 1
@@ -287,11 +302,21 @@ class Joining:
             raise PasswordsBusyError(_BUSY_S)  # The same form twice at once: one pass, one account.
         self._entering.add(ticket)
         try:
-            outcome = await self._let_in(email, password, trace, is_again=ticket in self._used)
+            outcome = await self._let_in(email, password, trace)
         finally:
             self._entering.discard(ticket)
-        self._use(ticket, _LETTERS_OF_PASS if isinstance(outcome, Written) else 1)
+        self._use(ticket, _LETTERS_OF_PASS if isinstance(outcome, Written) and self._letters_part() >= 1.0 else 1)
         return outcome
+
+    def confirmed(self, email: str, trace: Trace) -> None:
+        """Hear that an account was made by the link in a letter: only then does it weigh on the mode.
+
+        Letters cost next to nothing, and would shut the door on everybody if each counted as an account. Of letters
+        that were written before a restart nothing is known: they weigh nothing.
+        """
+        is_doubted = self._written.pop(self.sessions.clerk.fingerprint(email), None)
+        if is_doubted is not None:
+            self._count(trace, is_doubted=is_doubted)
 
     async def invited(self, code: str) -> Invite | None:
         """The invitation that this is, if it can be used now; None also while nobody gets an account."""
@@ -336,21 +361,25 @@ class Joining:
         if len(self._used) > _MOST_PASSES:
             self._used.popitem(last=False)
 
-    async def _let_in(self, email: str, password: str, trace: Trace, *, is_again: bool = False) -> Made | Written:
+    async def _let_in(self, email: str, password: str, trace: Trace) -> Made | Written:
         address = normalise_email(email)
         if self._letters is not None:
             await self._letters.confirm_sign_up(address)
             signals = self._judged(address)
             self.sessions.tell_sign_up(trace, SignUpOutcome.WAITING, said=self._said(address, signals))
-            outcome: Made | Written = Written(address)
-        else:
-            checked(password, address)
-            signals = self._judged(address)
-            said = self._said(address, signals)
-            outcome = Made(*await self.sessions.join(address, password, Role.USER, trace, said=said))
-        if not is_again:  # One pass is one person, however many letters: else each would weigh thrice on the mode.
-            self._count(signals)
-        return outcome
+            self._remember_written(address, signals)
+            return Written(address)
+        checked(password, address)
+        signals = self._judged(address)
+        said = self._said(address, signals)
+        made = Made(*await self.sessions.join(address, password, Role.USER, trace, said=said))
+        self._count(trace, is_doubted=is_doubtful(signals))
+        return made
+
+    def _remember_written(self, address: str, signals: NameSignals) -> None:
+        self._written[self.sessions.clerk.fingerprint(address)] = is_doubtful(signals)
+        if len(self._written) > _MOST_WRITTEN:
+            self._written.popitem(last=False)
 
     def _judged(self, address: str) -> NameSignals:
         return self.recent.judge(address, self._clock())
@@ -363,12 +392,28 @@ class Joining:
             "family": signals.family,
         }
 
-    def _count(self, signals: NameSignals) -> None:
-        """Count somebody who was let in, for the mode."""
+    def _count(self, trace: Trace, *, is_doubted: bool) -> None:
+        """Count an account that was made, for the mode."""
         now = self._clock()
-        self.registration.joined.made(now)
-        if is_doubtful(signals):
+        if self.registration.joined.made(now, trace.net or "") and is_doubted:
             self.registration.joined.abused(now)
+
+    def _letters_part(self, others: int = 0) -> float:
+        """How far letters allow to let people in: 1 and more is freely, 0 and less is nobody. Passes are promises."""
+        promised = self.room.remembered.passes + others
+        left = None if self._letters is None else self._letters.budget_left(promised)
+        return 1.0 if left is None else (left - LETTERS_KEPT) / (LETTERS_FEW - LETTERS_KEPT)
+
+    def _is_permitted(self, now: float, others: int) -> bool:
+        """Take a permit to let one more in, beside `others` who are let in just now."""
+        if self._permits.wait_s(_ALL, 1.0, now):
+            return False
+        part = self._letters_part(others)
+        if part <= 0.0:
+            return False
+        # In debt for it where few letters are left: the next waits longer.
+        self._permits.charge(_ALL, min(_MOST_PERMITS, max(1.0, 1.0 / part)))
+        return True
 
     def _ticket(self, shown: Shown, *, is_proved: bool) -> str:
         now = self._clock()
@@ -394,7 +439,7 @@ class Joining:
         now, mode = self._clock(), self.mode
         if mode not in _STANDS_STILL:
             permits = 0
-            while permits < len(self.room) + self.turns.room and not self._permits.take(_ALL, 1.0, now):
+            while permits < len(self.room) + self.turns.room and self._is_permitted(now, permits):
                 permits += 1
             if permits:
                 self.room.admit(now, permits - self.turns.share(permits, len(self.room)))

@@ -62,9 +62,9 @@ class Letters:
         """Whether letters are sent at all."""
         return self.outbox is not None
 
-    def budget_left(self) -> float | None:
-        """The part of the letters to strangers that is left, 0 to 1; None without mail."""
-        return self.budgets.left(self._clerk.clock()) if self.is_on else None
+    def budget_left(self, promised: int = 0) -> float | None:
+        """The part of the letters to strangers that is left, 0 to 1, after so many promised ones; None without mail."""
+        return self.budgets.left(self._clerk.clock(), promised) if self.is_on else None
 
     def verified_share(self, now: float, since: float | None = None) -> tuple[float, int]:
         """The part of those who were written to in half an hour that confirmed their address, and of how many.

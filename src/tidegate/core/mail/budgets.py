@@ -140,11 +140,17 @@ class MailBudgets:
             window.add(self._now, keys)
         return None
 
-    def left(self, now: float) -> float:
-        """The part of strangers' letters that is left, of the hour's or the day's, whichever is less."""
+    def left(self, now: float, promised: int = 0) -> float:
+        """The part of strangers' letters that is left, of the hour's or the day's, whichever is less.
+
+        Once so many more are sent as are `promised`.
+        """
         self._forget(now)
         most = self._strangers()
-        used = (window.counts[_STRANGERS] / max(1, limit) for window, limit in zip(self._windows, most, strict=True))
+        used = (
+            (window.counts[_STRANGERS] + promised) / max(1, limit)
+            for window, limit in zip(self._windows, most, strict=True)
+        )
         return max(0.0, 1.0 - max(used))
 
     def _bounds(
