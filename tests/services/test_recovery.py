@@ -12,7 +12,7 @@ from tidegate.core.credentials import Kind
 from tidegate.core.events import AccountChanged, LoginOutcome, LoginTried, Tag
 from tidegate.core.identifiers import UserId
 from tidegate.core.mail import links
-from tidegate.core.mail.budgets import MailPlan
+from tidegate.core.mail.budgets import DAY_S, MailPlan
 from tidegate.core.mail.letter import LetterKind
 from tidegate.core.mail.links import LASTS_S, Broken, Purpose
 from tidegate.services.recovery import Recovery
@@ -156,7 +156,9 @@ async def test_a_link_signs_in_once_and_the_log_knows(room: PostRoom) -> None:
     assert [event.outcome for event in room.journal.of(LoginTried)] == [LoginOutcome.OK]
 
 
-async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_when_it_has_run_out(room: PostRoom) -> None:
+async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_a_day_after_it_has_run_out(
+    room: PostRoom,
+) -> None:
     await room.ana()
     await room.letters.sign_in_link(ANA)
     token = await room.token()
@@ -164,11 +166,25 @@ async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_when_it
     await room.sessions.sign_out(signed_in)
     with pytest.raises(LinkInvalidError):
         await room.recovery.sign_in(token, TRACE)
-    room.clock.advance(LASTS_S[Purpose.SIGN_IN])
+    room.clock.advance(LASTS_S[Purpose.SIGN_IN] + DAY_S)
     await room.letters.sign_in_link(ANA)
     await room.recovery.sign_in(await room.token(), TRACE)
 
     assert len(room.recovery._used) == 1
+
+
+async def test_a_clock_that_is_set_forward_and_back_opens_no_used_link_again(room: PostRoom) -> None:
+    await room.ana()
+    await room.letters.sign_in_link(ANA)
+    used = await room.token()
+    await room.recovery.sign_in(used, TRACE)
+    room.clock.advance(3600.0)
+    await room.letters.sign_in_link(ANA)
+    await room.recovery.sign_in(await room.token(), TRACE)
+    room.clock.advance(-3600.0)
+
+    with pytest.raises(LinkInvalidError):
+        await room.recovery.sign_in(used, TRACE)
 
 
 async def test_links_that_sign_in_end_with_the_process_and_with_the_password(room: PostRoom) -> None:

@@ -21,13 +21,13 @@ from tidegate.services.accounts import Clerk
 from tidegate.services.joining import (
     TICK_S,
     Form,
-    JoiningPlan,
     Line,
     Made,
     Shown,
     Written,
 )
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.permits import JoiningPlan
 from tidegate.services.sessions import Sessions, Trace
 from tidegate.services.work import Answer, Work
 from tidegate.testing.accounts import MemoryAccountStore
@@ -61,7 +61,14 @@ class Post:
 class Town:
     """People at the door, over fakes."""
 
-    def __init__(self, *, at_once: float = 2.0, plan: JoiningPlan | None = None, is_mail_on: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        at_once: float = 2.0,
+        plan: JoiningPlan | None = None,
+        is_mail_on: bool = False,
+        steady: HandClock | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.journal = RecordingJournal()
         self.accounts = MemoryAccountStore()
@@ -81,6 +88,7 @@ class Town:
         self.sessions = Sessions(clerk=clerk, session_s=86400.0, later=self.later.append)
         self.usher = an_usher(self.accounts, KEYS, self.reputation, self.journal, fingerprint, self.clock)
         self.post = Post() if is_mail_on else None
+        self.used: list[int] = []
         self.joining = a_joining(
             self.sessions,
             self.clock,
@@ -88,6 +96,8 @@ class Town:
             invitations=self.usher.invitations,
             plan=plan,
             calm_at_once=at_once,
+            steady=steady,
+            use_up=self.used.append,
         )
         self.people = 0
 

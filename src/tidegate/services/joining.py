@@ -5,11 +5,6 @@ mode beyond open, an account costs work or a wait, and how many are let in is
 bounded by `per_min`, whoever works how much. Whoever is let in holds a pass: their
 ticket of the line, marked as one that may sign up.
 
-Where an account begins with a letter, no more are let in than letters are left for:
-the line slows down below half of the budget, and stands before it is used up. So
-whoever takes passes in order to waste letters makes the wait longer for everybody,
-and does not shut the door.
-
     calm           the form
     open, or       the form, with work. Who has done it is let in at once while
       throttled    there is room, and else stands in line
@@ -29,12 +24,11 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from tidegate.core.accounts import Role, normalise_email
-from tidegate.core.admission.bucket import Buckets
 from tidegate.core.challenge.challenges import Scope, Why
 from tidegate.core.challenge.effort import EffortControl, Load
 from tidegate.core.events import SignUpOutcome
@@ -48,24 +42,17 @@ from tidegate.core.registration.waiting import Admitted, Waiting
 from tidegate.core.registration.waiting_room import WaitingRoom
 from tidegate.services.invitations import Invitations
 from tidegate.services.passwords import PasswordsBusyError, checked
+from tidegate.services.permits import JoiningPlan, Letting, Permits
 from tidegate.services.registration import LineReport, Registration
 from tidegate.services.sessions import Said, Sessions, SignedIn, Trace
 from tidegate.services.work import Answer, Work, WorkRefusedError, Works
 
 TICK_S: Final = 1.0
-_LETTERS_OF_PASS: Final = 3
-"""So many letters may be sent with one pass: an address is easily mistyped. One, where fewer than half are left."""
-LETTERS_FEW: Final = 0.5
-"""Below this part of the budget the line slows down; from there on the mode is throttled for want of letters."""
-LETTERS_KEPT: Final = 0.15
-"""And here it stands: well before the mode asks for invitations because of letters (`ModePlan.mail_low`)."""
-_MOST_PERMITS: Final = 20.0
 _MOST_WRITTEN: Final = 8192
 _MOST_PASSES: Final = 8192
 _BUSY_S: Final = 1.0
 _LOAD_S: Final = 5.0
 _DOUBTFUL_WEIGHT: Final = 0.5
-_ALL: Final = b""
 _STANDS_STILL: Final = frozenset({RegistrationMode.INVITE, RegistrationMode.CLOSED})
 
 
@@ -131,25 +118,17 @@ class Written(msgspec.Struct, frozen=True):
     email: str
 
 
-class Letting(Protocol):
-    """Sends the letter that an account begins with."""
-
-    async def confirm_sign_up(self, email: str) -> None:
-        """Send it, whoever has the address. Raises ValueError naming the field."""
-
-    def budget_left(self, promised: int = 0) -> float | None:
-        """The part of the letters to strangers that is left, 0 to 1, after so many promised ones; None without mail."""
-
-
-class JoiningPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How many are let in where it is not calm: a minute, and at once after a rest."""
-
-    per_min: float = 30.0
-    at_once: float = 5.0
+def _nowhere(place: int) -> None:
+    del place
 
 
 class Joining:
-    """Decides and carries out. `clock` tells Unix seconds; without `letters` accounts are made on the spot."""
+    """Decides and carries out. Without `letters` accounts are made on the spot.
+
+    `clock` tells Unix seconds; `steady` the same, but never steps: a clock that is set must end nobody's turn and
+    let no work count twice. `use_up` hears of each place in line that has had its turn, for `WaitingRoom.use_up` after
+    a restart.
+    """
 
     def __init__(
         self,
@@ -164,6 +143,8 @@ class Joining:
         invitations: Invitations | None,
         plan: JoiningPlan,
         clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
+        use_up: Callable[[int], None] = _nowhere,
     ) -> None:
         """Nobody is in line."""
         self.registration = registration
@@ -176,8 +157,10 @@ class Joining:
         self.works = works
         self._effort = effort
         self.turns = Turns()
-        self._permits = Buckets(plan.per_min / 60.0, plan.at_once, 1)
-        self._clock = clock
+        self._permits = Permits(plan, letters, lambda: room.remembered.passes)
+        self._wall = clock
+        self._clock = steady or clock
+        self._use_up = use_up
         self._shed = 0
         self._loaded_at = float("-inf")
         self._entering: set[str] = set()
@@ -201,8 +184,8 @@ class Joining:
 
     @property
     def now(self) -> float:
-        """The time, as places and passes have it (Unix s)."""
-        return self._clock()
+        """The time (Unix s)."""
+        return self._wall()
 
     def kept_s(self, place: Waiting) -> float:
         """How long a place is kept for whoever does not ask."""
@@ -210,7 +193,7 @@ class Joining:
 
     def replan(self, plan: JoiningPlan) -> None:
         """Let in at another rate from now on."""
-        self._permits.reshape(plan.per_min / 60.0, plan.at_once, 1)
+        self._permits.replan(plan)
 
     # ------------------------------------------------------------ what to show
 
@@ -221,7 +204,7 @@ class Joining:
         if shown.ticket:
             place = self.room.poll(shown.ticket, now)
             if isinstance(place, Admitted):
-                return Form(until_s=place.until)
+                return Form(until_s=self._wall() + place.until - now)
             if isinstance(place, Waiting):
                 return InLine(place, stands_still=mode in _STANDS_STILL)
         return self._step(mode, shown)
@@ -262,6 +245,11 @@ class Joining:
         if shown.ticket:
             self.room.leave(shown.ticket)
 
+    def give(self, shown: Shown) -> None:
+        """Give a place in line for something else: the ticket is used up then."""
+        if self.room.give(shown.ticket, self._clock()):
+            self._remember_used(shown.ticket)
+
     def admit(self, shown: Shown, answer: Answer, trace: Trace) -> str | None:
         """The ticket by which somebody who sent the form may go on, or must wait; None in calm, where nobody needs one.
 
@@ -281,7 +269,7 @@ class Joining:
         self.spend(shown, answer, trace)
         is_alone = not len(self.room)
         ticket = self._ticket(shown, is_proved=True)
-        if is_alone and self._is_permitted(now, 0):
+        if is_alone and self._permits.take(now):
             self.room.admit(now, 1)
         else:
             self._shed += 1
@@ -305,7 +293,7 @@ class Joining:
             outcome = await self._let_in(email, password, trace)
         finally:
             self._entering.discard(ticket)
-        self._use(ticket, _LETTERS_OF_PASS if isinstance(outcome, Written) and self._letters_part() >= 1.0 else 1)
+        self._use(ticket, self._permits.letters_of_pass if isinstance(outcome, Written) else 1)
         return outcome
 
     def confirmed(self, email: str, trace: Trace) -> None:
@@ -356,10 +344,16 @@ class Joining:
         used = self._used.pop(ticket, 0) + 1
         if used >= times:
             self.room.take(ticket, self._clock())
+            self._remember_used(ticket)
             return
         self._used[ticket] = used
         if len(self._used) > _MOST_PASSES:
             self._used.popitem(last=False)
+
+    def _remember_used(self, ticket: str) -> None:
+        place = self.room.place(ticket)
+        if place is not None:
+            self._use_up(place)
 
     async def _let_in(self, email: str, password: str, trace: Trace) -> Made | Written:
         address = normalise_email(email)
@@ -394,26 +388,9 @@ class Joining:
 
     def _count(self, trace: Trace, *, is_doubted: bool) -> None:
         """Count an account that was made, for the mode."""
-        now = self._clock()
+        now = self._wall()  # As the mode has it.
         if self.registration.joined.made(now, trace.net or "") and is_doubted:
             self.registration.joined.abused(now)
-
-    def _letters_part(self, others: int = 0) -> float:
-        """How far letters allow to let people in: 1 and more is freely, 0 and less is nobody. Passes are promises."""
-        promised = self.room.remembered.passes + others
-        left = None if self._letters is None else self._letters.budget_left(promised)
-        return 1.0 if left is None else (left - LETTERS_KEPT) / (LETTERS_FEW - LETTERS_KEPT)
-
-    def _is_permitted(self, now: float, others: int) -> bool:
-        """Take a permit to let one more in, beside `others` who are let in just now."""
-        if self._permits.wait_s(_ALL, 1.0, now):
-            return False
-        part = self._letters_part(others)
-        if part <= 0.0:
-            return False
-        # In debt for it where few letters are left: the next waits longer.
-        self._permits.charge(_ALL, min(_MOST_PERMITS, max(1.0, 1.0 / part)))
-        return True
 
     def _ticket(self, shown: Shown, *, is_proved: bool) -> str:
         now = self._clock()
@@ -439,7 +416,7 @@ class Joining:
         now, mode = self._clock(), self.mode
         if mode not in _STANDS_STILL:
             permits = 0
-            while permits < len(self.room) + self.turns.room and self._is_permitted(now, permits):
+            while permits < len(self.room) + self.turns.room and self._permits.take(now, permits):
                 permits += 1
             if permits:
                 self.room.admit(now, permits - self.turns.share(permits, len(self.room)))

@@ -409,3 +409,18 @@ def test_the_outlook_is_what_whoever_comes_last_would_be_told_where_it_takes_lon
     assert told.is_known
     assert told.p50_s == line.room.queue_s
     assert 0.0 < told.p50_s < told.p90_s
+
+
+def test_who_had_a_turn_before_a_restart_has_no_other_after_it() -> None:
+    """Else the used tickets of a day would stand before everybody who waits."""
+    line = Line()
+    used, waiting = line.proved(2)
+    line.room.admit(line.now, 1)
+    (used,) = line.admitted([used, waiting])
+    assert line.room.take(used, line.now)
+    place = line.room.place(used)
+    assert place is not None
+    line.restart()
+    line.room.use_up([place], line.now)
+    assert line.poll(used) == Unknown(Why.USED)
+    assert line.room.place("nonsense") is None

@@ -20,6 +20,7 @@ it waits outside, and is asked again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
@@ -165,6 +166,17 @@ class WaitingRoom:
         if isinstance(ticket, Unknown) or self._passes.get(self._tickets.place(ticket)) is None:
             return None
         return ticket.id
+
+    def place(self, text: str) -> int | None:
+        """The place in the order that a ticket stands for; None for what is no ticket of ours. Changes nothing."""
+        ticket = self._tickets.read(text)
+        return self._tickets.place(ticket) if isinstance(ticket, Ticket) else None
+
+    def use_up(self, places: Iterable[int], now: float) -> None:
+        """Let these places count as having had their turn: after a restart, by what was remembered of them."""
+        time = self._steady.at(now)
+        for place in places:
+            self._passes.use_up(place, time)
 
     def leave(self, text: str) -> None:
         """Somebody waits no more. A ticket that is shown again later takes its old place."""
