@@ -137,6 +137,31 @@ async def test_a_link_to_an_account_that_is_no_more_does_nothing(room: PostRoom)
             await use(for_nobody(room, purpose))
 
 
+async def test_whoever_uses_up_the_letters_of_a_day_leaves_a_link_that_works_until_there_are_others(
+    room: PostRoom,
+) -> None:
+    """Else six requests a day would keep anybody from ever choosing a new password."""
+    await room.ana()
+    for _ in range(2):
+        for _ in range(5):
+            await room.letters.reset_password(ANA)
+            await room.letters.sign_in_link(ANA)
+            await room.deliver()
+        room.clock.advance(3600.0)
+    resets = [letter for letter in room.mailer.sent if letter.kind is LetterKind.RESET]
+    assert len(resets) == 6
+    newest = resets[-1]
+    assert "for 23 hours. Keep it" in newest.text()
+    room.clock.advance(21 * 3600.0)
+    await room.letters.reset_password(ANA)
+    await room.deliver()
+    assert len([letter for letter in room.mailer.sent if letter.kind is LetterKind.RESET]) == 6
+
+    _, text = await room.recovery.reset(newest.url.rsplit("/", 1)[1], NEW_PASSWORD, TRACE)
+
+    assert await room.sessions.find(text) is not None
+
+
 # A sign-in
 
 
