@@ -268,7 +268,12 @@ def test_a_full_room_takes_nobody_more_but_the_first_of_a_network_before_the_man
     line.room.admit(line.now, 1)
     assert line.waits(pushed[0]).is_counted
     line.now += PLAN.window_s
-    assert not line.waits(line.ticket(), proved=True).is_counted
+    assert line.waits(line.ticket(), proved=True).is_counted, "also who comes later"
+    assert not line.waits(line.ticket(b"net"), proved=True).is_counted
+    full = Line(msgspec.structs.replace(PLAN, most_tickets=3))
+    full.proved(3)
+    full.now += PLAN.window_s
+    assert not full.waits(full.ticket(), proved=True).is_counted, "the first of a network are pushed by nobody"
     nobody = Line(msgspec.structs.replace(PLAN, most_tickets=0))
     assert not nobody.waits(nobody.ticket(), proved=True).is_counted
 
@@ -424,3 +429,13 @@ def test_who_had_a_turn_before_a_restart_has_no_other_after_it() -> None:
     line.room.use_up([place], line.now)
     assert line.poll(used) == Unknown(Why.USED)
     assert line.room.place("nonsense") is None
+
+
+def test_who_takes_thousands_of_tickets_from_a_few_networks_does_not_stand_before_everybody_who_comes_later() -> None:
+    """It was so within a window only: 13,000 in one made all who came in the next wait for seven hours."""
+    line = Line()
+    for number in range(5000):
+        line.waits(line.ticket(bytes((number % 4,))), proved=True)
+    line.now += PLAN.window_s
+    (honest,) = line.proved(1)
+    assert line.waits(honest).ahead <= 2 * 4 * PLAN.network_free

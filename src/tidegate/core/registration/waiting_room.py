@@ -3,17 +3,18 @@
 Everybody gets a signed ticket, which costs no memory. It takes a place when it is
 proved (a challenge was solved), or when it is shown again after `settle_s`: tickets
 that programs fetch and drop hold nobody up. Places are drawn within windows of five
-minutes, so that being first by a millisecond is worth nothing, and the many tickets of
-one network come after the first ones of every other. See `tickets` for the order,
-`lanes` for who gets in, `estimate` for what people are told.
+minutes, so that being first by a millisecond is worth nothing, and each network has so
+many places in each: the many tickets of one stand in later windows, among those who
+arrive by then. See `networks` and `tickets` for the order, `lanes` for who gets in,
+`estimate` for what people are told.
 
 A place is kept while its ticket is shown every few minutes. It lies in the ticket: it
 outlives reloads, modes of registration and restarts. What does not outlive a restart:
-passes (their tickets are first in line again), which tickets were used up, and what was
-seen of the outflow.
+passes (their tickets are first in line again), how many tickets each network took, and
+what was seen of the outflow. Which were used up is told it again (`use_up`).
 
 Bounds: `most_tickets` places (about 400 bytes each), `most_passes` passes, as many used
-tickets as twice `most_tickets`, 512 KiB for networks. When it is full, a ticket takes
+tickets as twice `most_tickets`, 1 MiB for networks. When it is full, a ticket takes
 the place of the last one if that has a worse grade of the same or a later window; else
 it waits outside, and is asked again.
 """
