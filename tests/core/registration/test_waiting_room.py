@@ -439,3 +439,17 @@ def test_who_takes_thousands_of_tickets_from_a_few_networks_does_not_stand_befor
     line.now += PLAN.window_s
     (honest,) = line.proved(1)
     assert line.waits(honest).ahead <= 2 * 4 * PLAN.network_free
+
+
+def test_whose_turn_is_near_looks_in_by_then_however_many_stand_behind() -> None:
+    """With 40,000 in line everybody looked in every 200 s, also who had been told of 30."""
+    line = Line(msgspec.structs.replace(PLAN, most_polls_per_s=10.0))
+    crowd = line.proved(5000, b"net")
+    for _ in range(30):
+        line.now += 2.0
+        line.room.admit(line.now, 1)
+    (honest,) = line.proved(1)
+    near, far = line.waits(honest), line.waits(crowd[-1])
+    assert near.estimate.is_known
+    assert near.refresh_s <= 1.2 * max(PLAN.refresh_s, near.estimate.p90_s) < 100.0
+    assert far.refresh_s >= 0.8 * PLAN.refresh_limit_s

@@ -219,7 +219,9 @@ class WaitingRoom:
         waiter = Waiter(place, lane)
         self._lanes[lane].add(place)
         self._roll.add(waiter, self._steady.time + self.plan.held_s)
-        self.outflow.arrived[lane].count(1)
+        # Who stands in a later window than the present one overtakes nobody of it.
+        if grade_of(place) == 0:
+            self.outflow.arrived[lane].count(1)
         return waiter
 
     def _drop(self, waiter: Waiter) -> None:
@@ -239,11 +241,11 @@ class WaitingRoom:
         lane = self._lanes[waiter.lane]
         before = lane.rank(waiter.place)
         told = NOT_KNOWN
-        refresh_s = self._refresh_s(0.0, ticket, time)
+        refresh_s = self._refresh_s(NOT_KNOWN, ticket, time)
         if self._is_known:
             overtaken, open_s = self._overtaking(waiter, time, before)
             told = self._estimate(waiter.lane, before, overtaken, open_s)
-            refresh_s = self._refresh_s(told.p50_s, ticket, time)
+            refresh_s = self._refresh_s(told, ticket, time)
             self._note(waiter, told, time)
         waiter.deadline = time + max(self.plan.held_s, _HELD_REFRESHES * refresh_s)
         ahead = self._lanes.ahead(waiter.lane, waiter.place)
@@ -253,7 +255,7 @@ class WaitingRoom:
 
     def _outside(self, time: float, ticket: Ticket, *, is_full: bool, renewed: str | None) -> Waiting:
         ahead = len(self._roll)
-        refresh_s = self._refresh_s(0.0, ticket, time)
+        refresh_s = self._refresh_s(NOT_KNOWN, ticket, time)
         return Waiting(
             position=ahead + 1,
             ahead=ahead,
@@ -300,10 +302,17 @@ class WaitingRoom:
         better = (before - first + 0.5) / (drawn + 1.0)
         return better * self.outflow.arrived[waiter.lane].per_s, open_s
 
-    def _refresh_s(self, wait_s: float, ticket: Ticket, time: float) -> float:
-        """Rarely where the wait is long or many ask, and not all at once."""
+    def _refresh_s(self, told: Estimate, ticket: Ticket, time: float) -> float:
+        """Rarely where the wait is long or many ask, and not all at once.
+
+        Whose turn is near looks in by then, however many stand behind: else a line of tens of thousands would hide it
+        from them for minutes. Few are near at any time.
+        """
         plan = self.plan
-        wanted_s = max(plan.refresh_s, _REFRESH_PART * wait_s, len(self._roll) / plan.most_polls_per_s)
+        crowd_s = len(self._roll) / plan.most_polls_per_s
+        if told.is_known:
+            crowd_s = min(crowd_s, told.p90_s)
+        wanted_s = max(plan.refresh_s, _REFRESH_PART * told.p50_s, crowd_s)
         drawn = crc32(ticket.id, int(time) & 0xFFFFFFFF) / 0x1_0000_0000
         return min(wanted_s, max(plan.refresh_s, plan.refresh_limit_s)) * (1.0 - _JITTER + 2.0 * _JITTER * drawn)
 
