@@ -19,7 +19,8 @@ from tidegate.core.registration.plan import ModePlan
 from tidegate.core.registration.waiting import WaitingPlan
 from tidegate.core.registration.waiting_room import WaitingRoom
 from tidegate.services.invitations import Invitations
-from tidegate.services.joining import Joining, JoiningPlan, Letting
+from tidegate.services.joining import Joining
+from tidegate.services.permits import JoiningPlan, Letting
 from tidegate.services.registration import Registration
 from tidegate.services.sessions import Sessions
 from tidegate.services.work import Works
@@ -41,6 +42,8 @@ def a_joining(
     plan: JoiningPlan | None = None,
     floor: RegistrationMode = RegistrationMode.OPEN,
     calm_at_once: float = 1000.0,
+    steady: Callable[[], float] | None = None,
+    use_up: Callable[[int], None] = lambda _place: None,
 ) -> Joining:
     """Calm until `calm_at_once` sign-ups came at once."""
     registration = Registration(
@@ -54,7 +57,9 @@ def a_joining(
     return Joining(
         registration=registration,
         room=WaitingRoom(WaitingPlan(), KEY),
-        works=Works(Challenges(KEY, ChallengePlan(), {PuzzleName.WAGNER: _EASY}), sessions.clerk.journal, clock),
+        works=Works(
+            Challenges(KEY, ChallengePlan(), {PuzzleName.WAGNER: _EASY}), sessions.clerk.journal, steady or clock
+        ),
         effort=EffortControl(EffortPlan()),
         sessions=sessions,
         letters=letters,
@@ -62,4 +67,6 @@ def a_joining(
         invitations=invitations,
         plan=plan or JoiningPlan(),
         clock=clock,
+        steady=steady,
+        use_up=use_up,
     )

@@ -14,7 +14,8 @@ from tidegate.core.registration.requests import Left, RequestKind
 from tidegate.core.registration.tickets import Unknown
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.asking import AGAIN_S, COUNT_S, Asking, Wish
-from tidegate.services.joining import Form, JoiningPlan, Made, Shown, TurnedAwayError
+from tidegate.services.joining import Form, Made, Shown, TurnedAwayError
+from tidegate.services.permits import JoiningPlan
 from tidegate.services.work import Answer
 
 NET = fingerprint("a network")

@@ -15,14 +15,15 @@ from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.joining import (
     Form,
     InLine,
-    JoiningPlan,
     Line,
     Made,
     Step,
     TurnedAwayError,
 )
 from tidegate.services.passwords import PasswordsBusyError
+from tidegate.services.permits import JoiningPlan
 from tidegate.services.work import Answer
+from tidegate.testing.clock import HandClock
 
 
 @pytest.fixture
@@ -243,3 +244,46 @@ async def test_another_rate_counts_from_then_on(town: Town) -> None:
     town.joining.replan(JoiningPlan(per_min=600.0, at_once=10.0))
     town.wait(10)
     assert town.joining.room.outflow.seen >= 100
+
+
+# ---------------------------------------------------------------- clocks and restarts
+
+
+async def test_a_clock_that_is_set_an_hour_forward_and_back_ends_no_turn_and_counts_no_work_twice() -> None:
+    steady = HandClock()
+    town = Town(steady=steady)
+    town.set(RegistrationMode.WAITING_ROOM)
+    first, second, third = (town.somebody() for _ in range(3))
+    work = town.work(first)
+    admitted = with_ticket(first, town.joining.line_up(first, work, TRACE))
+    steady.advance(2.0)
+    town.joining.tick()
+    assert town.joining.is_pass(admitted.ticket)
+
+    town.clock.advance(3600.0)
+    town.ticket(second)
+    step = town.joining.look(admitted)
+    assert isinstance(step, Form)
+    assert step.until_s == pytest.approx(town.clock() + 900.0, abs=5.0), "as the clock on the wall has it now"
+    town.clock.advance(-3600.0)
+    town.ticket(third)
+
+    with pytest.raises(TurnedAwayError) as error:
+        town.joining.line_up(first, work, TRACE)
+    assert error.value.why is Why.SPENT
+    assert isinstance(await town.sign_up(admitted), Made)
+    town.passwords.close()
+
+
+async def test_places_that_are_used_up_are_told_of_once_each() -> None:
+    """So that they stay used after a restart."""
+    town = Town()
+    town.set(RegistrationMode.WAITING_ROOM)
+    people = [with_ticket(shown, town.ticket(shown)) for shown in (town.somebody() for _ in range(3))]
+    town.joining.give(people[2])
+    town.joining.give(people[2])
+    assert town.used == [town.joining.room.place(people[2].ticket)]
+    town.wait(5)
+    assert isinstance(await town.sign_up(people[0]), Made)
+    assert town.used == [town.joining.room.place(one.ticket) for one in (people[2], people[0])]
+    town.passwords.close()

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.services.town import LIMITED, PASSWORD, TRACE, Town, fingerprint, place, with_ticket
+from tests.services.town import LIMITED, PASSWORD, TRACE, Town, fingerprint, place, trace_of, with_ticket
 from tidegate.core.events import SignUpOutcome, SignUpTried
 from tidegate.core.registration.modes import Cause, RegistrationMode
+from tidegate.core.registration.plan import ModePlan
+from tidegate.core.registration.signals import Share
 from tidegate.ports.accounts import EmailTakenError
 from tidegate.services.joining import (
     ByInvitation,
@@ -20,6 +22,7 @@ from tidegate.services.joining import (
     TurnedAwayError,
     Written,
 )
+from tidegate.services.permits import LETTERS_KEPT
 from tidegate.services.work import Answer
 
 
@@ -137,10 +140,51 @@ async def test_where_letters_are_sent_one_is_sent_instead_of_an_account_and_a_pa
             f"{number}@example.org"
         )
     assert not town.joining.is_pass(ticket)
-    share = town.joining.registration.joined.abuse(None, town.clock())
-    assert share.of == 1, "one pass is one person for the mode, however many letters"
     assert await town.count() == 0
     assert {tried.outcome for tried in town.journal.of(SignUpTried)} == {SignUpOutcome.WAITING}
+    town.passwords.close()
+
+
+async def test_a_letter_weighs_on_the_mode_once_its_link_made_an_account_and_not_before() -> None:
+    """Else whoever asks for letters to nobody shuts the door on everybody."""
+    town = Town(is_mail_on=True, at_once=1000.0)
+    ana, bo = town.somebody(), town.somebody()
+    joined = town.joining.registration.joined
+    for number in range(60):
+        await town.sign_up(town.somebody(), email=f"qzxvkwjp{number}q@mailinator.com")
+    assert joined.abuse(None, town.clock()) == Share(0, 0)
+    await town.sign_up(ana, email="ana.person@example.org")
+
+    town.joining.confirmed("ana.person@example.org", trace_of(ana))
+    town.joining.confirmed("qzxvkwjp7q@mailinator.com", trace_of(bo))
+    town.joining.confirmed("qzxvkwjp7q@mailinator.com", trace_of(town.somebody()))
+    town.joining.confirmed("written.before@example.org", trace_of(town.somebody()))
+
+    assert joined.abuse(None, town.clock()) == Share(1, 2)
+    town.passwords.close()
+
+
+async def test_whoever_takes_passes_to_waste_letters_slows_the_line_and_does_not_shut_the_door() -> None:
+    town = Town(is_mail_on=True)
+    assert town.post is not None
+    town.post.most = 350
+    town.set(RegistrationMode.WAITING_ROOM)
+    line = [with_ticket(shown, town.ticket(shown)) for shown in (town.somebody() for _ in range(400))]
+    sent: list[int] = []
+    for _ in range(120):
+        town.wait(10)
+        for shown in line:
+            while shown.ticket and town.joining.is_pass(shown.ticket):
+                await town.joining.sign_up(shown.ticket, f"to{len(town.post.sent)}@example.org", "", TRACE)
+            town.joining.look(shown)
+        sent.append(len(town.post.sent))
+    assert sent[5] > 60, "as many as ever while there are enough"
+    assert 1.0 - sent[40] / town.post.most > LETTERS_KEPT + 0.05, "then fewer and fewer"
+    assert town.post.budget_left() == pytest.approx(LETTERS_KEPT, abs=0.02), "and nobody where none is left for them"
+    assert ModePlan().mail_low < LETTERS_KEPT
+    town.post.sent.clear()
+    town.wait(10)
+    assert any(town.joining.is_pass(shown.ticket) for shown in line), "it goes on by itself"
     town.passwords.close()
 
 

@@ -13,7 +13,7 @@ from tidegate.core.credentials import Kind
 from tidegate.core.events import AccountChanged, LoginOutcome, LoginTried, Tag
 from tidegate.core.identifiers import UserId
 from tidegate.core.mail import links
-from tidegate.core.mail.budgets import MailPlan
+from tidegate.core.mail.budgets import DAY_S, MailPlan
 from tidegate.core.mail.letter import LetterKind
 from tidegate.core.mail.links import LASTS_S, Broken, Purpose
 from tidegate.services.recovery import Recovery
@@ -186,6 +186,31 @@ async def test_a_link_to_an_account_that_is_no_more_does_nothing(room: PostRoom)
             await use(for_nobody(room, purpose))
 
 
+async def test_whoever_uses_up_the_letters_of_a_day_leaves_a_link_that_works_until_there_are_others(
+    room: PostRoom,
+) -> None:
+    """Else six requests a day would keep anybody from ever choosing a new password."""
+    await room.ana()
+    for _ in range(2):
+        for _ in range(5):
+            await room.letters.reset_password(ANA)
+            await room.letters.sign_in_link(ANA)
+            await room.deliver()
+        room.clock.advance(3600.0)
+    resets = [letter for letter in room.mailer.sent if letter.kind is LetterKind.RESET]
+    assert len(resets) == 6
+    newest = resets[-1]
+    assert "for 23 hours. Keep it" in newest.text()
+    room.clock.advance(21 * 3600.0)
+    await room.letters.reset_password(ANA)
+    await room.deliver()
+    assert len([letter for letter in room.mailer.sent if letter.kind is LetterKind.RESET]) == 6
+
+    _, text = await room.recovery.reset(newest.url.rsplit("/", 1)[1], NEW_PASSWORD, TRACE)
+
+    assert await room.sessions.find(text) is not None
+
+
 # A sign-in
 
 
@@ -205,7 +230,9 @@ async def test_a_link_signs_in_once_and_the_log_knows(room: PostRoom) -> None:
     assert [event.outcome for event in room.journal.of(LoginTried)] == [LoginOutcome.OK]
 
 
-async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_when_it_has_run_out(room: PostRoom) -> None:
+async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_a_day_after_it_has_run_out(
+    room: PostRoom,
+) -> None:
     await room.ana()
     await room.letters.sign_in_link(ANA)
     token = await room.token()
@@ -213,11 +240,25 @@ async def test_a_used_link_stays_used_after_signing_out_and_is_forgotten_when_it
     await room.sessions.sign_out(signed_in)
     with pytest.raises(LinkInvalidError):
         await room.recovery.sign_in(token, TRACE)
-    room.clock.advance(LASTS_S[Purpose.SIGN_IN])
+    room.clock.advance(LASTS_S[Purpose.SIGN_IN] + DAY_S)
     await room.letters.sign_in_link(ANA)
     await room.recovery.sign_in(await room.token(), TRACE)
 
     assert len(room.recovery._used) == 1
+
+
+async def test_a_clock_that_is_set_forward_and_back_opens_no_used_link_again(room: PostRoom) -> None:
+    await room.ana()
+    await room.letters.sign_in_link(ANA)
+    used = await room.token()
+    await room.recovery.sign_in(used, TRACE)
+    room.clock.advance(3600.0)
+    await room.letters.sign_in_link(ANA)
+    await room.recovery.sign_in(await room.token(), TRACE)
+    room.clock.advance(-3600.0)
+
+    with pytest.raises(LinkInvalidError):
+        await room.recovery.sign_in(used, TRACE)
 
 
 async def test_links_that_sign_in_end_with_the_process_and_with_the_password(room: PostRoom) -> None:

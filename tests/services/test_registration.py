@@ -179,7 +179,7 @@ def test_what_is_not_known_is_told_as_such_and_what_is_known_reaches_the_machine
             verdict=lambda: Verdict.SURGE,
         )
     )
-    desk.room.joined.made(START - 120)
+    assert desk.room.joined.made(START - 120, "network")
     desk.room.sample()
     signals = desk.room.signals
     assert signals is not None

@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from tests.budgets import a_quotas
 from tests.hashing import CHEAP
 from tests.inviting import an_usher
@@ -19,13 +21,13 @@ from tidegate.services.accounts import Clerk
 from tidegate.services.joining import (
     TICK_S,
     Form,
-    JoiningPlan,
     Line,
     Made,
     Shown,
     Written,
 )
 from tidegate.services.passwords import PasswordLane
+from tidegate.services.permits import JoiningPlan
 from tidegate.services.sessions import Sessions, Trace
 from tidegate.services.work import Answer, Work
 from tidegate.testing.accounts import MemoryAccountStore
@@ -47,15 +49,26 @@ class Post:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.most = 10_000
 
     async def confirm_sign_up(self, email: str) -> None:
         self.sent.append(email)
+
+    def budget_left(self, promised: int = 0) -> float | None:
+        return max(0.0, 1.0 - (len(self.sent) + promised) / self.most)
 
 
 class Town:
     """People at the door, over fakes."""
 
-    def __init__(self, *, at_once: float = 2.0, plan: JoiningPlan | None = None, is_mail_on: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        at_once: float = 2.0,
+        plan: JoiningPlan | None = None,
+        is_mail_on: bool = False,
+        steady: HandClock | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.journal = RecordingJournal()
         self.accounts = MemoryAccountStore()
@@ -75,6 +88,7 @@ class Town:
         self.sessions = Sessions(clerk=clerk, session_s=86400.0, later=self.later.append)
         self.usher = an_usher(self.accounts, KEYS, self.reputation, self.journal, fingerprint, self.clock)
         self.post = Post() if is_mail_on else None
+        self.used: list[int] = []
         self.joining = a_joining(
             self.sessions,
             self.clock,
@@ -82,6 +96,8 @@ class Town:
             invitations=self.usher.invitations,
             plan=plan,
             calm_at_once=at_once,
+            steady=steady,
+            use_up=self.used.append,
         )
         self.people = 0
 
@@ -112,7 +128,8 @@ class Town:
         ticket = self.joining.admit(shown, answer or Answer(), TRACE)
         if ticket is not None and not self.joining.is_pass(ticket):
             return ticket
-        return await self.joining.sign_up(ticket, email or f"person{self.people}@example.org", PASSWORD, TRACE)
+        trace = trace_of(shown)
+        return await self.joining.sign_up(ticket, email or f"person{self.people}@example.org", PASSWORD, trace)
 
     def wait(self, seconds: float) -> None:
         for _ in range(int(seconds / TICK_S)):
@@ -121,6 +138,11 @@ class Town:
 
     async def count(self) -> int:
         return len(await self.accounts.users())
+
+
+def trace_of(shown: Shown) -> Trace:
+    """Of a request from their network."""
+    return msgspec.structs.replace(TRACE, net=fingerprint(shown.network.decode()))
 
 
 def done(work: Work) -> Answer:

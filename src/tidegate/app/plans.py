@@ -25,7 +25,7 @@ from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.history import DAY_S
 from tidegate.core.standing.record import StandingPlan
 from tidegate.http.gate.connections import ConnectionPlan
-from tidegate.services.joining import JoiningPlan
+from tidegate.services.permits import JoiningPlan
 
 _KEY_BYTES = 32
 _AT_ONCE_OF_MINUTE = 6.0

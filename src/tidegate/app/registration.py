@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from hashlib import blake2s
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.registration import RegistrationFile
+from tidegate.adapters.disk.used_tickets import UsedTickets
+from tidegate.app.door import steady_clock
 from tidegate.app.plans import joining_plan
 from tidegate.config import Settings
 from tidegate.core.challenge.challenges import Challenges
@@ -28,6 +31,8 @@ from tidegate.services.letters import Letters
 from tidegate.services.registration import Registration, Sources
 from tidegate.services.sessions import Sessions
 from tidegate.services.work import Works
+
+_WORK_KEY_BYTES = 32
 
 
 def calm(settings: Settings) -> Calm:
@@ -69,12 +74,20 @@ def joining(
     recent: Recent,
     invitations: Invitations,
     letters: Letters | None,
+    used: UsedTickets,
 ) -> Joining:
-    """Make what lets newcomers in; `letters` where an account begins with one."""
+    """Make what lets newcomers in; `letters` where an account begins with one.
+
+    Places in line outlive this process, and those that are `used` up stay so. Work does not: which of it counted
+    already is known to nobody else, so what was begun under another process is begun anew.
+    """
+    steady = steady_clock()
+    room = WaitingRoom(WaitingPlan(), derived(server_keys, b"tg-place"))
+    room.use_up(used.read(since_s=time.time() - room.plan.longest_s), steady())
     return Joining(
         registration=kept,
-        room=WaitingRoom(WaitingPlan(), derived(server_keys, b"tg-place")),
-        works=Works(Challenges(derived(server_keys, b"tg-work"), ChallengePlan()), kept.journal, time.time),
+        room=room,
+        works=Works(Challenges(secrets.token_bytes(_WORK_KEY_BYTES), ChallengePlan()), kept.journal, steady),
         effort=EffortControl(EffortPlan()),
         sessions=sessions,
         letters=letters,
@@ -82,6 +95,8 @@ def joining(
         invitations=invitations,
         plan=joining_plan(settings),
         clock=time.time,
+        steady=steady,
+        use_up=lambda place: used.add(place, time.time()),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tidegate.adapters.disk.datadir import DataDir
 from tidegate.adapters.disk.secrets import Secrets
+from tidegate.adapters.disk.used_tickets import UsedTickets
 from tidegate.adapters.firewall.memory import InhabitedFile
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.adapters.telemetry.metrics import Metrics
@@ -209,7 +210,16 @@ async def wire(
         ),
     )
     metrics.registration.in_force(kept.mode)
-    newcomers = joining(settings, kept, secrets.server_keys, sessions, people.recent, people.usher.invitations, letters)
+    newcomers = joining(
+        settings,
+        kept,
+        secrets.server_keys,
+        sessions,
+        people.recent,
+        people.usher.invitations,
+        letters,
+        UsedTickets(datadir),
+    )
     metrics.registration.watch(
         lambda: newcomers.line().places, lambda: newcomers.line().kept, lambda: newcomers.line().missed
     )

@@ -110,7 +110,7 @@ class Asking:
         try:
             left = await self._left(wish, note, net)
             if left is Left.LEFT:
-                self._joining.room.give(shown.ticket, self._clock())
+                self._joining.give(shown)
         finally:
             self._leaving.discard(shown.ticket)
         return left

@@ -24,16 +24,15 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from tidegate.core.accounts import Role, normalise_email
-from tidegate.core.admission.bucket import Buckets
 from tidegate.core.challenge.challenges import Scope, Why
 from tidegate.core.challenge.effort import EffortControl, Load
 from tidegate.core.events import SignUpOutcome
-from tidegate.core.identifiers import UserId
+from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.registration import tickets
 from tidegate.core.registration.invites import Invite
 from tidegate.core.registration.modes import RegistrationMode, Transition
@@ -43,18 +42,17 @@ from tidegate.core.registration.waiting import Admitted, Waiting
 from tidegate.core.registration.waiting_room import WaitingRoom
 from tidegate.services.invitations import Invitations
 from tidegate.services.passwords import PasswordsBusyError, checked
+from tidegate.services.permits import JoiningPlan, Letting, Permits
 from tidegate.services.registration import LineReport, Registration
 from tidegate.services.sessions import Said, Sessions, SignedIn, Trace
 from tidegate.services.work import Answer, Work, WorkRefusedError, Works
 
 TICK_S: Final = 1.0
-_LETTERS_OF_PASS: Final = 3
-"""So many letters may be sent with one pass: an address is easily mistyped."""
+_MOST_WRITTEN: Final = 8192
 _MOST_PASSES: Final = 8192
 _BUSY_S: Final = 1.0
 _LOAD_S: Final = 5.0
 _DOUBTFUL_WEIGHT: Final = 0.5
-_ALL: Final = b""
 _STANDS_STILL: Final = frozenset({RegistrationMode.INVITE, RegistrationMode.CLOSED})
 
 
@@ -120,22 +118,17 @@ class Written(msgspec.Struct, frozen=True):
     email: str
 
 
-class Letting(Protocol):
-    """Sends the letter that an account begins with."""
-
-    async def confirm_sign_up(self, email: str) -> None:
-        """Send it, whoever has the address. Raises ValueError naming the field."""
-
-
-class JoiningPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How many are let in where it is not calm: a minute, and at once after a rest."""
-
-    per_min: float = 30.0
-    at_once: float = 5.0
+def _nowhere(place: int) -> None:
+    del place
 
 
 class Joining:
-    """Decides and carries out. `clock` tells Unix seconds; without `letters` accounts are made on the spot."""
+    """Decides and carries out. Without `letters` accounts are made on the spot.
+
+    `clock` tells Unix seconds; `steady` the same, but never steps: a clock that is set must end nobody's turn and
+    let no work count twice. `use_up` hears of each place in line that has had its turn, for `WaitingRoom.use_up` after
+    a restart.
+    """
 
     def __init__(
         self,
@@ -150,6 +143,8 @@ class Joining:
         invitations: Invitations | None,
         plan: JoiningPlan,
         clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
+        use_up: Callable[[int], None] = _nowhere,
     ) -> None:
         """Nobody is in line."""
         self.registration = registration
@@ -162,12 +157,15 @@ class Joining:
         self.works = works
         self._effort = effort
         self.turns = Turns()
-        self._permits = Buckets(plan.per_min / 60.0, plan.at_once, 1)
-        self._clock = clock
+        self._permits = Permits(plan, letters, lambda: room.remembered.passes)
+        self._wall = clock
+        self._clock = steady or clock
+        self._use_up = use_up
         self._shed = 0
         self._loaded_at = float("-inf")
         self._entering: set[str] = set()
         self._used: OrderedDict[str, int] = OrderedDict()
+        self._written: OrderedDict[Fingerprint, bool] = OrderedDict()
 
     @property
     def mode(self) -> RegistrationMode:
@@ -186,8 +184,8 @@ class Joining:
 
     @property
     def now(self) -> float:
-        """The time, as places and passes have it (Unix s)."""
-        return self._clock()
+        """The time (Unix s)."""
+        return self._wall()
 
     def kept_s(self, place: Waiting) -> float:
         """How long a place is kept for whoever does not ask."""
@@ -195,7 +193,7 @@ class Joining:
 
     def replan(self, plan: JoiningPlan) -> None:
         """Let in at another rate from now on."""
-        self._permits.reshape(plan.per_min / 60.0, plan.at_once, 1)
+        self._permits.replan(plan)
 
     # ------------------------------------------------------------ what to show
 
@@ -206,7 +204,7 @@ class Joining:
         if shown.ticket:
             place = self.room.poll(shown.ticket, now)
             if isinstance(place, Admitted):
-                return Form(until_s=place.until)
+                return Form(until_s=self._wall() + place.until - now)
             if isinstance(place, Waiting):
                 return InLine(place, stands_still=mode in _STANDS_STILL)
         return self._step(mode, shown)
@@ -247,6 +245,11 @@ class Joining:
         if shown.ticket:
             self.room.leave(shown.ticket)
 
+    def give(self, shown: Shown) -> None:
+        """Give a place in line for something else: the ticket is used up then."""
+        if self.room.give(shown.ticket, self._clock()):
+            self._remember_used(shown.ticket)
+
     def admit(self, shown: Shown, answer: Answer, trace: Trace) -> str | None:
         """The ticket by which somebody who sent the form may go on, or must wait; None in calm, where nobody needs one.
 
@@ -266,7 +269,7 @@ class Joining:
         self.spend(shown, answer, trace)
         is_alone = not len(self.room)
         ticket = self._ticket(shown, is_proved=True)
-        if is_alone and not self._permits.take(_ALL, 1.0, now):
+        if is_alone and self._permits.take(now):
             self.room.admit(now, 1)
         else:
             self._shed += 1
@@ -287,11 +290,21 @@ class Joining:
             raise PasswordsBusyError(_BUSY_S)  # The same form twice at once: one pass, one account.
         self._entering.add(ticket)
         try:
-            outcome = await self._let_in(email, password, trace, is_again=ticket in self._used)
+            outcome = await self._let_in(email, password, trace)
         finally:
             self._entering.discard(ticket)
-        self._use(ticket, _LETTERS_OF_PASS if isinstance(outcome, Written) else 1)
+        self._use(ticket, self._permits.letters_of_pass if isinstance(outcome, Written) else 1)
         return outcome
+
+    def confirmed(self, email: str, trace: Trace) -> None:
+        """Hear that an account was made by the link in a letter: only then does it weigh on the mode.
+
+        Letters cost next to nothing, and would shut the door on everybody if each counted as an account. Of letters
+        that were written before a restart nothing is known: they weigh nothing.
+        """
+        is_doubted = self._written.pop(self.sessions.clerk.fingerprint(email), None)
+        if is_doubted is not None:
+            self._count(trace, is_doubted=is_doubted)
 
     async def invited(self, code: str) -> Invite | None:
         """The invitation that this is, if it can be used now; None also while nobody gets an account."""
@@ -332,26 +345,36 @@ class Joining:
         used = self._used.pop(ticket, 0) + 1
         if used >= times:
             self.room.take(ticket, self._clock())
+            self._remember_used(ticket)
             return
         self._used[ticket] = used
         if len(self._used) > _MOST_PASSES:
             self._used.popitem(last=False)
 
-    async def _let_in(self, email: str, password: str, trace: Trace, *, is_again: bool = False) -> Made | Written:
+    def _remember_used(self, ticket: str) -> None:
+        place = self.room.place(ticket)
+        if place is not None:
+            self._use_up(place)
+
+    async def _let_in(self, email: str, password: str, trace: Trace) -> Made | Written:
         address = normalise_email(email)
         if self._letters is not None:
             await self._letters.confirm_sign_up(address)
             signals = self._judged(address)
             self.sessions.tell_sign_up(trace, SignUpOutcome.WAITING, said=self._said(address, signals))
-            outcome: Made | Written = Written(address)
-        else:
-            checked(password, address)
-            signals = self._judged(address)
-            said = self._said(address, signals)
-            outcome = Made(*await self.sessions.join(address, password, Role.USER, trace, said=said))
-        if not is_again:  # One pass is one person, however many letters: else each would weigh thrice on the mode.
-            self._count(signals)
-        return outcome
+            self._remember_written(address, signals)
+            return Written(address)
+        checked(password, address)
+        signals = self._judged(address)
+        said = self._said(address, signals)
+        made = Made(*await self.sessions.join(address, password, Role.USER, trace, said=said))
+        self._count(trace, is_doubted=is_doubtful(signals))
+        return made
+
+    def _remember_written(self, address: str, signals: NameSignals) -> None:
+        self._written[self.sessions.clerk.fingerprint(address)] = is_doubtful(signals)
+        if len(self._written) > _MOST_WRITTEN:
+            self._written.popitem(last=False)
 
     def _judged(self, address: str) -> NameSignals:
         return self.recent.judge(address, self._clock())
@@ -364,11 +387,10 @@ class Joining:
             "family": signals.family,
         }
 
-    def _count(self, signals: NameSignals) -> None:
-        """Count somebody who was let in, for the mode."""
-        now = self._clock()
-        self.registration.joined.made(now)
-        if is_doubtful(signals):
+    def _count(self, trace: Trace, *, is_doubted: bool) -> None:
+        """Count an account that was made, for the mode."""
+        now = self._wall()  # As the mode has it.
+        if self.registration.joined.made(now, trace.net or "") and is_doubted:
             self.registration.joined.abused(now)
 
     def _ticket(self, shown: Shown, *, is_proved: bool) -> str:
@@ -395,7 +417,7 @@ class Joining:
         now, mode = self._clock(), self.mode
         if mode not in _STANDS_STILL:
             permits = 0
-            while permits < len(self.room) + self.turns.room and not self._permits.take(_ALL, 1.0, now):
+            while permits < len(self.room) + self.turns.room and self._permits.take(now, permits):
                 permits += 1
             if permits:
                 self.room.admit(now, permits - self.turns.share(permits, len(self.room)))

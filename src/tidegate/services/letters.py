@@ -61,9 +61,9 @@ class Letters:
         """Whether letters are sent at all."""
         return self.outbox is not None
 
-    def budget_left(self) -> float | None:
-        """The part of the letters to strangers that is left, 0 to 1; None without mail."""
-        return self.budgets.left(self._clerk.clock()) if self.is_on else None
+    def budget_left(self, promised: int = 0) -> float | None:
+        """The part of the letters to strangers that is left, 0 to 1, after so many promised ones; None without mail."""
+        return self.budgets.left(self._clerk.clock(), promised) if self.is_on else None
 
     def verified_share(self, now: float, since: float | None = None) -> tuple[float, int]:
         """The part of those who were written to in half an hour that confirmed their address, and of how many.
@@ -152,8 +152,12 @@ class Letters:
         self._post_to(user.email, lambda to: write(to, user, stored_hash))
 
     def _write_reset(self, recipient: str, user: User, stored_hash: str | None) -> Letter:
-        token = self._token(Purpose.RESET, user.id.entropy, str(stored_hash))
-        return wording.reset(recipient, f"{self._url}/reset/{token}", self._site, self._clerk.clock())
+        # Whoever has letters sent until there are none left must not keep the owner out: the last one works until there
+        # may be another.
+        now = self._clerk.clock()
+        lasts_s = max(LASTS_S[Purpose.RESET], self.budgets.again_s(LetterKind.RESET, recipient, now))
+        token = self._token(Purpose.RESET, user.id.entropy, str(stored_hash), lasts_s)
+        return wording.reset(recipient, f"{self._url}/reset/{token}", self._site, now, lasts_s)
 
     def _write_sign_in_link(self, recipient: str, user: User, stored_hash: str | None) -> Letter:
         token = self._token(Purpose.SIGN_IN, user.id.entropy, self.sign_in_state(stored_hash))
@@ -166,9 +170,9 @@ class Letters:
             return False  # An operator made the account for a name that no mail goes to.
         return self.post(write(recipient))
 
-    def _token(self, purpose: Purpose, subject: bytes, state: str) -> str:
+    def _token(self, purpose: Purpose, subject: bytes, state: str, lasts_s: float | None = None) -> str:
         keys = self._clerk.server_keys
-        return links.write(purpose, subject, links.binding_of(state, keys), keys, self._clerk.clock())
+        return links.write(purpose, subject, links.binding_of(state, keys), keys, self._clerk.clock(), lasts_s)
 
     def _take(self, kind: LetterKind, recipient: str) -> bool:
         if self.outbox is None:

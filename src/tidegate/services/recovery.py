@@ -6,9 +6,10 @@ decides whose it is. So until then only a new password can be had by letter, and
 with it end all sessions and all keys that the account had.
 
 Each link works once, and for one thing. A reset ends with the password that it
-was written under. A link that signs in is remembered as used until it would
-have run out anyway; as many as were ever sent, which the budgets bound. To end
-all sessions twice does no harm.
+was written under. A link that signs in is remembered as used until a day after
+it has run out, so that a clock that is set forward and back does not open it
+again; as many as were ever sent, which the budgets bound. To end all sessions
+twice does no harm.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tidegate.core.accounts import User
 from tidegate.core.events import AccountChanged, LoginOutcome, LoginTried, Tag
 from tidegate.core.identifiers import UserId
 from tidegate.core.mail import links
+from tidegate.core.mail.budgets import DAY_S
 from tidegate.core.mail.links import Broken, Link, Purpose
 from tidegate.ports.accounts import PasswordChangedError
 from tidegate.services.letters import Letters
@@ -148,7 +150,7 @@ class Recovery:
 
     def _use(self, token: str, link: Link) -> None:
         now = self._clerk.clock()
-        self._used = {name: until for name, until in self._used.items() if until > now}
+        self._used = {name: until for name, until in self._used.items() if until > now - DAY_S}
         self._used[_name(token)] = link.good_until_s
 
     def _tell_account(self, tag: Tag, user: User) -> None:

@@ -38,6 +38,19 @@ def test_letters_that_strangers_cause_do_not_use_up_an_accounts_own() -> None:
     assert budgets.take(NOTICE, "ana@example.org", 1.0) is None
 
 
+def test_it_is_told_how_long_there_is_no_other_letter_to_a_person() -> None:
+    """Three in an hour and six in a day; the links to an account each on their own."""
+    budgets = MailBudgets(MailPlan())
+    told: list[float] = []
+    for at in (0.0, 100.0, 200.0, HOUR_S, HOUR_S + 100.0, HOUR_S + 200.0):
+        told.append(budgets.again_s(RESET, "ana@example.org", at))
+        assert budgets.take(RESET, "ana@example.org", at) is None
+    assert told == [0.0, 0.0, HOUR_S - 200.0, HOUR_S - 3500.0, HOUR_S - 3500.0, DAY_S - HOUR_S - 200.0]
+    assert budgets.take(RESET, "ana@example.org", DAY_S - 1.0) is Bound.PERSON
+    assert budgets.take(LetterKind.SIGN_IN_LINK, "ana@example.org", DAY_S - 1.0) is None
+    assert budgets.take(RESET, "ana@example.org", DAY_S) is None
+
+
 def test_one_domain_does_not_use_up_the_letters_of_all_and_a_large_provider_has_more() -> None:
     budgets = MailBudgets(PLAN)
     own = [budgets.take(CONFIRM, f"p{n}@x{n}.evil.example", 0.0) for n in range(4)]

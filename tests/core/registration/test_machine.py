@@ -47,6 +47,11 @@ def test_noise_alone_never_asks_honest_newcomers_for_an_invitation() -> None:
     assert climbed(like(FLOOD, verdict=Verdict.SIGNUP_ABUSE)) is WAITING
 
 
+def test_what_costs_nothing_shuts_no_door_also_not_on_a_busy_evening() -> None:
+    """To shut the door on everybody is an attack: letters to nobody and a crowd before a busy engine are free."""
+    assert climbed(like(FLOOD, headroom=0.0, verified=Share(0, 200), mail_left=0.11)) is WAITING
+
+
 @pytest.mark.parametrize(
     ("seen", "to"),
     [
@@ -68,12 +73,14 @@ def test_noise_alone_never_asks_honest_newcomers_for_an_invitation() -> None:
         (like(CALM, attempts_per_min=7.0, headroom=0.24), WAITING),
         (like(CALM, attempts_per_min=7.0, headroom=0.26), OPEN),
         (like(CALM, attempts_per_min=7.0, headroom=0.01), WAITING),
-        (like(CALM, attempts_per_min=19.0, headroom=0.01), CLOSED),
+        (like(CALM, attempts_per_min=19.0, headroom=0.01), WAITING),
+        (like(CALM, attempts_per_min=19.0, headroom=0.01, mail_left=0.09), CLOSED),
+        (like(CALM, attempts_per_min=17.0, headroom=0.01, mail_left=0.09), INVITE),
         (like(CALM, mail_left=0.09), INVITE),
         (like(CALM, mail_left=0.11), WAITING),
         (like(CALM, mail_left=0.26), THROTTLED),
         (like(CALM, mail_left=0.51), OPEN),
-        (like(CALM, verified=Share(1, 100)), INVITE),
+        (like(CALM, verified=Share(1, 100)), WAITING),
         (like(CALM, verified=Share(0, 49)), OPEN),
         (like(CALM, verified=Share(8, 100)), OPEN),
     ],
@@ -111,10 +118,10 @@ def test_a_move_says_from_where_to_where_by_whom_why_and_what_was_known() -> Non
 
 def test_it_comes_down_step_by_step_each_after_its_own_dwell_of_calm() -> None:
     watched = Watched()
-    watched.feed(like(CALM, attempts_per_min=19.0, headroom=0.01), 600.0)
+    watched.feed(like(CALM, attempts_per_min=19.0, headroom=0.01, mail_left=0.09), 600.0)
     assert watched.mode is CLOSED
     began = watched.now - AT
-    down = watched.feed(like(CALM, headroom=0.9, queue_s=0.0), 7200.0)
+    down = watched.feed(like(CALM, headroom=0.9, queue_s=0.0, mail_left=0.9), 7200.0)
     assert [one.to for one in down] == [INVITE, WAITING, THROTTLED, OPEN]
     waits = [one.at - AT - began for one in down]
     assert waits == pytest.approx([1800.0, 3600.0, 4500.0, 5100.0], abs=2 * EVERY_S)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.registration.networks import Networks
+from tidegate.core.registration.networks import LATEST, Networks
 from tidegate.core.registration.tickets import (
     TEXT_LENGTH,
     Ticket,
@@ -72,22 +72,25 @@ def test_nonsense_is_told_before_anything_is_reckoned(text: str) -> None:
 @given(ANY, ANY)
 def test_the_order_is_by_window_then_grade_then_a_draw_that_only_the_service_knows(one: Ticket, two: Ticket) -> None:
     first, second = TICKETS.place(one), TICKETS.place(two)
-    assert (window_of(first), grade_of(first)) == (one.window, one.grade)
-    assert window_start(one.window) <= first < window_start(one.window + 1)
-    if (one.window, one.grade) != (two.window, two.grade):
-        assert (first < second) == ((one.window, one.grade) < (two.window, two.grade))
+    assert (window_of(first), grade_of(first)) == (one.window + one.grade, one.grade)
+    assert window_start(one.window + one.grade) <= first < window_start(one.window + one.grade + 1)
+    standing, other = ((ticket.window + ticket.grade, ticket.grade) for ticket in (one, two))
+    if standing != other:
+        assert (first < second) == (standing < other)
     assert first != Tickets(b"o" * 32).place(one)
     assert (one.id == two.id) == (first & (2**64 - 1) == second & (2**64 - 1))
 
 
 def test_a_network_with_many_tickets_comes_after_the_first_ones_of_others() -> None:
     networks = Networks(KEY)
-    grades = [networks.grade(b"many", 7, 4) for _ in range(1000)]
-    assert grades[:13] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2]
+    grades = [networks.grade(b"many", 7, 4) for _ in range(2000)]
+    assert grades[:13] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]
     assert grades == sorted(grades)
-    assert grades[-1] == 7
+    assert grades[-1] == LATEST
     assert networks.grade(b"few", 7, 4) == 0
-    assert networks.grade(b"many", 8, 4) == 0
+    assert networks.grade(b"many", 8, 4) == LATEST, "what it took of later windows is taken"
+    assert networks.grade(b"few", 9, 4) == 0, "and nobody saves up places of earlier ones"
+    assert networks.grade(b"many", 600, 4) == 0
 
 
 def test_many_networks_hardly_push_each_other() -> None:

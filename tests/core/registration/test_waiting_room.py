@@ -268,7 +268,12 @@ def test_a_full_room_takes_nobody_more_but_the_first_of_a_network_before_the_man
     line.room.admit(line.now, 1)
     assert line.waits(pushed[0]).is_counted
     line.now += PLAN.window_s
-    assert not line.waits(line.ticket(), proved=True).is_counted
+    assert line.waits(line.ticket(), proved=True).is_counted, "also who comes later"
+    assert not line.waits(line.ticket(b"net"), proved=True).is_counted
+    full = Line(msgspec.structs.replace(PLAN, most_tickets=3))
+    full.proved(3)
+    full.now += PLAN.window_s
+    assert not full.waits(full.ticket(), proved=True).is_counted, "the first of a network are pushed by nobody"
     nobody = Line(msgspec.structs.replace(PLAN, most_tickets=0))
     assert not nobody.waits(nobody.ticket(), proved=True).is_counted
 
@@ -409,3 +414,42 @@ def test_the_outlook_is_what_whoever_comes_last_would_be_told_where_it_takes_lon
     assert told.is_known
     assert told.p50_s == line.room.queue_s
     assert 0.0 < told.p50_s < told.p90_s
+
+
+def test_who_had_a_turn_before_a_restart_has_no_other_after_it() -> None:
+    """Else the used tickets of a day would stand before everybody who waits."""
+    line = Line()
+    used, waiting = line.proved(2)
+    line.room.admit(line.now, 1)
+    (used,) = line.admitted([used, waiting])
+    assert line.room.take(used, line.now)
+    place = line.room.place(used)
+    assert place is not None
+    line.restart()
+    line.room.use_up([place], line.now)
+    assert line.poll(used) == Unknown(Why.USED)
+    assert line.room.place("nonsense") is None
+
+
+def test_who_takes_thousands_of_tickets_from_a_few_networks_does_not_stand_before_everybody_who_comes_later() -> None:
+    """It was so within a window only: 13,000 in one made all who came in the next wait for seven hours."""
+    line = Line()
+    for number in range(5000):
+        line.waits(line.ticket(bytes((number % 4,))), proved=True)
+    line.now += PLAN.window_s
+    (honest,) = line.proved(1)
+    assert line.waits(honest).ahead <= 2 * 4 * PLAN.network_free
+
+
+def test_whose_turn_is_near_looks_in_by_then_however_many_stand_behind() -> None:
+    """With 40,000 in line everybody looked in every 200 s, also who had been told of 30."""
+    line = Line(msgspec.structs.replace(PLAN, most_polls_per_s=10.0))
+    crowd = line.proved(5000, b"net")
+    for _ in range(30):
+        line.now += 2.0
+        line.room.admit(line.now, 1)
+    (honest,) = line.proved(1)
+    near, far = line.waits(honest), line.waits(crowd[-1])
+    assert near.estimate.is_known
+    assert near.refresh_s <= 1.2 * max(PLAN.refresh_s, near.estimate.p90_s) < 100.0
+    assert far.refresh_s >= 0.8 * PLAN.refresh_limit_s

@@ -3,6 +3,8 @@
     tidegate.lock   held while a process uses the directory
     tidegate.db     records (unless they are in PostgreSQL)
     tidegate.pins.json   how models answered when they were known to be right
+    tidegate.registration.json   the mode of registration, and what it goes by
+    tidegate.tickets     which tickets of the waiting room were used
     user-keys.db    the users' wrapped data keys, apart so that destroying one is final
     callers.db      what a gate before another server knows of its callers
     inhabited       which addresses were a known person's lately, named by nobody

@@ -4,7 +4,8 @@ Whoever may have letters sent can bomb a mailbox with them, or use up what the
 mail provider allows so that nobody gets any more (Mastodon, #19037). So
 every letter is counted in an hour and in a day, exactly and sliding:
 
-- to a person, each of the three classes below on its own;
+- to a person, each of the three classes below on its own, and links to an account
+  each kind on its own: asking for links that sign in leaves those to reset;
 - to a domain, letters that strangers caused; large mail providers may have more;
 - in all. Strangers' letters stop short of the whole: the reserve is for letters
   to people who have an account. Whatever happens at the door, a password can be
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -108,9 +110,22 @@ class _Window:
                 if not self.counts[key]:
                     del self.counts[key]
 
+    def again_s(self, now: float, key: tuple[str, str], limit: int) -> float:
+        """After one more now, how long it is full."""
+        beyond = self.counts[key] + 1 - limit
+        if beyond < 0:
+            return 0.0
+        sent = (at for at, keys in self._sent if key in keys)
+        return next(islice(sent, beyond, None), now) + self._length_s - now
+
     def add(self, now: float, keys: tuple[tuple[str, str], ...]) -> None:
         self._sent.append((now, keys))
         self.counts.update(keys)
+
+
+def _person(kind: LetterKind, recipient: str) -> tuple[str, str]:
+    caused = CAUSED[kind]
+    return (kind.value if caused is Caused.FOR_ACCOUNT else caused.value, person_of(recipient))
 
 
 _ALL: Final = ("all", "")
@@ -130,7 +145,7 @@ class MailBudgets:
         """Count a letter to a mailable address, or say which budget does not allow it; then nothing is counted."""
         self._forget(now)
         caused = CAUSED[kind]
-        person = (caused.value, person_of(recipient))
+        person = _person(kind, recipient)
         domain = ("domain", owner_of(recipient))
         for bound, key, most in self._bounds(caused, person, domain):
             if any(window.counts[key] >= limit for window, limit in zip(self._windows, most, strict=True)):
@@ -140,11 +155,29 @@ class MailBudgets:
             window.add(self._now, keys)
         return None
 
-    def left(self, now: float) -> float:
-        """The part of strangers' letters that is left, of the hour's or the day's, whichever is less."""
+    def again_s(self, kind: LetterKind, recipient: str, now: float) -> float:
+        """How long nobody can have another letter of this kind sent to this person after one more now; 0 is at once.
+
+        By the person's own budget: who asked for the others is not known.
+        """
+        self._forget(now)
+        person, plan = _person(kind, recipient), self.plan
+        return max(
+            window.again_s(self._now, person, limit)
+            for window, limit in zip(self._windows, (plan.person_per_hour, plan.person_per_day), strict=True)
+        )
+
+    def left(self, now: float, promised: int = 0) -> float:
+        """The part of strangers' letters that is left, of the hour's or the day's, whichever is less.
+
+        Once so many more are sent as are `promised`.
+        """
         self._forget(now)
         most = self._strangers()
-        used = (window.counts[_STRANGERS] / max(1, limit) for window, limit in zip(self._windows, most, strict=True))
+        used = (
+            (window.counts[_STRANGERS] + promised) / max(1, limit)
+            for window, limit in zip(self._windows, most, strict=True)
+        )
         return max(0.0, 1.0 - max(used))
 
     def _bounds(

@@ -72,12 +72,17 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     good_until_s: float
 
 
-def write(purpose: Purpose, subject: bytes, binding: bytes, keys: ServerKeys, now: float) -> str:
-    """The token of a link. Raises ValueError for a subject that is empty or too long, or a binding of another size."""
+def write(
+    purpose: Purpose, subject: bytes, binding: bytes, keys: ServerKeys, now: float, lasts_s: float | None = None
+) -> str:
+    """The token of a link, good for `lasts_s` or else as long as is usual.
+
+    Raises ValueError for a subject that is empty or too long, or a binding of another size.
+    """
     if not 0 < len(subject) <= _MOST_SUBJECT_BYTES or len(binding) != _BINDING_BYTES:
         msg = f"a link needs a subject of at most {_MOST_SUBJECT_BYTES} bytes and a binding of {_BINDING_BYTES}"
         raise ValueError(msg)
-    times = (int(now), min(int(now + LASTS_S[purpose]), _LATEST_S))
+    times = (int(now), min(int(now + (lasts_s or LASTS_S[purpose])), _LATEST_S))
     head = bytes((_VERSION, keys.current)) + b"".join(moment.to_bytes(4, "big") for moment in times)
     body = head + binding + subject
     return urlsafe_b64encode(body + _mac(purpose, body, keys.keys[keys.current])).decode("ascii").rstrip("=")

@@ -43,8 +43,10 @@ def have_account(recipient: str, url: str, site: str, now: float) -> Letter:
     )
 
 
-def reset(recipient: str, url: str, site: str, now: float) -> Letter:
+def reset(recipient: str, url: str, site: str, now: float, lasts_s: float = LASTS_S[Purpose.RESET]) -> Letter:
     """To somebody who forgot their password."""
+    hours = max(1, int(lasts_s / 3600.0))
+    lasts = "one hour" if hours == 1 else f"{hours} hours. Keep it: until then no other letter of this kind is sent"
     return Letter(
         kind=LetterKind.RESET,
         recipient=recipient,
@@ -52,8 +54,8 @@ def reset(recipient: str, url: str, site: str, now: float) -> Letter:
         before=("Hello,", f"somebody, probably you, asked for a new password for your account at {site}."),
         label="Choose a new password",
         url=url,
-        after=("The link works once, for one hour. Your account is signed out everywhere when you use it.", _NOT_YOU),
-        good_until_s=now + LASTS_S[Purpose.RESET],
+        after=(f"The link works once, for {lasts}. Your account is signed out everywhere when you use it.", _NOT_YOU),
+        good_until_s=now + lasts_s,
     )
 
 

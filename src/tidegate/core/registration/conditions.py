@@ -1,11 +1,12 @@
 """What closes the gate further, and what must be over before it opens: two tables.
 
 Each condition reads the signals as True, False, or None where too little is known.
-A rate alone leads as far as the waiting room and no further: noise costs an attacker
-nothing, and `invite` shuts honest newcomers out. What leads there is accounts that
-were made in spite of the present mode, or mail that is nearly used up; what closes
-is a crowd while nothing is left for it. Low headroom without a crowd is an evening
-on which people use what they have: closing the door would help none of them.
+What costs nothing leads as far as the waiting room and no further: a rate is noise,
+letters that nobody answers make no account, and `invite` shuts honest newcomers out.
+To shut a door is an attack as well. What leads there is accounts that were made in
+spite of the present mode, or mail that is nearly used up; what closes from there is a
+crowd while nothing is left for it. Low headroom without a crowd is an evening on which
+people use what they have: closing the door would help none of them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from tidegate.core.registration.signals import Share, Signals, Verdict
 
 
 class Rise(msgspec.Struct, frozen=True):
-    """Leads up to `to`, when it was so for long enough."""
+    """Leads up to `to`, when it was so for long enough, from modes that are `least` limited or more."""
 
     to: RegistrationMode
     cause: Cause
     after_s: Callable[[ModePlan], float]
     reads: Callable[[Signals, ModePlan], bool | None]
+    least: RegistrationMode = RegistrationMode.OPEN
+
+    def leads_on(self, mode: RegistrationMode) -> bool:
+        """Whether it leads further than this mode."""
+        return self.least.rank <= mode.rank < self.to.rank
 
     @property
     def name(self) -> str:
@@ -138,6 +144,13 @@ RISES = (
         lambda plan: plan.wait_after_s,
         lambda seen, _: _names(seen.verdict, Verdict.SIGNUP_ABUSE),
     ),
+    # No further: whoever waits in line pays nothing for letters to nobody, and no account comes of them.
+    Rise(
+        RegistrationMode.WAITING_ROOM,
+        Cause.UNVERIFIED,
+        lambda plan: plan.wait_after_s,
+        lambda seen, plan: _surely_below(seen.verified, plan.verified_low, plan.unverified_least),
+    ),
     Rise(
         RegistrationMode.INVITE,
         Cause.ABUSE,
@@ -151,16 +164,12 @@ RISES = (
         lambda seen, plan: _below(seen.mail_left, plan.mail_low),
     ),
     Rise(
-        RegistrationMode.INVITE,
-        Cause.UNVERIFIED,
-        lambda plan: plan.invite_after_s,
-        lambda seen, plan: _surely_below(seen.verified, plan.verified_low, plan.abuse_invites_least),
-    ),
-    Rise(
         RegistrationMode.CLOSED,
         Cause.EXHAUSTED,
         lambda plan: plan.close_after_s,
         lambda seen, plan: _short_of(seen, plan.headroom_gone, plan.surge),
+        # A crowd is noise, and on a busy evening it would close by itself: what costs something comes first.
+        least=RegistrationMode.INVITE,
     ),
 )
 """Each with the mode that it leads to."""
@@ -181,14 +190,14 @@ FALLS: dict[RegistrationMode, tuple[Fall, ...]] = {
         Fall(Cause.LONG_QUEUE, lambda seen, plan: _below(seen.queue_s, plan.queue_long_over_s)),
         Fall(Cause.DIAGNOSIS, lambda seen, _: _spares(seen.verdict, Verdict.SIGNUP_ABUSE)),
         Fall(Cause.MAIL_BUDGET, lambda seen, plan: _above(seen.mail_left, plan.mail_scarce_over)),
+        Fall(
+            Cause.UNVERIFIED, lambda seen, plan: _part_above(seen.verified, plan.verified_low_over, plan.least_judged)
+        ),
     ),
     # Hardly any account is made in these two, so their shares are seldom judged: somebody else must speak for calm.
     RegistrationMode.INVITE: (
         Fall(Cause.ABUSE, lambda seen, plan: _part_below(seen.abuse, plan.abuse_invites_over, plan.least_judged)),
         Fall(Cause.MAIL_BUDGET, lambda seen, plan: _above(seen.mail_left, plan.mail_low_over)),
-        Fall(
-            Cause.UNVERIFIED, lambda seen, plan: _part_above(seen.verified, plan.verified_low_over, plan.least_judged)
-        ),
         Fall(Cause.LOW_HEADROOM, lambda seen, plan: _above(seen.headroom, plan.headroom_low_over), is_witness=True),
         _USUAL_RATE,
     ),

@@ -2,6 +2,10 @@
 
 Counted by the minute in which an account was made, for half an hour: 31 rows, however
 many accounts. What is learned of an account later is counted where it was made.
+
+Each network counts once in that half hour: who is to show that the mode does not hold,
+and with that shut the door on everybody, must come from many networks. Whoever makes
+many accounts from a few is bounded by the line, where others go first.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from tidegate.core.registration.signals import Share
 _MINUTE_S: Final = 60.0
 _MINUTES: Final = 30
 _CONFIRMED_WITHIN_MIN: Final = 10
+MOST_NETWORKS: Final = 8192
+"""Networks that are counted within the half hour; beyond that the share is known well enough."""
 
 
 class Joined:
@@ -21,16 +27,22 @@ class Joined:
     def __init__(self) -> None:
         """None yet."""
         self._rows: dict[int, list[int]] = {}
+        self._networks: dict[str, int] = {}
 
-    def made(self, at: float) -> None:
-        """An account was made."""
+    def made(self, at: float, network: str) -> bool:
+        """An account was made from this network (whatever stands for it); False when that counts no more."""
         minute = _minute(at)
-        for old in [row for row in self._rows if row < minute - _MINUTES]:
-            del self._rows[old]
+        if minute not in self._rows:
+            self._rows = {row: counts for row, counts in self._rows.items() if row >= minute - _MINUTES}
+            self._networks = {one: seen for one, seen in self._networks.items() if seen >= minute - _MINUTES}
+        if network in self._networks or len(self._networks) >= MOST_NETWORKS:
+            return False
+        self._networks[network] = minute
         self._rows.setdefault(minute, [0, 0, 0])[0] += 1
+        return True
 
     def abused(self, made_at: float) -> None:
-        """One that was made then is held to be abused. Tell each once."""
+        """One that was made then, and counted, is held to be abused. Tell each once."""
         self._add(made_at, 1)
 
     def confirmed(self, made_at: float) -> None:

@@ -192,7 +192,7 @@ class Machine:
         called = tuple(
             rise.cause
             for rise, reading in readings
-            if reading and rise.to.rank > mode.rank and self._held_s[rise.name] >= rise.after_s(plan)
+            if reading and rise.leads_on(mode) and self._held_s[rise.name] >= rise.after_s(plan)
         )
         if called and mode.rank < plan.max_automatic_mode.rank:
             if self._step_wait_s(now) > 0.0:
@@ -224,7 +224,7 @@ class Machine:
                 in_s=max(rise.after_s(plan) - self._held_s[rise.name], self._step_wait_s(now)),
             )
             for rise in RISES
-            if rise.to.rank > mode.rank and rise.reads(self._evidence, plan)
+            if rise.leads_on(mode) and rise.reads(self._evidence, plan)
         ]
 
     def _pending_fall(self, now: float) -> list[Pending]:

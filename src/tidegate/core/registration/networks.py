@@ -1,9 +1,14 @@
-"""How many tickets each network took in the present window, in a fixed size.
+"""How far behind the newest window the next ticket of a network stands, in a fixed size.
 
-A count-min sketch (Cormode and Muthukrishnan 2005) of two rows, keyed so that nobody
-can choose whom they collide with. It never counts too few; it counts too many only for
-a network that shares both of its cells: one in 4,000 beside 1,000 others, one in 50
-beside 10,000. That costs a place within the window and nothing else.
+Each window has so many places for every network. Who takes more of them takes those of
+later windows: the order is that of start-time fair queueing (Goyal, Vin and Cheng 1996),
+by network. Else whoever takes ten thousand tickets from four networks in one window would
+stand before everybody who comes after it, for hours.
+
+A sketch of two rows as in Cormode and Muthukrishnan 2005 holds how far each network has
+come, keyed so that nobody can choose whom they collide with. It is never behind; it is
+ahead only for a network that shares both of its cells with others that took too many: one
+in 4,000 beside 1,000 of those, one in 50 beside 10,000.
 """
 
 from __future__ import annotations
@@ -13,35 +18,30 @@ from hashlib import blake2s
 from typing import Final
 
 _CELLS: Final = 1 << 16
-_MOST: Final = 0xFFFFFFFF
+LATEST: Final = 255
+"""Windows behind the newest at most: a ticket of five-minute windows does not live much longer."""
 
 
 class Networks:
-    """Counts for one window at a time: 512 KiB, however many networks."""
+    """Places that networks took: 1 MiB, however many they are."""
 
     def __init__(self, key: bytes) -> None:
         """None has taken any."""
         self._hash = blake2s(key=key, digest_size=4, person=b"tgnets")
-        self._window = -1
-        self._rows = _empty()
+        self._rows = array("Q", bytes(8 * _CELLS)), array("Q", bytes(8 * _CELLS))
 
     def grade(self, network: bytes, window: int, free: int) -> int:
-        """Count one more of this network, and answer its grade.
+        """Count one more of this network, and answer how many windows later than this one it stands.
 
-        The first `free` have grade 0, and each grade holds twice as many as all before it together.
+        Each window has `free` places for it.
         """
-        if window != self._window:
-            self._window, self._rows = window, _empty()
         hashed = self._hash.copy()
         hashed.update(network)
         cells = hashed.digest()
-        number = _MOST
-        for row, cell in zip(self._rows, (cells[:2], cells[2:]), strict=True):
-            at = int.from_bytes(cell, "big")
-            row[at] = min(row[at] + 1, _MOST)
-            number = min(number, row[at])
-        return ((number - 1) // free + 1).bit_length() - 1
-
-
-def _empty() -> tuple[array[int], array[int]]:
-    return array("I", bytes(4 * _CELLS)), array("I", bytes(4 * _CELLS))
+        places = [int.from_bytes(cell, "big") for cell in (cells[:2], cells[2:])]
+        taken = min(row[at] for row, at in zip(self._rows, places, strict=True))
+        # Nobody saves up places of windows that are over, nor takes one that no ticket could live to see.
+        mine = min(max(taken, window * free), (window + LATEST) * free + free - 1)
+        for row, at in zip(self._rows, places, strict=True):
+            row[at] = max(row[at], mine + 1)
+        return mine // free - window

@@ -31,6 +31,7 @@ class ModePlan(msgspec.Struct, frozen=True, kw_only=True):
     abuse_invites_over: float = 0.30
     abuse_invites_least: int = 50
     least_judged: int = 10
+    unverified_least: int = 50
     verified_low: float = 0.10
     verified_low_over: float = 0.20
 

@@ -6,8 +6,9 @@
 The MAC is keyed BLAKE2s (RFC 7693) over the rest. So handing tickets out takes no
 memory, and after a restart everybody takes their old place.
 
-Order: by window of arrival, then grade, then a draw. The draw is a keyed hash of the
-id. It is fixed when the ticket is issued, and only this service knows it: nobody can
+Order: by the window that a ticket stands in, which is that of its arrival and as many
+later as its grade says; within it those come first who arrived in it; then a draw. The
+draw is a keyed hash of the id. It is fixed when the ticket is issued, and only this service knows it: nobody can
 fetch a hundred tickets and prove the best of them only.
 """
 
@@ -34,7 +35,7 @@ _DRAW = b"tgdraw"
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket carries. `grade` is 0 for the first of a network in a window, and grows with their number."""
+    """What a ticket carries. `grade` is how many windows later it stands than it arrived: see `Networks`."""
 
     id: bytes
     arrived_at: int
@@ -111,7 +112,7 @@ class Tickets:
         """What tickets are ordered by, the first in turn lowest; no two have the same."""
         drawn = self._drawing.copy()
         drawn.update(ticket.id)
-        return (ticket.window << 8 | ticket.grade) << 64 | int.from_bytes(drawn.digest(), "big")
+        return ((ticket.window + ticket.grade) << 8 | ticket.grade) << 64 | int.from_bytes(drawn.digest(), "big")
 
     def _mac(self, payload: bytes) -> bytes:
         signed = self._signing.copy()

@@ -3,23 +3,25 @@
 Everybody gets a signed ticket, which costs no memory. It takes a place when it is
 proved (a challenge was solved), or when it is shown again after `settle_s`: tickets
 that programs fetch and drop hold nobody up. Places are drawn within windows of five
-minutes, so that being first by a millisecond is worth nothing, and the many tickets of
-one network come after the first ones of every other. See `tickets` for the order,
-`lanes` for who gets in, `estimate` for what people are told.
+minutes, so that being first by a millisecond is worth nothing, and each network has so
+many places in each: the many tickets of one stand in later windows, among those who
+arrive by then. See `networks` and `tickets` for the order, `lanes` for who gets in,
+`estimate` for what people are told.
 
 A place is kept while its ticket is shown every few minutes. It lies in the ticket: it
 outlives reloads, modes of registration and restarts. What does not outlive a restart:
-passes (their tickets are first in line again), which tickets were used up, and what was
-seen of the outflow.
+passes (their tickets are first in line again), how many tickets each network took, and
+what was seen of the outflow. Which were used up is told it again (`use_up`).
 
 Bounds: `most_tickets` places (about 400 bytes each), `most_passes` passes, as many used
-tickets as twice `most_tickets`, 512 KiB for networks. When it is full, a ticket takes
+tickets as twice `most_tickets`, 1 MiB for networks. When it is full, a ticket takes
 the place of the last one if that has a worse grade of the same or a later window; else
 it waits outside, and is asked again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
@@ -166,6 +168,17 @@ class WaitingRoom:
             return None
         return ticket.id
 
+    def place(self, text: str) -> int | None:
+        """The place in the order that a ticket stands for; None for what is no ticket of ours. Changes nothing."""
+        ticket = self._tickets.read(text)
+        return self._tickets.place(ticket) if isinstance(ticket, Ticket) else None
+
+    def use_up(self, places: Iterable[int], now: float) -> None:
+        """Let these places count as having had their turn: after a restart, by what was remembered of them."""
+        time = self._steady.at(now)
+        for place in places:
+            self._passes.use_up(place, time)
+
     def leave(self, text: str) -> None:
         """Somebody waits no more. A ticket that is shown again later takes its old place."""
         ticket = self._tickets.read(text)
@@ -206,7 +219,9 @@ class WaitingRoom:
         waiter = Waiter(place, lane)
         self._lanes[lane].add(place)
         self._roll.add(waiter, self._steady.time + self.plan.held_s)
-        self.outflow.arrived[lane].count(1)
+        # Who stands in a later window than the present one overtakes nobody of it.
+        if grade_of(place) == 0:
+            self.outflow.arrived[lane].count(1)
         return waiter
 
     def _drop(self, waiter: Waiter) -> None:
@@ -226,11 +241,11 @@ class WaitingRoom:
         lane = self._lanes[waiter.lane]
         before = lane.rank(waiter.place)
         told = NOT_KNOWN
-        refresh_s = self._refresh_s(0.0, ticket, time)
+        refresh_s = self._refresh_s(NOT_KNOWN, ticket, time)
         if self._is_known:
             overtaken, open_s = self._overtaking(waiter, time, before)
             told = self._estimate(waiter.lane, before, overtaken, open_s)
-            refresh_s = self._refresh_s(told.p50_s, ticket, time)
+            refresh_s = self._refresh_s(told, ticket, time)
             self._note(waiter, told, time)
         waiter.deadline = time + max(self.plan.held_s, _HELD_REFRESHES * refresh_s)
         ahead = self._lanes.ahead(waiter.lane, waiter.place)
@@ -240,7 +255,7 @@ class WaitingRoom:
 
     def _outside(self, time: float, ticket: Ticket, *, is_full: bool, renewed: str | None) -> Waiting:
         ahead = len(self._roll)
-        refresh_s = self._refresh_s(0.0, ticket, time)
+        refresh_s = self._refresh_s(NOT_KNOWN, ticket, time)
         return Waiting(
             position=ahead + 1,
             ahead=ahead,
@@ -287,10 +302,17 @@ class WaitingRoom:
         better = (before - first + 0.5) / (drawn + 1.0)
         return better * self.outflow.arrived[waiter.lane].per_s, open_s
 
-    def _refresh_s(self, wait_s: float, ticket: Ticket, time: float) -> float:
-        """Rarely where the wait is long or many ask, and not all at once."""
+    def _refresh_s(self, told: Estimate, ticket: Ticket, time: float) -> float:
+        """Rarely where the wait is long or many ask, and not all at once.
+
+        Whose turn is near looks in by then, however many stand behind: else a line of tens of thousands would hide it
+        from them for minutes. Few are near at any time.
+        """
         plan = self.plan
-        wanted_s = max(plan.refresh_s, _REFRESH_PART * wait_s, len(self._roll) / plan.most_polls_per_s)
+        crowd_s = len(self._roll) / plan.most_polls_per_s
+        if told.is_known:
+            crowd_s = min(crowd_s, told.p90_s)
+        wanted_s = max(plan.refresh_s, _REFRESH_PART * told.p50_s, crowd_s)
         drawn = crc32(ticket.id, int(time) & 0xFFFFFFFF) / 0x1_0000_0000
         return min(wanted_s, max(plan.refresh_s, plan.refresh_limit_s)) * (1.0 - _JITTER + 2.0 * _JITTER * drawn)
 

@@ -63,6 +63,7 @@ async def confirm(room: AccountsRoom, request: Request) -> Response:
         found = problem(request, error, wrong=WRONG)
         shown = {"errors": found.errors, "status": found.status, "headers": found.headers}
         return _password_form(request, verification.read(token).email, **shown)
+    room.joining.confirmed(made[0].user.email, trace(request))
     return await enter(room, request, made, CHAT)
 
 
