@@ -38,7 +38,7 @@ class EffortPlan(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float = 8.0
     """Nobody's device works longer than this at what is suggested, at the 95th percentile of the last hour."""
 
-    cap_most: int = 20
+    cap_most: int = 40
     """What the slowest phones that are supported solve in the budget. No report raises it."""
 
     cap_least: int = 2
