@@ -46,6 +46,16 @@ def test_what_scripts_send_while_a_page_is_open_is_no_view(more: dict[str, str])
     assert told.score < 0.5
 
 
+def test_what_a_script_sends_once_a_page_is_no_view_either() -> None:
+    """Here it is sent half-way through each stay, and would make two even pauses of each."""
+    person = pages(READING)
+    sent = [request((before.t + after.t) / 2 - START, path="/seen", method="POST")
+            for before, after in itertools.pairwise(person)]  # fmt: skip
+    told = only(sorted([*person, *sent], key=lambda event: event.t))
+    assert value(told, "steady_pauses") == value(only(person), "steady_pauses")
+    assert value(told, "never_returns") == value(only(person), "never_returns")
+
+
 def test_who_asks_for_one_page_or_only_sends_is_judged_by_that() -> None:
     assert weight(only(pages([5.0] * 12, path="/same")), "steady_pauses") > 1
     assert weight(only(pages([5.0] * 12, method="POST")), "steady_pauses") > 1
