@@ -289,7 +289,8 @@ _FIELD_MEANINGS = {
     "solve_s": "Seconds that solving took, by what the browser says.",
     "spared": "How often a source pressed and was left to the gate, by why; the words are below.",
     "disposable": "Whether that domain is on the carried list of those that hand out addresses for minutes.",
-    "name_entropy": "Bits that each character before the @ takes by a model of how people's names are written.",
+    "name_entropy": "Bits that each character before the @ takes by a model of how people's names are written; null "
+    "where there are too few to tell.",
     "family": "Fingerprint of the near-duplicates that the name belongs to, among the last sign-ups.",
     "inviter": "Fingerprint of the account whose invitation it is. Absent: an operator's command made it.",
     "number": "How many people were answered.",

@@ -1,8 +1,8 @@
 """Made-up sessions at a chat service: sign-up, sign-in, questions and how answers are read.
 
-As in synthetic_sessions.py, families of people and of programs with a spread of their own,
-some of them held out. Reading speeds follow Brysbaert (2019): 238 words a minute silently,
-about 5 tokens a second, skimming up to four times that.
+As in synthetic_sessions.py, families of people and of programs with a spread of their own.
+Reading speeds follow Brysbaert (2019): 238 words a minute silently, about 5 tokens a
+second, skimming up to four times that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.core.score.observed import Observed
+from tools.synthetic_web import Made
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Chatter:
     abandons: float = 0.0
     streams: bool = True
     at_once: int = 1
-    name_entropy: float = 2.8
+    name_entropy: float = 4.0
     disposable: float = 0.02
     family: str = ""
     verify_s: float = 90.0
@@ -66,7 +67,7 @@ def chat(dice: random.Random, fields: frozenset[str], name: str, who: Chatter, s
                 **base,
             )
         )
-        now += who.verify_s * dice.lognormvariate(0, 0.5)
+        now += who.verify_s * dice.lognormvariate(0, 0.3)
         events.append(Observed(t=now, kind="verify", outcome="ok", latency_s=now - started, **base))
         now += dice.uniform(1, 20)
     history, ended = 0.0, started
@@ -123,8 +124,8 @@ def _person(dice: random.Random, **more: Any) -> Chatter:
         "abandons": dice.uniform(0, 0.15),
         "repeats": dice.uniform(0, 0.08),
         "agent": dice.choice(("chrome", "firefox", "safari", "edge")),
-        "name_entropy": dice.gauss(2.7, 0.3),
-        "verify_s": dice.uniform(25, 300),
+        "name_entropy": dice.gauss(4.0, 0.5),
+        "verify_s": math.exp(dice.uniform(1.8, 5.7)),
         "age_s": dice.choice((0.0, dice.uniform(1, 400) * 86_400)),
         "net": dice.choice(("residential", "residential", "mobile", "vpn")),
         "breaks": dice.uniform(0, 0.1),
@@ -140,11 +141,11 @@ def _program(dice: random.Random, **more: Any) -> Chatter:
         "wait_s": lambda _o, _s: dice.uniform(low, low * 3),
         "turns": max(4, int(math.exp(dice.gauss(3, 0.9)))),
         "agent": dice.choice(("chrome", "python-openai", "curl", "python-httpx", "chrome", "")),
-        "name_entropy": dice.gauss(3.2, 0.4),
+        "name_entropy": dice.choice((4.0, 6.3, 7.4)),
         "disposable": dice.choice((0.0, 0.5, 0.9)),
         "grows": dice.random() < 0.4,
         "family": f"f{dice.randrange(12)}" if dice.random() < 0.6 else "",
-        "verify_s": dice.choice((2.0, 5.0, 60.0)),
+        "verify_s": dice.choice((0.7, 1.5, 5.0, 60.0)),
         "net": dice.choice(("hosting", "hosting", "residential", "vpn")),
         "prompt": (dice.uniform(3, 5.5), dice.uniform(0.1, 0.7)),
     }
@@ -177,7 +178,7 @@ PROGRAMS: dict[str, Maker] = {
     "actor": lambda dice: _program(
         dice,
         agent="chrome",
-        name_entropy=2.8,
+        name_entropy=4.0,
         family="",
         disposable=0.0,
         net="residential",
@@ -190,11 +191,10 @@ PROGRAMS: dict[str, Maker] = {
         dice, agent="chrome", wait_s=lambda _o, _s: dice.gauss(60, 10), templates=dice.randint(2, 6)
     ),
 }
-HELD_OUT = frozenset({"story reader", "impatient", "actor", "repeater", "parallel"})
 
 
-def chat_logs(dice: random.Random, logs: int, per_family: int) -> Iterator[tuple[str, str, str, list[Observed]]]:
-    """Give (log, family, truth, events) of every family at several services."""
+def chat_logs(dice: random.Random, logs: int, per_family: int) -> Iterator[Made]:
+    """Give sessions of every family at several services."""
     likely = {
         "ua": 0.7,
         "net_kind": 0.5,
@@ -215,9 +215,10 @@ def chat_logs(dice: random.Random, logs: int, per_family: int) -> Iterator[tuple
             for family, make in families.items():
                 for _ in range(per_family * (3 if truth == "human" else 2)):
                     started = 1_780_000_000 + dice.uniform(0, 86_400)
-                    yield (
+                    yield Made(
                         f"c{number}",
-                        family,
+                        "chat",
+                        "chat: " + family,
                         truth,
                         chat(dice, fields, f"{dice.getrandbits(48):012x}", make(dice), started),
                     )

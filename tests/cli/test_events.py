@@ -144,6 +144,16 @@ def test_fields_and_kinds_from_the_future_are_passed_over(verb: Verb) -> None:
     assert told["summary"]["unreadable_lines"] == 0
 
 
+def test_a_log_of_more_sessions_than_are_compared_at_once_is_told_whole(
+    verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.cli.score._COMPARED", 2)
+    events = "".join(f'{{"t":{number},"kind":"request","sess":"s{number}"}}\n' for number in range(5))
+    told = msgspec.json.decode(verb("score", "--events", "-", "--json", typed=events).out)
+    assert [one["sess"] for one in told["sessions"]] == [f"s{number}" for number in range(5)]
+    assert told["summary"]["sessions"] == 5
+
+
 def test_a_log_out_of_order_is_told(verb: Verb) -> None:
     events = '{"t":9,"kind":"request","sess":"s"}\n{"t":2,"kind":"request","sess":"s"}\n'
     assert "1 events stood behind later ones" in verb("score", "--events", "-", typed=events).err

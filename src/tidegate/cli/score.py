@@ -15,7 +15,7 @@ from tidegate.adapters.logs.weights import read_weights, shipped_weights
 from tidegate.cli.options import JsonOption
 from tidegate.cli.output import NOT_SO, WRONG_USAGE, cell, refuse, whole_console
 from tidegate.core.score.gathering import Gathering, Subject
-from tidegate.core.score.model import Judged, Weights, judge
+from tidegate.core.score.model import Judged, Measured, Weights, judge_all, measure
 from tidegate.core.score.observed import Observed
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SHOWN_REASONS = 3
 _SHOWN_ROWS = 200
 _EXPECTED = "expected an event a line, as `tidegate events export` and `tidegate events import` print them"
+_COMPARED = 20_000
+"""So many sessions that ended one after the other are kept, 4 KiB each, and compared with one another."""
 _NAMED = {Subject.SESSION: "sess", Subject.ACCOUNT: "acct", Subject.SOURCE: "src"}
 
 
@@ -36,6 +38,15 @@ class _Reading:
         self.events = self.judged = self.asked = 0
 
     def judged_in(self, path: Path, weights: Weights) -> Iterator[Judged]:
+        crowd: list[Measured] = []
+        for one in self._measured_in(path):
+            crowd.append(one)
+            if len(crowd) >= _COMPARED:
+                yield from map(self._counted, judge_all(crowd, weights))
+                crowd = []
+        yield from map(self._counted, judge_all(crowd, weights))
+
+    def _measured_in(self, path: Path) -> Iterator[Measured]:
         decoder = msgspec.json.Decoder(Observed)
         for number, line in lines(path, self.complaints):
             try:
@@ -45,9 +56,9 @@ class _Reading:
                 continue
             self.events += 1
             for session in self.gathering.note(event):
-                yield self._counted(judge(session, self.gathering.traits, weights))
+                yield measure(session, self.gathering.traits)
         for session in self.gathering.rest():
-            yield self._counted(judge(session, self.gathering.traits, weights))
+            yield measure(session, self.gathering.traits)
 
     def _counted(self, judged: Judged) -> Judged:
         self.judged += 1

@@ -57,7 +57,7 @@ def test_a_line_of_apache_becomes_an_event(desk: Desk) -> None:
         "t": NOON + 5, "kind": "request", "id": "1-1", "route": "page", "method": "GET", "status": 200,
         "bytes_out": 512,
         "src": "192.0.2.7", "net": "192.0.2.0/24", "ua": "chrome", "path": "/wiki/Sea?page=3",
-        "referrer": "same", "sess": "192.0.2.7#0#chrome",
+        "referrer": "same", "referrer_path": "/search", "sess": "192.0.2.7#0#chrome",
     }  # fmt: skip
 
 
@@ -139,6 +139,8 @@ def test_routes_and_referrers_are_told_by_their_kind(desk: Desk) -> None:
             "https://else.example/", "-", "http://[broken"]  # fmt: skip
     events = desk(LogForm.COMBINED, *(combined(place, referrer=ref) for place, ref in enumerate(refs)))
     assert [event["referrer"] for event in events] == ["same", "same", "search", "social", "other", "none", "none"]
+    # Which page it was is kept of our own alone.
+    assert [event.get("referrer_path") for event in events] == ["/a", "/b", None, None, None, None, None]
 
 
 def test_zones_fractions_and_hosts_in_front_are_read(desk: Desk) -> None:

@@ -91,6 +91,18 @@ def test_what_is_not_written_in_known_letters_has_no_bits() -> None:
     assert 0.0 < LETTERS.judge("anna").bits_per_char < LETTERS.judge("qzxv").bits_per_char
 
 
+@pytest.mark.parametrize(
+    ("email", "is_told"),
+    [("uwe@example.org", False), ("xu@example.org", False), ("20481024@example.org", False),
+     ("xqzkvwpjqz@duck.com", False), ("maria.rossi@example.org", True), ("xqzkvwpjqz@example.org", True)],
+)  # fmt: skip
+def test_bits_are_told_only_where_they_tell_something(email: str, is_told: bool) -> None:
+    """Short honest names take as many bits a letter as those drawn at random."""
+    (judged,) = _judged(_recent(), email)
+
+    assert (judged.entropy_bits_per_char is not None) is is_told
+
+
 def test_relays_that_draw_names_for_people_are_not_held_against_them() -> None:
     """Apple's, Mozilla's and others are there to be left alone."""
     of_relay, elsewhere = _judged(_recent(), "xqzkvwpjqz@privaterelay.appleid.com", "xqzkvwpjqz@example.org")

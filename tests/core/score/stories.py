@@ -10,7 +10,7 @@ import msgspec
 
 import tidegate.core.score
 from tidegate.core.score.gathering import Gathering, GatheringPlan, Subject
-from tidegate.core.score.model import Judged, Weights, judge
+from tidegate.core.score.model import Judged, Weights, judge_all, measure
 from tidegate.core.score.observed import Observed
 
 WEIGHTS = msgspec.json.decode(Path(tidegate.core.score.__file__).with_name("weights.json").read_bytes(), type=Weights)
@@ -40,7 +40,8 @@ def scored(
 ) -> dict[str, Judged]:
     gathering = Gathering(by, plan)
     sessions = [session for event in events for session in gathering.note(event)]
-    return {one.name: judge(one, gathering.traits, WEIGHTS) for one in (*sessions, *gathering.rest())}
+    ended = [measure(one, gathering.traits) for one in (*sessions, *gathering.rest())]
+    return {one.name: one for one in judge_all(ended, WEIGHTS)}
 
 
 def only(events: Iterable[Observed]) -> Judged:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.core.score.stories import START, WEIGHTS, call, only, pages, request, scored, value, weight
@@ -12,7 +14,7 @@ from tidegate.core.score.gathering import Gathering, Subject
 from tidegate.core.score.observed import Observed
 from tidegate.core.score.session import LogTraits, Session
 from tidegate.core.score.talk import MOST_TURNS
-from tidegate.core.score.visit import MOST_PATHS, MOST_PAUSES
+from tidegate.core.score.visit import MOST_PATHS, MOST_PAUSES, MOST_VIEWS
 
 READING = [3, 41, 2, 118, 9, 25, 1, 260, 14, 6, 77, 33]
 
@@ -31,6 +33,81 @@ def test_what_scripts_ask_for_along_with_a_page_hides_no_timer() -> None:
     told = [one for event in timer for one in (event, request(event.t - START + 0.4, path="/pulse"))]
     assert weight(only(told), "steady_pauses") == pytest.approx(weight(only(timer), "steady_pauses"))
     assert weight(only(told), "quick_pages") == pytest.approx(weight(only(timer), "quick_pages"), abs=0.1)
+
+
+@pytest.mark.parametrize("more", [{"path": "/beat"}, {"path": "/beat", "method": "POST"}])
+def test_what_scripts_send_while_a_page_is_open_is_no_view(more: dict[str, str]) -> None:
+    """Who reads with scripts on would pause like a timer else."""
+    person = pages(READING)
+    beats = [request(at, **more) for before, after in itertools.pairwise(person)
+             for at in range(int(before.t - START) + 5, int(after.t - START), 5)]  # fmt: skip
+    told = only(sorted([*person, *beats], key=lambda event: event.t))
+    assert weight(told, "steady_pauses") == pytest.approx(weight(only(person), "steady_pauses"))
+    assert told.score < 0.5
+
+
+def test_what_a_script_sends_once_a_page_is_no_view_either() -> None:
+    """Here it is sent half-way through each stay, and would make two even pauses of each."""
+    person = pages(READING)
+    sent = [request((before.t + after.t) / 2 - START, path="/seen", method="POST")
+            for before, after in itertools.pairwise(person)]  # fmt: skip
+    told = only(sorted([*person, *sent], key=lambda event: event.t))
+    assert value(told, "steady_pauses") == value(only(person), "steady_pauses")
+    assert value(told, "never_returns") == value(only(person), "never_returns")
+
+
+def test_who_asks_for_one_page_or_only_sends_is_judged_by_that() -> None:
+    assert weight(only(pages([5.0] * 12, path="/same")), "steady_pauses") > 1
+    assert weight(only(pages([5.0] * 12, method="POST")), "steady_pauses") > 1
+
+
+def test_pictures_are_told_by_their_names_in_a_log_without_routes() -> None:
+    told = pages(READING, route=None)
+    dressed = [request(event.t - START + 1, route=None, path=f"/{place}.PNG?v=2") for place, event in enumerate(told)]
+    judged = only(sorted([*told, *dressed], key=lambda event: event.t))
+    assert weight(judged, "assets_missing") <= 0
+    assert weight(judged, "steady_pauses") == pytest.approx(weight(only(told), "steady_pauses"))
+
+
+def test_who_goes_on_from_earlier_pages_speaks_for_a_person() -> None:
+    def ways(back: int) -> float:
+        told = pages(READING, referrer="same")
+        paths = [event.path for event in told]
+        return weight(
+            only(
+                msgspec.structs.replace(event, referrer_path=paths[max(0, place - (back if place % 2 else 1))])
+                for place, event in enumerate(told)
+            ),
+            "straight_on",
+        )
+
+    assert ways(1) > 0 > ways(3)
+
+
+def test_who_never_asks_whether_something_changed_is_told_where_others_do() -> None:
+    told = pages(READING[:4])
+    assert weight(only(told), "kept_nothing") == 0
+    again = [request(2000 + place, sess="two", path=f"/{place}", status=304) for place in range(4)]
+    judged = scored([*told, *again, request(9000)])
+    assert weight(judged["one"], "kept_nothing") > 0 > weight(judged["two"], "kept_nothing")
+
+
+def test_a_name_that_is_no_browsers_counts_and_less_than_a_tools() -> None:
+    strange, tool = only(pages(READING, ua="newsreader")), only(pages(READING, ua="curl"))
+    assert 0 < weight(strange, "agent_other") < weight(tool, "agent_tool")
+
+
+def test_the_same_figure_says_more_from_more_pauses() -> None:
+    assert weight(only(pages([5.0] * 30)), "steady_pauses") > weight(only(pages([5.0] * 4)), "steady_pauses")
+
+
+def test_who_signed_up_a_moment_ago_with_an_honest_name_and_was_quick_with_the_letter_is_no_program() -> None:
+    made = Observed(t=START, kind="signup", sess="one", acct="a", outcome="ok", name_entropy=4.4, disposable=False)
+    letter = Observed(t=START + 7, kind="verify", sess="one", acct="a", outcome="ok", latency_s=7.0)
+    judged = only([made, letter, call(20, acct="a", age_s=20.0)])
+    assert weight(judged, "random_name") <= 0
+    assert weight(judged, "quick_verify") <= 0
+    assert judged.score < 0.5
 
 
 def test_who_is_fast_throughout_is_judged_by_it() -> None:
@@ -139,6 +216,7 @@ def test_a_session_of_any_length_takes_bounded_memory() -> None:
     (session,) = gathering.rest()
     assert len(session.visit.page_paths) == MOST_PATHS
     assert len(session.visit.pauses) == len(session.visit.sizes) == MOST_PAUSES
+    assert len(session.visit.views) == MOST_VIEWS
     assert len(session.talk.reads) == len(session.talk.rates) == len(session.talk.prompt_tokens) == MOST_TURNS
     assert len(session.talk.templates) <= MOST_TURNS
     assert len(session.talk.bodies) <= MOST_TURNS
@@ -232,11 +310,11 @@ def test_passwords_tried_on_many_names_count() -> None:
 def test_how_an_account_was_made_counts_in_its_sessions() -> None:
     made = [
         Observed(
-            t=START + place, kind="signup", acct=f"a{place}", src="farm", disposable=True, name_entropy=3.9, family="f"
+            t=START + place, kind="signup", acct=f"a{place}", src="farm", disposable=True, name_entropy=7.1, family="f"
         )
         for place in range(20)
     ]
-    made.append(Observed(t=START + 21, kind="verify", acct="a19", latency_s=1.0))
+    made.append(Observed(t=START + 21, kind="verify", acct="a19", latency_s=0.6))
     judged = scored([*made, call(60, acct="a19", age_s=40.0)])["one"]
     for feature in ("disposable_mail", "random_name", "name_family", "crowded_source", "quick_verify", "youth"):
         assert weight(judged, feature) > 0, feature

@@ -153,7 +153,7 @@ class Importing:
         if record.target is not None:
             event["path"] = self._naming.path(*split_target(record.target))
         if record.referrer is not None:
-            event["referrer"] = self._referrer(record.referrer)
+            event |= self._referred(record.referrer)
         session = self._session_of(t, record)
         if session is not None:
             event["sess"] = session
@@ -175,6 +175,12 @@ class Importing:
         if not self._naming.is_keyed:
             return f"{whose}#{count}#{_family(record.agent or '')}"
         return self._naming.of(f"{visitor} {count}")
+
+    def _referred(self, referrer: str) -> dict[str, str]:
+        kind = self._referrer(referrer)
+        # Which page of ours it was tells who goes on from an earlier one; of others' pages nothing is kept.
+        ours = {"referrer_path": self._naming.path(*split_target(referrer))} if kind == "same" else {}
+        return {"referrer": kind} | ours
 
     def _referrer(self, referrer: str) -> str:
         host = _host(referrer)

@@ -70,10 +70,14 @@ class NameModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """How a name is written: bits for each of its characters, and whether chance explains it far better than habit."""
+    """How a name is written: bits for each of its characters, and whether chance explains it far better than habit.
+
+    `is_long_enough` says whether there are letters enough to tell anything.
+    """
 
     bits_per_char: float
     is_random: bool
+    is_long_enough: bool = False
 
 
 class NameSignals(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +87,8 @@ class NameSignals(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     is_disposable: bool
-    entropy_bits_per_char: float
+    entropy_bits_per_char: float | None
+    """None where the name is too short, or a number: honest ones take as many bits then as those drawn at random."""
     is_random_looking: bool
     family: Fingerprint
     family_size: int = 1
@@ -111,8 +116,9 @@ class Letters:
         bits = sum(self._bits[first + second] for first, second in itertools.pairwise("^" + written))
         judged = len(written) - written.count(".")
         margin = bits - _CHANCE_BITS * judged
-        is_random = judged >= _LEAST_JUDGED and not _is_number(written) and margin >= RANDOM_BITS
-        return Judged(bits / len(written), is_random=is_random)
+        is_long_enough = judged >= _LEAST_JUDGED and not _is_number(written)
+        is_random = is_long_enough and margin >= RANDOM_BITS
+        return Judged(bits / len(written), is_random=is_random, is_long_enough=is_long_enough)
 
 
 class _Fading(msgspec.Struct):
@@ -164,7 +170,9 @@ class Recent:
         size, everybody = family.size.add(now), self._all.add(now)
         return NameSignals(
             is_disposable=is_disposable,
-            entropy_bits_per_char=round(judged.bits_per_char, 2),
+            entropy_bits_per_char=round(judged.bits_per_char, 2)
+            if judged.is_long_enough and not _is_below(domain, _RELAYS)
+            else None,
             is_random_looking=is_random,
             family=family.name,
             family_size=round(size),

@@ -37,6 +37,7 @@ class Entry:
         "net_kinds",
         "sign_up",
         "solve_rates",
+        "sources",
         "users",
     )
 
@@ -48,6 +49,7 @@ class Entry:
         self.age_s: float | None = None
         self.sign_up: SignUp | None = None
         self.users: set[str] = set()
+        self.sources: set[str] = set()
         self.logins = self.logins_failed = 0
         self.challenges_solved = self.challenges_failed = self.challenges_passed_by = 0
         self.solve_rates: list[float] = []
@@ -56,6 +58,8 @@ class Entry:
         """Count what one event says; `agents` remembers what user agents were found to be."""
         if event.ua is not None:
             self._note_agent(event.ua, agents)
+        if event.src is not None and len(self.sources) < _MOST_NAMES:
+            self.sources.add(event.src)
         if event.net_kind is not None and len(self.net_kinds) < _MOST_NAMES:
             self.net_kinds.add(event.net_kind)
         if event.age_s is not None:

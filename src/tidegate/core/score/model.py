@@ -11,11 +11,12 @@ never lowers the score.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from tidegate.core.score.crowd import Likeness, Outline, facts_of, likenesses, outline
 from tidegate.core.score.features import FEATURES, facts
 from tidegate.core.score.session import LogTraits, Session
 
@@ -45,14 +46,13 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """From what the weights come."""
+    """From what the weights come. `left_out_auc`: by grade, the median over families that a fit had not seen."""
 
     source: str
     fitted_on: str
     sessions: int
-    families_fitted: tuple[str, ...]
-    families_held_out: tuple[str, ...]
-    held_out_auc: float
+    families: tuple[str, ...]
+    left_out_auc: dict[str, float]
     note: str
 
 
@@ -107,24 +107,55 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 _LEAST_REASON: Final = 0.05
 
 
-def judge(session: Session, traits: LogTraits, weights: Weights) -> Judged:
+class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is kept of a session that has ended, until it can be compared with the others of its log."""
+
+    name: str
+    events: int
+    acct: str | None
+    has_solved: bool
+    facts: dict[str, float | None]
+    lacking: frozenset[str]
+    outline: Outline
+
+
+def measure(session: Session, traits: LogTraits) -> Measured:
+    """Take down all that is judged of a session; the session itself can be let go."""
+    return Measured(
+        name=session.name,
+        events=session.events,
+        acct=session.acct,
+        has_solved=bool(session.entry.challenges_solved),
+        facts=facts(session, traits),
+        lacking=session.lacking,
+        outline=outline(session),
+    )
+
+
+def judge_all(measured: Sequence[Measured], weights: Weights) -> Iterator[Judged]:
+    """Weigh sessions of one log, each also by what it has in common with the others, in the same order."""
+    for one, likeness in zip(measured, likenesses([one.outline for one in measured]), strict=True):
+        yield judge(one, likeness, weights)
+
+
+def judge(measured: Measured, likeness: Likeness, weights: Weights) -> Judged:
     """Weigh what is known of a session."""
-    values = facts(session, traits)
+    values = measured.facts | facts_of(likeness)
     score, causes = weigh(values, weights)
     lacking: set[str] = set()
     too_short: list[str] = []
     for feature in FEATURES:
         if values[feature.name] is None:
-            missing = session.lacking.intersection(feature.needs)
+            missing = measured.lacking.intersection(feature.needs)
             lacking |= missing
             if not missing:
                 too_short.append(feature.name)
     return Judged(
-        name=session.name,
+        name=measured.name,
         score=score,
-        is_asked=score >= weights.ask_from and not session.entry.challenges_solved,
-        events=session.events,
-        acct=session.acct,
+        is_asked=score >= weights.ask_from and not measured.has_solved,
+        events=measured.events,
+        acct=measured.acct,
         reasons=causes,
         lacking=tuple(sorted(lacking)),
         too_short_for=tuple(too_short),

@@ -29,6 +29,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: int | None = None
     bytes_out: float | None = None
     referrer: str | None = None
+    referrer_path: str | None = None
     in_tok: float | None = None
     out_tok: float | None = None
     max_tok: float | None = None

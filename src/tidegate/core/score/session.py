@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from tidegate.core.score.agents import AgentClass
 from tidegate.core.score.entry import Entry
-from tidegate.core.score.observed import ASSET, CHAT, EMBED, Observed
+from tidegate.core.score.observed import CHAT, EMBED, Observed
 from tidegate.core.score.talk import Talk
-from tidegate.core.score.visit import Visit
+from tidegate.core.score.visit import Visit, is_asset
 
 
 class LogTraits:
     """What a log is seen to hold: what it never holds cannot be missed in a session."""
 
-    __slots__ = ("agents", "has_assets", "has_favicons")
+    __slots__ = ("agents", "has_assets", "has_favicons", "has_unchanged")
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
-        self.has_assets = self.has_favicons = False
+        self.has_assets = self.has_favicons = self.has_unchanged = False
         self.agents: dict[str, AgentClass] = {}
 
     def note(self, event: Observed) -> None:
         """Learn from one event."""
-        if event.route == ASSET:
+        self.has_unchanged = self.has_unchanged or event.status == 304  # noqa: PLR2004 - HTTP's "not modified"
+        if is_asset(event):
             self.has_assets = True
             self.has_favicons = self.has_favicons or "favicon" in (event.path or "")
 
