@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.registration.networks import LATEST, Networks
+from tidegate.core.registration.networks import LATEST, WORST, Networks
 from tidegate.core.registration.tickets import (
     TEXT_LENGTH,
     Ticket,
@@ -72,9 +72,9 @@ def test_nonsense_is_told_before_anything_is_reckoned(text: str) -> None:
 @given(ANY, ANY)
 def test_the_order_is_by_window_then_grade_then_a_draw_that_only_the_service_knows(one: Ticket, two: Ticket) -> None:
     first, second = TICKETS.place(one), TICKETS.place(two)
-    assert (window_of(first), grade_of(first)) == (one.window + one.grade, one.grade)
-    assert window_start(one.window + one.grade) <= first < window_start(one.window + one.grade + 1)
-    standing, other = ((ticket.window + ticket.grade, ticket.grade) for ticket in (one, two))
+    assert (window_of(first), grade_of(first)) == (one.window, one.grade)
+    assert window_start(one.window) <= first < window_start(one.window + 1)
+    standing, other = ((ticket.window, ticket.grade) for ticket in (one, two))
     if standing != other:
         assert (first < second) == (standing < other)
     assert first != Tickets(b"o" * 32).place(one)
@@ -83,20 +83,20 @@ def test_the_order_is_by_window_then_grade_then_a_draw_that_only_the_service_kno
 
 def test_a_network_with_many_tickets_comes_after_the_first_ones_of_others() -> None:
     networks = Networks(KEY)
-    grades = [networks.grade(b"many", 7, 4) for _ in range(2000)]
-    assert grades[:13] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]
-    assert grades == sorted(grades)
-    assert grades[-1] == LATEST
-    assert networks.grade(b"few", 7, 4) == 0
-    assert networks.grade(b"many", 8, 4) == LATEST, "what it took of later windows is taken"
-    assert networks.grade(b"few", 9, 4) == 0, "and nobody saves up places of earlier ones"
-    assert networks.grade(b"many", 600, 4) == 0
+    stands = [networks.stand(b"many", 7, 4) for _ in range(2000)]
+    assert stands[:9] == [(7, 0), (7, 1), (7, 2), (7, 3), (8, 4), (8, 5), (8, 6), (8, 7), (9, 8)]
+    assert stands == sorted(stands)
+    assert stands[-1] == (7 + LATEST, WORST)
+    assert networks.stand(b"few", 7, 4) == (7, 0)
+    assert networks.stand(b"many", 8, 4) == (8 + LATEST, WORST), "what it took of later windows is taken"
+    assert networks.stand(b"few", 9, 4) == (9, 0), "and nobody saves up places of earlier ones"
+    assert networks.stand(b"many", 600, 4) == (600, 0)
 
 
 def test_many_networks_hardly_push_each_other() -> None:
     networks = Networks(KEY)
     for number in range(5000):
         for _ in range(4):
-            networks.grade(number.to_bytes(4, "big"), 7, 4)
-    others = [networks.grade(number.to_bytes(5, "big"), 7, 4) for number in range(1000)]
-    assert others.count(0) >= 980
+            networks.stand(number.to_bytes(4, "big"), 7, 4)
+    others = [networks.stand(number.to_bytes(5, "big"), 7, 4) for number in range(1000)]
+    assert others.count((7, 0)) >= 980

@@ -6,10 +6,11 @@
 The MAC is keyed BLAKE2s (RFC 7693) over the rest. So handing tickets out takes no
 memory, and after a restart everybody takes their old place.
 
-Order: by the window that a ticket stands in, which is that of its arrival and as many
-later as its grade says; within it those come first who arrived in it; then a draw. The
-draw is a keyed hash of the id. It is fixed when the ticket is issued, and only this service knows it: nobody can
-fetch a hundred tickets and prove the best of them only.
+Order: by the window that a ticket stands in, which is that of its arrival or a later one;
+then by its grade, so that the first ticket of every network comes before anybody's second,
+and who stands there because of too many comes after all who arrived in it; then a draw. The
+draw is a keyed hash of the id. It is fixed when the ticket is issued, and only this service
+knows it: nobody can fetch a hundred tickets and prove the best of them only.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _DRAW = b"tgdraw"
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket carries. `grade` is how many windows later it stands than it arrived: see `Networks`."""
+    """What a ticket carries: the window in which it stands, and its grade there, as `Networks` tells them."""
 
     id: bytes
     arrived_at: int
@@ -112,7 +113,7 @@ class Tickets:
         """What tickets are ordered by, the first in turn lowest; no two have the same."""
         drawn = self._drawing.copy()
         drawn.update(ticket.id)
-        return ((ticket.window + ticket.grade) << 8 | ticket.grade) << 64 | int.from_bytes(drawn.digest(), "big")
+        return (ticket.window << 8 | ticket.grade) << 64 | int.from_bytes(drawn.digest(), "big")
 
     def _mac(self, payload: bytes) -> bytes:
         signed = self._signing.copy()

@@ -8,7 +8,7 @@ from tidegate.core.registration.estimate import Estimate
 
 
 class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Times are seconds. `network_free` tickets of a network have the best grade in each window."""
+    """Times are seconds. `network_free` tickets of a network stand in the window in which they came."""
 
     window_s: float = 300.0
     network_free: int = 4

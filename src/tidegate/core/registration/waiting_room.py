@@ -4,8 +4,8 @@ Everybody gets a signed ticket, which costs no memory. It takes a place when it 
 proved (a challenge was solved), or when it is shown again after `settle_s`: tickets
 that programs fetch and drop hold nobody up. Places are drawn within windows of five
 minutes, so that being first by a millisecond is worth nothing, and each network has so
-many places in each: the many tickets of one stand in later windows, among those who
-arrive by then. See `networks` and `tickets` for the order, `lanes` for who gets in,
+many places in each, its first before everybody's second: the many tickets of one stand in
+later windows, behind those who arrive by then. See `networks` and `tickets` for the order, `lanes` for who gets in,
 `estimate` for what people are told.
 
 A place is kept while its ticket is shown every few minutes. It lies in the ticket: it
@@ -104,8 +104,8 @@ class WaitingRoom:
             msg = f"a ticket needs {ID_BYTES} random bytes"
             raise ValueError(msg)
         time = self._steady.at(now)
-        window = int(time // self.plan.window_s)
-        grade = self._networks.grade(network, window, self.plan.network_free)
+        arrived_in = int(time // self.plan.window_s)
+        window, grade = self._networks.stand(network, arrived_in, self.plan.network_free)
         return self._tickets.write(Ticket(id=entropy, arrived_at=int(time), window=window, grade=grade))
 
     def poll(self, text: str, now: float, *, proved: bool = False) -> Waiting | Admitted | Unknown:
@@ -220,7 +220,7 @@ class WaitingRoom:
         self._lanes[lane].add(place)
         self._roll.add(waiter, self._steady.time + self.plan.held_s)
         # Who stands in a later window than the present one overtakes nobody of it.
-        if grade_of(place) == 0:
+        if grade_of(place) < self.plan.network_free:
             self.outflow.arrived[lane].count(1)
         return waiter
 
