@@ -87,6 +87,7 @@ def test_every_budget_comes_from_its_setting() -> None:
         reserve=0.5,
         domain_part=0.25,
         large_part=0.75,
+        network_part=0.125,
         large_domains=frozenset({"a.example"}),
     )
 

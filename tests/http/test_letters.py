@@ -70,6 +70,20 @@ async def house() -> AsyncIterator[PostHouse]:
     await made.close()
 
 
+# Bounds
+
+
+@pytest.mark.parametrize("path", ["/forgot", "/sign-in/letter"])
+async def test_one_network_has_a_part_of_the_links_only(house: PostHouse, path: str) -> None:
+    house.letters.budgets = MailBudgets(MailPlan(per_hour=40))
+    people = [await house.clerk.create_user(f"p{number}@example.org", password=PASSWORD) for number in range(5)]
+    for person in people:
+        visit = await Browser(house).submit(path, {"email": person.email}, "/forgot")
+        assert visit.status == 200
+    await house.link()
+    assert len(house.mailer.sent) == 3
+
+
 # Signing up
 
 

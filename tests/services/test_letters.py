@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.mailing import ANA, PASSWORD, SITE, TRACE, PostRoom, fingerprint
 from tidegate.core.events import LetterHandled, MailOutcome
-from tidegate.core.mail.budgets import Bound, MailPlan
+from tidegate.core.mail.budgets import Bound, MailBudgets, MailPlan
 from tidegate.core.mail.letter import LetterKind
 
 
@@ -101,6 +101,22 @@ async def test_nobody_is_bombed_and_asking_for_unknown_addresses_uses_up_nothing
     assert room.kinds().count(LetterKind.HAVE_ACCOUNT) == 3
     assert set(room.outcomes()) == {MailOutcome.SENT, MailOutcome.WITHHELD}
     assert {letter.recipient for letter in room.mailer.sent} == {ANA}
+
+
+async def test_who_asks_from_one_network_for_everybodys_links_leaves_some_to_others(room: PostRoom) -> None:
+    room.letters.budgets = MailBudgets(MailPlan(per_hour=40, network_part=0.05))
+    people = [await room.clerk.create_user(f"p{number}@example.org", password=PASSWORD) for number in range(6)]
+    for person in people:
+        await room.letters.reset_password(person.email, "here")
+        await room.letters.sign_in_link(person.email, "here")
+    await room.deliver()
+
+    assert len(room.mailer.sent) == 3
+    withheld = [event for event in room.journal.of(LetterHandled) if event.outcome is MailOutcome.WITHHELD]
+    assert {event.bound for event in withheld} == {Bound.NETWORK}
+    await room.letters.reset_password(people[-1].email, "there")
+    await room.deliver()
+    assert room.mailer.sent[-1].recipient == people[-1].email
 
 
 async def test_letters_that_other_parts_write_keep_within_the_same_budgets(room: PostRoom) -> None:

@@ -89,6 +89,15 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         float,
         Meta(ge=0.001, le=1.0, description="The same for providers where very many people have their mail."),
     ] = 0.7
+    network_part: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=1.0,
+            description="The part of all letters that may be asked for in accounts' names (a new password, a link that "
+            "signs in) from one network (/24, /48); raise it where most of your users are in one.",
+        ),
+    ] = 0.05
     large_domains: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],
         Meta(max_length=1000, description="Domains that count as such beside the known ones, as your own may."),

@@ -80,17 +80,22 @@ class Letters:
         address, recipient = _subject(email), mailable(email)
         self._later(self._confirm(address, recipient))
 
-    async def reset_password(self, email: str) -> None:
-        """Send somebody the link to choose a new password, if they have an account; nobody learns whether."""
-        self._later(self._to_account(email, self._write_reset))
+    async def reset_password(self, email: str, network: str = "") -> None:
+        """Send somebody the link to choose a new password, if they have an account; nobody learns whether.
 
-    async def sign_in_link(self, email: str) -> None:
+        `network` stands for where it was asked for.
+        """
+        self._later(self._to_account(email, self._write_reset, network))
+
+    async def sign_in_link(self, email: str, network: str = "") -> None:
         """Send somebody a link that signs them in once, if they have an account; nobody learns whether.
+
+        `network` stands for where it was asked for.
 
         Where nobody has shown yet that they read the mail of that account's address it is a link to a new password
         instead: whoever made the account with it may be somebody else, and must not stay in it (recovery.py).
         """
-        self._later(self._to_account(email, self._write_sign_in_link))
+        self._later(self._to_account(email, self._write_sign_in_link, network))
 
     def new_device(self, user: User) -> bool:
         """Tell somebody that their account was signed in to from where it had not been before."""
@@ -120,9 +125,9 @@ class Letters:
         end_s = now + lasts_s
         return self.post(wording.turn_came(mailable(email), url, self._site, moment(end_s), now, end_s))
 
-    def post(self, letter: Letter) -> bool:
-        """Send a letter, if its budgets allow it and there is room for it."""
-        return self._take(letter.kind, letter.recipient) and self._put(letter)
+    def post(self, letter: Letter, network: str = "") -> bool:
+        """Send a letter, if its budgets allow it and there is room for it. `network` is whence it was asked for."""
+        return self._take(letter.kind, letter.recipient, network) and self._put(letter)
 
     def sign_in_state(self, stored_hash: str | None) -> str:
         """What a link that signs in is bound to: this process and the password."""
@@ -139,7 +144,7 @@ class Letters:
         else:
             self._put(wording.have_account(recipient, f"{self._url}/sign-in", self._site, now))
 
-    async def _to_account(self, email: str, write: Callable[[str, User, str | None], Letter]) -> None:
+    async def _to_account(self, email: str, write: Callable[[str, User, str | None], Letter], network: str) -> None:
         try:
             found = await self._clerk.accounts.user_with_password(normalise_email(email))
         except ValueError:
@@ -149,7 +154,7 @@ class Letters:
         user, stored_hash = found
         if await self._clerk.reputation.is_unproved(user):
             write = self._write_reset
-        self._post_to(user.email, lambda to: write(to, user, stored_hash))
+        self._post_to(user.email, lambda to: write(to, user, stored_hash), network)
 
     def _write_reset(self, recipient: str, user: User, stored_hash: str | None) -> Letter:
         # Whoever has letters sent until there are none left must not keep the owner out: the last one works until there
@@ -163,21 +168,21 @@ class Letters:
         token = self._token(Purpose.SIGN_IN, user.id.entropy, self.sign_in_state(stored_hash))
         return wording.sign_in_link(recipient, f"{self._url}/sign-in/link/{token}", self._site, self._clerk.clock())
 
-    def _post_to(self, email: str, write: Callable[[str], Letter]) -> bool:
+    def _post_to(self, email: str, write: Callable[[str], Letter], network: str = "") -> bool:
         try:
             recipient = mailable(email)
         except ValueError:
             return False  # An operator made the account for a name that no mail goes to.
-        return self.post(write(recipient))
+        return self.post(write(recipient), network)
 
     def _token(self, purpose: Purpose, subject: bytes, state: str, lasts_s: float | None = None) -> str:
         keys = self._clerk.server_keys
         return links.write(purpose, subject, links.binding_of(state, keys), keys, self._clerk.clock(), lasts_s)
 
-    def _take(self, kind: LetterKind, recipient: str) -> bool:
+    def _take(self, kind: LetterKind, recipient: str, network: str = "") -> bool:
         if self.outbox is None:
             return False
-        bound = self.budgets.take(kind, recipient, self._clerk.clock())
+        bound = self.budgets.take(kind, recipient, self._clerk.clock(), network)
         if bound is None:
             return True
         self.outbox.withheld(kind, recipient, bound)

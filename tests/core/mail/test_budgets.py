@@ -68,6 +68,26 @@ def test_a_domain_is_no_bound_for_people_with_an_account() -> None:
     assert [budgets.take(RESET, f"p{n}@firm.example", 0.0) for n in range(20)] == [None] * 20
 
 
+def test_whoever_knows_many_who_have_accounts_uses_up_a_part_of_their_letters_only() -> None:
+    budgets = MailBudgets(MailPlan(per_hour=100, per_day=200, network_part=0.05))
+    asked = [budgets.take(RESET, person(n), 0.0, "here") for n in range(7)]
+
+    assert asked == [None] * 5 + [Bound.NETWORK] * 2
+    assert budgets.take(LetterKind.SIGN_IN_LINK, person(8), 0.0, "here") is Bound.NETWORK, "one budget for both"
+    assert budgets.take(RESET, person(8), 0.0, "there") is None
+    assert budgets.take(NOTICE, person(8), 0.0, "here") is None, "word of what happened is asked for by nobody"
+    assert budgets.take(CONFIRM, person(9), 0.0, "here") is None, "newcomers have bounds of their own"
+    again = [budgets.take(RESET, person(n), HOUR_S, "here") for n in range(7)]
+    assert again == [None] * 5 + [Bound.NETWORK] * 2
+    assert budgets.take(RESET, person(1), 2 * HOUR_S, "here") is Bound.NETWORK, "and ten in a day"
+
+
+def test_a_network_may_ask_for_as_many_letters_as_a_person_also_of_a_small_budget() -> None:
+    budgets = MailBudgets(MailPlan(per_hour=8, per_day=20, person_per_hour=3, network_part=0.01))
+
+    assert [budgets.take(RESET, person(n), 0.0, "here") for n in range(4)] == [None] * 3 + [Bound.NETWORK]
+
+
 def test_strangers_never_use_the_reserve() -> None:
     budgets = MailBudgets(PLAN)
     strangers = [budgets.take(CONFIRM, person(n), 0.0) for n in range(15)]

@@ -1,4 +1,4 @@
-"""How many letters may be sent: to one person, to one domain, and in all.
+"""How many letters may be sent: to one person, for one network, to one domain, and in all.
 
 Whoever may have letters sent can bomb a mailbox with them, or use up what the
 mail provider allows so that nobody gets any more (Mastodon, #19037). So
@@ -6,6 +6,8 @@ every letter is counted in an hour and in a day, exactly and sliding:
 
 - to a person, each of the three classes below on its own, and links to an account
   each kind on its own: asking for links that sign in leaves those to reset;
+- to whoever asks from one network, letters in accounts' names: who knows hundreds of
+  addresses that have an account must not use up everybody's links;
 - to a domain, letters that strangers caused; large mail providers may have more;
 - in all. Strangers' letters stop short of the whole: the reserve is for letters
   to people who have an account. Whatever happens at the door, a password can be
@@ -58,6 +60,7 @@ class Bound(StrEnum):
     """Which budget a letter would have exceeded."""
 
     PERSON = "person"
+    NETWORK = "network"
     DOMAIN = "domain"
     STRANGERS = "strangers"
     ALL = "all"
@@ -83,6 +86,7 @@ class MailPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `reserve` is the part of all that only people with an account get letters from. `domain_part` is the part of
     strangers' letters that one domain may have, `large_part` one of a large provider or of `large_domains`.
+    `network_part` is the part of all that may be asked for in accounts' names from one network.
     """
 
     per_hour: int = 500
@@ -92,6 +96,7 @@ class MailPlan(msgspec.Struct, frozen=True, kw_only=True):
     reserve: float = 0.3
     domain_part: float = 0.1
     large_part: float = 0.7
+    network_part: float = 0.05
     large_domains: frozenset[str] = frozenset()
 
 
@@ -141,16 +146,20 @@ class MailBudgets:
         self._windows = (_Window(HOUR_S), _Window(DAY_S))
         self._now = self._told = 0.0
 
-    def take(self, kind: LetterKind, recipient: str, now: float) -> Bound | None:
-        """Count a letter to a mailable address, or say which budget does not allow it; then nothing is counted."""
+    def take(self, kind: LetterKind, recipient: str, now: float, network: str = "") -> Bound | None:
+        """Count a letter to a mailable address, or say which budget does not allow it; then nothing is counted.
+
+        `network` stands for where somebody asked from who may be anybody; empty where nobody asked.
+        """
         self._forget(now)
         caused = CAUSED[kind]
         person = _person(kind, recipient)
         domain = ("domain", owner_of(recipient))
-        for bound, key, most in self._bounds(caused, person, domain):
+        bounds = self._bounds(caused, person, domain, network)
+        for bound, key, most in bounds:
             if any(window.counts[key] >= limit for window, limit in zip(self._windows, most, strict=True)):
                 return bound
-        keys = (person, _ALL) if caused is not Caused.BY_STRANGER else (person, domain, _STRANGERS, _ALL)
+        keys = tuple(key for _, key, _ in bounds)
         for window in self._windows:
             window.add(self._now, keys)
         return None
@@ -181,21 +190,29 @@ class MailBudgets:
         return max(0.0, 1.0 - max(used))
 
     def _bounds(
-        self, caused: Caused, person: tuple[str, str], domain: tuple[str, str]
+        self, caused: Caused, person: tuple[str, str], domain: tuple[str, str], network: str
     ) -> tuple[tuple[Bound, tuple[str, str], tuple[int, int]], ...]:
         plan = self.plan
         always = (
             (Bound.ALL, _ALL, (plan.per_hour, plan.per_day)),
             (Bound.PERSON, person, (plan.person_per_hour, plan.person_per_day)),
         )
+        if caused is Caused.FOR_ACCOUNT and network:
+            return (
+                *always,
+                (Bound.NETWORK, ("network", network), self._part(plan.network_part, (plan.per_hour, plan.per_day))),
+            )
         if caused is not Caused.BY_STRANGER:
             return always
         is_large = domain[1] in LARGE_DOMAINS or domain[1] in plan.large_domains
         part = plan.large_part if is_large else plan.domain_part
-        per_hour, per_day = self._strangers()
-        # A small service has a small budget: a domain may have at least as many as a person.
-        of_domain = (max(plan.person_per_hour, int(per_hour * part)), max(plan.person_per_day, int(per_day * part)))
-        return (*always, (Bound.STRANGERS, _STRANGERS, (per_hour, per_day)), (Bound.DOMAIN, domain, of_domain))
+        most = self._strangers()
+        return (*always, (Bound.STRANGERS, _STRANGERS, most), (Bound.DOMAIN, domain, self._part(part, most)))
+
+    def _part(self, part: float, most: tuple[int, int]) -> tuple[int, int]:
+        # A small service has a small budget: each may have at least as many as a person.
+        plan = self.plan
+        return max(plan.person_per_hour, int(most[0] * part)), max(plan.person_per_day, int(most[1] * part))
 
     def _strangers(self) -> tuple[int, int]:
         left = 1.0 - self.plan.reserve

@@ -91,7 +91,7 @@ async def sign_in_letter(room: AccountsRoom, request: Request) -> Response:
     """Send a link that signs somebody in, to those who have an account; the answer is the same for everybody."""
     letters = mail_of(room).letters
     asked = forms.decode(request.state.form, Asked)
-    await letters.sign_in_link(asked.email)
+    await letters.sign_in_link(asked.email, trace(request).net or "")
     return letter_sent(request, asked.email, again="/sign-in", needs_account=True)
 
 

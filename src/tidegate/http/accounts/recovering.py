@@ -43,7 +43,7 @@ async def forgot(room: AccountsRoom, request: Request) -> Response:
     except ValueError as error:
         found = problem(request, error, wrong=WRONG)
         return _forgot_form(request, errors=found.errors, email=asked.email, status=found.status)
-    await letters.reset_password(asked.email)
+    await letters.reset_password(asked.email, trace(request).net or "")
     return letter_sent(request, asked.email, again=_AGAIN, needs_account=True)
 
 
