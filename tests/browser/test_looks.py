@@ -150,6 +150,7 @@ def test_whoever_is_signed_in_has_a_header_of_one_line_on_a_phone(visit: Visitin
 def test_the_accounts_stay_within_their_card(
     width: int, visit: Visiting, scripted: ScriptedService, pictures: Path
 ) -> None:
+    sign_up(visit(scripted.base).page())  # Who has a budget, beside an operator who has none.
     page = visit(scripted.base, viewport={"width": width, "height": 800}).page()
     operator = f"a.rather.long.name.{new_address().replace('@', '@the.department.')}"
     scripted.make_operator(operator, PASSWORD)

@@ -103,4 +103,4 @@ def test_a_pass_work_and_an_invitation_count_once_also_after_a_crash_and_nobody_
     assert send(like(ana, without=_TICKET), "/sign-up/line", page, **work).status != 303, (
         "nor does the work count again"
     )
-    assert guest.get(invitation, accept="text/html").status == 404
+    assert guest.get(invitation, accept="text/html").status == 410
