@@ -30,7 +30,7 @@ LOCKED := $(if $(shell command -v flock 2>/dev/null),flock .cache/make.lock,)
 BIN := .venv/bin
 TESTED := .venv-test/bin
 PLACES := $(wildcard src tests tools bench) hatch_build.py
-QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs))
+QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs lab))
 
 .DEFAULT_GOAL := help
 .PHONY: help run lint check test wheel bench reference format lock clean uv chromium proxies

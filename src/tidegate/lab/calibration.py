@@ -1,0 +1,80 @@
+"""What is known of an engine: how long its batches take. Measured by `tidegate lab calibrate`, or assumed and said so.
+
+An engine with continuous batching (Yu et al., "Orca", OSDI 2022, section 3) runs one batch after the other. In each,
+every answer that is being written gets one token, and what is left of the batch is filled with tokens of prompts that
+are being read, one prompt after the other. A batch that writes `r` tokens and reads `p` takes
+
+    batch_s + write_s * r + read_s * p        seconds,   p <= most_tokens - r.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+VERSION: Final = 1
+_Seconds = Annotated[float, Meta(ge=0.0, le=60.0)]
+
+
+class CalibrationError(ValueError):
+    """A calibration is not usable. The message names the file, the field and what was expected."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One replica of an engine.
+
+    `most_tokens` fit into a batch beside the answers that are written. `begin_s` goes by before the first batch of a
+    call and is nobody's work (tokenizing, HTTP, the gate), `end_s` after its last one before its place is free,
+    `free_s` until a call that is cut is gone. `slots` are the answers at once that it was measured with. `speed` is how fast the machine was
+    then, in additions a second of one core: 0 is not known. `spread` is the standard deviation of a batch's time, as a
+    part of it.
+    """
+
+    version: int = VERSION
+    name: str
+    about: str
+    slots: Annotated[int, Meta(ge=1, le=4096)]
+    most_tokens: Annotated[int, Meta(ge=1, le=1_000_000)]
+    batch_s: _Seconds
+    write_s: _Seconds
+    read_s: _Seconds
+    begin_s: _Seconds = 0.0
+    end_s: _Seconds = 0.0
+    free_s: _Seconds = 0.0
+    bytes_per_token: Annotated[float, Meta(gt=0.0, le=32.0)] = 4.0
+    template_tokens: Annotated[int, Meta(ge=0, le=4096)] = 0
+    keeps_prefix: bool = True
+    speed: float = 0.0
+    spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+
+    def step_s(self, writing: int, reading: int) -> float:
+        """How long a batch takes that writes and reads so many tokens."""
+        return self.batch_s + self.write_s * writing + self.read_s * reading
+
+    def busy_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
+        """How much of the whole engine's time one such call takes while so many run: its part of every batch."""
+        shared = self.batch_s / at_once
+        return prompt_tokens * self.read_s + answer_tokens * (shared + self.write_s)
+
+    def calls_per_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
+        """How many such calls a second one replica can answer at the most, with so many at once."""
+        return 1.0 / self.busy_s(prompt_tokens, answer_tokens, at_once)
+
+
+def read(path: Path) -> Calibration:
+    """Read a calibration's file (JSON). Raises CalibrationError."""
+    try:
+        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise CalibrationError(msg) from None
+    except msgspec.DecodeError as error:
+        msg = f"{path}: {error}"
+        raise CalibrationError(msg) from None
+    if calibration.version != VERSION:
+        msg = f"{path}: version: expected {VERSION}, not {calibration.version}"
+        raise CalibrationError(msg)
+    return calibration

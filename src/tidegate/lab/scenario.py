@@ -1,0 +1,278 @@
+"""A scenario: one TOML file that both worlds can play.
+
+Sizes are relative where they can be: loads are parts of what the engine can do, so that the
+same file means the same on a laptop and on a rack. Times are seconds since the beginning.
+Mistakes are told by the field's full name.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Count = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+
+VERSION: Final = 1
+LONGEST_S: Final = 31 * 86_400.0
+_MOST_BYTES: Final = 1 << 20
+_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
+
+
+class ScenarioError(ValueError):
+    """A scenario is not usable. The message names the file, the field and what was expected."""
+
+
+class World(StrEnum):
+    """Where a scenario is played."""
+
+    VIRTUAL = "virtual"
+    LIVE = "live"
+
+
+class Family(StrEnum):
+    """Kinds of attack."""
+
+    REQUEST_FLOOD = "request_flood"
+    SLOW_CLIENTS = "slow_clients"
+    SIGNUP_WAVE = "signup_wave"
+    SIGNUP_DRIP = "signup_drip"
+    CREDENTIAL_STUFFING = "credential_stuffing"
+    EXPENSIVE_QUERIES = "expensive_queries"
+    PROMPT_RECON = "prompt_recon"
+    JAILBREAK = "jailbreak"
+    DISTILLATION = "distillation"
+    EFFORT_INFLATER = "effort_inflater"
+    RETRY_STORM = "retry_storm"
+
+
+class Fault(StrEnum):
+    """What breaks by itself, or by an operator's hand."""
+
+    ENGINE_SLOW = "engine_slow"
+    ENGINE_DOWN = "engine_down"
+    REPLICA_BAD = "replica_bad"
+    CLOCK_STEP = "clock_step"
+    CONFIGURATION = "configuration"
+
+
+class Oddity(StrEnum):
+    """What looks like an attack, and is none."""
+
+    VIRAL_PROMPT = "viral_prompt"
+    CLASSROOM = "classroom"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a word
+    SDK_RETRY_BUG = "sdk_retry_bug"
+    NEW_REGION = "new_region"
+    SHARED_KEY = "shared_key"
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: what it does not know is a mistake."""
+
+
+class Slo(_Table, frozen=True, kw_only=True):
+    """What a good answer is: begun, from the first time it was asked for, within `first_s`, and flowing.
+
+    `gap_s` bounds the 95th percentile of the gaps between tokens, `stall_s` the longest.
+    """
+
+    first_s: Positive = 2.0
+    gap_s: Positive = 0.2
+    stall_s: Positive = 1.0
+
+
+class Engine(_Table, frozen=True, kw_only=True):
+    """The engine of the virtual world: a calibration by its name (or a file's path), so many times."""
+
+    model: str = "cpu-smollm2"
+    replicas: Annotated[int, Meta(ge=1, le=64)] = 1
+
+
+class People(_Table, frozen=True, kw_only=True):
+    """Those whom the service is for.
+
+    Together they offer `load`, a part of what all replicas can do, of which newcomers with an account have
+    `new_part`. `lengths` names how long questions and answers are, `shape` how the load moves over time
+    (`flat`, `day`, or a file of counts). A session has `turns` questions in the mean, `think_s` in the median
+    between an answer and the next question. `programs` is the part of them that are programs with a stock SDK.
+    `sign_ups_per_min` and `page_views_per_min` are what visitors do, `sign_ins_per_min` what people with accounts do.
+    """
+
+    established: Count = 10
+    new: Count = 5
+    anonymous: Count = 20
+    load: NotNegative = 0.5
+    new_part: Part = 0.15
+    lengths: str = "short"
+    shape: str = "flat"
+    turns: Annotated[float, Meta(ge=1.0, le=1000.0)] = 4.0
+    think_s: Positive = 20.0
+    programs: Part = 0.2
+    patience_s: Positive = 10.0
+    sign_ups_per_min: NotNegative = 1.0
+    sign_ins_per_min: NotNegative = 2.0
+    page_views_per_min: NotNegative = 10.0
+
+
+class Crowd(_Table, frozen=True, kw_only=True):
+    """Many more people than usual, at once: `load` more of what the engine can do, reached within `ramp_s`.
+
+    `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come.
+    """
+
+    from_s: NotNegative
+    until_s: Positive
+    load: NotNegative = 1.0
+    ramp_s: NotNegative = 60.0
+    new_part: Part = 0.7
+    people: Count = 100
+    sign_ups_per_min: NotNegative = 30.0
+    page_views_per_min: NotNegative = 120.0
+
+
+class Attack(_Table, frozen=True, kw_only=True):
+    """One campaign. What an `intensity` of 1 is, each family says; `mimicry` 1 looks most like people.
+
+    `accounts` are those that the attackers have when it begins, `bots` the addresses that they come from.
+    """
+
+    family: Family
+    from_s: NotNegative
+    until_s: Positive
+    intensity: NotNegative = 1.0
+    mimicry: Part = 0.0
+    bots: Annotated[int, Meta(ge=1, le=20_000_000)] = 100
+    accounts: Count = 0
+    variant: str = "a"
+
+
+class Broken(_Table, frozen=True, kw_only=True):
+    """Something that breaks. `factor` is what is left of the speed, `step_s` how far the clock jumps.
+
+    `settings` are what an operator sets by mistake, as in `tidegate.toml`.
+    """
+
+    kind: Fault
+    from_s: NotNegative
+    until_s: Positive
+    factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.3
+    replica: Count = 0
+    step_s: float = 3600.0
+    settings: dict[str, Any] = {}
+
+
+class Odd(_Table, frozen=True, kw_only=True):
+    """Something harmless that looks odd, by so many `people`, as strongly as `intensity` says."""
+
+    kind: Oddity
+    from_s: NotNegative
+    until_s: Positive
+    intensity: Positive = 1.0
+    people: Annotated[int, Meta(ge=1)] = 40
+
+
+class Scale(_Table, frozen=True, kw_only=True):
+    """For the virtual world. `cells` services stand side by side, each with its part of everybody.
+
+    `is_drawn`: whoever is not active is a number from which they can be drawn, instead of an actor that waits.
+    """
+
+    cells: Annotated[int, Meta(ge=1, le=1000)] = 1
+    is_drawn: bool = False
+    tick_s: Positive = 0.25
+
+
+class Scenario(_Table, frozen=True, kw_only=True):
+    """See the head of this file. The first `warm_s` are played and not judged."""
+
+    version: int
+    name: Name
+    title: str
+    about: str
+    duration_s: Annotated[float, Meta(gt=0.0, le=LONGEST_S)]
+    warm_s: NotNegative = 0.0
+    seed: Count = 1
+    worlds: tuple[World, ...] = (World.VIRTUAL,)
+    slo: Slo = Slo()
+    settings: dict[str, Any] = {}
+    engine: Engine = Engine()
+    people: People = People()
+    crowd: tuple[Crowd, ...] = ()
+    attack: tuple[Attack, ...] = ()
+    fault: tuple[Broken, ...] = ()
+    odd: tuple[Odd, ...] = ()
+    scale: Scale = Scale()
+
+    @property
+    def is_attacked(self) -> bool:
+        """Whether anything in it is an attack."""
+        return bool(self.attack)
+
+
+def parse(text: str, source: str = "scenario") -> Scenario:
+    """Read a scenario. Raises ScenarioError, naming `source` and the field."""
+    try:
+        scenario = msgspec.convert(tomllib.loads(text), Scenario, strict=True)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{source}: not valid TOML: {error}"
+        raise ScenarioError(msg) from None
+    except msgspec.ValidationError as error:
+        said = str(error)
+        found = _WHERE.search(said)
+        where = f"{found[1]}: " if found is not None and found[1] else ""
+        msg = f"{source}: {where}{_WHERE.sub('', said)}"
+        raise ScenarioError(msg) from None
+    for mistake in _mistakes(scenario):
+        msg = f"{source}: {mistake}"
+        raise ScenarioError(msg)
+    return scenario
+
+
+def read(path: Path) -> Scenario:
+    """Read a scenario's file. Raises ScenarioError."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            msg = f"{path}: larger than a scenario can be (1 MiB)"
+            raise ScenarioError(msg)
+        text = path.read_text("utf-8")
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise ScenarioError(msg) from None
+    except UnicodeDecodeError as error:
+        msg = f"{path}: not UTF-8: {error}"
+        raise ScenarioError(msg) from None
+    return parse(text, str(path))
+
+
+def _mistakes(scenario: Scenario) -> list[str]:
+    found = []
+    if scenario.version != VERSION:
+        found.append(f"version: expected {VERSION}, not {scenario.version}")
+    if scenario.warm_s >= scenario.duration_s:
+        found.append("warm_s: expected less than duration_s")
+    if not scenario.worlds:
+        found.append("worlds: expected at least one of virtual, live")
+    timed: dict[str, tuple[Crowd | Attack | Broken | Odd, ...]] = {
+        "crowd": scenario.crowd,
+        "attack": scenario.attack,
+        "fault": scenario.fault,
+        "odd": scenario.odd,
+    }
+    for table, entries in timed.items():
+        for number, entry in enumerate(entries):
+            if not entry.from_s < entry.until_s <= scenario.duration_s:
+                found.append(f"{table}[{number}].until_s: expected more than from_s and at most duration_s")
+    for number, broken in enumerate(scenario.fault):
+        if broken.replica >= scenario.engine.replicas:
+            found.append(f"fault[{number}].replica: there are engine.replicas = {scenario.engine.replicas}, from 0 on")
+    return found
