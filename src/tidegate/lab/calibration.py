@@ -26,11 +26,11 @@ class CalibrationError(ValueError):
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One replica of an engine.
 
-    `most_tokens` fit into a batch beside the answers that are written. `begin_s` goes by before the first batch of a
-    call and is nobody's work (tokenizing, HTTP, the gate), `end_s` after its last one before its place is free,
-    `free_s` until a call that is cut is gone. `slots` are the answers at once that it was measured with. `speed` is how fast the machine was
-    then, in additions a second of one core: 0 is not known. `spread` is the standard deviation of a batch's time, as a
-    part of it.
+    `most_tokens` fit into a batch beside the answers that are written. `begin_s` goes by before the first batch
+    of a call and is nobody's work (tokenizing, HTTP, the gate), `end_s` after its last one before its place is
+    free, `free_s` until a call that is cut is gone. `slots` are the answers at once that it was measured with.
+    `speed` is how fast the machine was then, in additions a second of one core: 0 is not known. `spread` is the
+    standard deviation of a batch's time, as a part of it.
     """
 
     version: int = VERSION
