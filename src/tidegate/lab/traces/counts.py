@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 from typing import Annotated, Final
 
 import msgspec
@@ -109,7 +109,7 @@ def _stepped(path: Path, rows: Iterator[tuple[float, float, str]]) -> Counts:
     """Put each count on its step. How long a step is, the first hundred tell."""
     head = list(islice(rows, _LOOKED_AT))
     steps = [later[0] - row[0] for row, later in pairwise(head)]
-    step_s = median(steps) if steps else 0.0
+    step_s = median_low(steps) if steps else 0.0
     if step_s <= 0.0:
         msg = f"{path}: expected two or more counts in the order of time"
         raise TraceError(msg)
