@@ -85,31 +85,31 @@ def _log_normal(low: float, high: float, parts: tuple[float, ...]) -> tuple[int,
     )
 
 
+def made_of(name: str, folder: Path) -> Table:
+    """The table of one of the published traces, in a folder of them. Raises TraceError."""
+    return msgspec.structs.replace(table_of(folder / FILES[name], name=name), **TOLD[name])
+
+
+def written(table: Table) -> bytes:
+    """A table as JSON, with a row of numbers a line."""
+    fields = msgspec.to_builtins(table).items()
+    return ("{\n" + ",\n".join(f'"{field}": {_value(value)}' for field, value in fields) + "\n}\n").encode()
+
+
 def main() -> int:
-    """Write every table, and tell how near the ones of traces are."""
+    """Write every table; tell its means, and for those of traces of requests the true ones."""
     folder = Path(sys.argv[1])
-    made = [short(), chat_small()]
-    for name, file in FILES.items():
-        table = msgspec.structs.replace(table_of(folder / file, name=name), **TOLD[name])
-        made.append(table)
-    for table in made:
+    for table in (short(), chat_small(), *(made_of(name, folder) for name in FILES)):
         check(table, table.name)
-        PLACE.joinpath(f"{table.name}.json").write_bytes(_written(table))
-        lengths = Lengths(table)
-        print(f"{table.name:<24} means {lengths.mean_prompt:8.1f} {lengths.mean_answer:8.1f}  rows {table.rows}")
-    for name, file in FILES.items():
+        PLACE.joinpath(f"{table.name}.json").write_bytes(written(table))
+        made = Lengths(table)
+        print(f"{table.name:<24} {table.rows:>7} rows, means {made.mean_prompt:8.1f} {made.mean_answer:8.1f}", end="")
+        file = FILES.get(table.name, "")
         if file.endswith((".csv.gz", ".jsonl.gz")):
             rows = [(row.prompt_tokens, row.answer_tokens) for row in read_requests(folder / file)]
-            print(f"{name:<24} truly {fmean(row[0] for row in rows):8.1f} {fmean(row[1] for row in rows):8.1f}")
+            print(f", truly {fmean(row[0] for row in rows):8.1f} {fmean(row[1] for row in rows):8.1f}", end="")
+        print()
     return 0
-
-
-def _written(table: Table) -> bytes:
-    """JSON with a row of numbers a line."""
-    lines = [
-        f"{msgspec.json.encode(key).decode()}: {_value(value)}" for key, value in msgspec.to_builtins(table).items()
-    ]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def _value(value: object) -> str:

@@ -14,7 +14,7 @@ from tests.lab.traces.packing import CLIENT, tarred
 from tidegate.lab.traces import servegen
 from tidegate.lab.traces.arrivals import arrivals, drawn_requests
 from tidegate.lab.traces.histograms import Histogram, histogram_of
-from tidegate.lab.traces.servegen import Client, Spoken, Window, read_clients
+from tidegate.lab.traces.servegen import LEAST_SHAPE, Client, Spoken, Window, read_clients
 from tidegate.lab.traces.sources import TraceError
 
 TRACE, DATASET = CLIENT
@@ -88,6 +88,13 @@ def test_gaps_vary_as_much_as_their_law_says(law: str, shape: float, cv: float) 
     assert math.sqrt(pvariance(gaps)) / fmean(gaps) == pytest.approx(cv, rel=0.06)
 
 
+@pytest.mark.parametrize(("law", "shape"), LEAST_SHAPE.items())
+def test_the_burstiest_that_may_be_is_drawn_to_its_end(law: str, shape: float) -> None:
+    for seed in range(50):
+        times = list(arrivals(asking(law, shape), Random(seed)))
+        assert times == sorted(times)
+
+
 def test_a_factor_asks_so_many_times_as_often() -> None:
     times = list(arrivals(asking("Gamma", 1.0), Random(2), factor=3.0))
 
@@ -155,8 +162,9 @@ def test_a_histogram_is_read_and_never_run(text: str, said: str) -> None:
         ),
         ({**CLIENT, TRACE: "0,x,1,Gamma,1,1\n"}, "chunk-7-trace.csv:1: expected start_s"),
         ({**CLIENT, TRACE: "0,1,1,Gauss,1,1\n"}, "chunk-7-trace.csv:1: expected start_s"),
-        ({**CLIENT, TRACE: "0,nan,1,Gamma,1,1\n"}, "chunk-7-trace.csv:1: expected "),
+        ({**CLIENT, TRACE: "0,nan,1,Gamma,1,1\n"}, "chunk-7-trace.csv:1: expected start_s"),
         ({**CLIENT, TRACE: "0,1,1,Gamma,0,1\n"}, "chunk-7-trace.csv:1: shape: expected at least 0.001, not 0.0"),
+        ({**CLIENT, TRACE: "0,1,1,Weibull,0.04,1\n"}, "chunk-7-trace.csv:1: shape: expected at least 0.05, not 0.04"),
         ({**CLIENT, TRACE: "0,1,1,Gamma,1,1\n"}, "chunk-7-trace.csv: start_s: expected two or more windows"),
         ({**CLIENT, TRACE: "0,1,1,,1,1\n9,1,1,,1,1\n9,1,1,,1,1\n"}, "start_s: expected two or more windows"),
         ({**CLIENT, TRACE: "0,1,1,,1,1\n" * 9}, "chunk-7-trace.csv:9: expected at most 8 windows"),
