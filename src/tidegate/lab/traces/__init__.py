@@ -1,0 +1,1 @@
+"""What people are drawn from: how long questions are, and when they are asked."""
