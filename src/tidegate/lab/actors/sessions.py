@@ -50,11 +50,11 @@ def arriving(who: Who, dice: Random, *, referrer: str, is_new: bool, path: str =
     yield Wait(_SETTLES_S * (0.5 + dice.expovariate(1.0)))
 
 
-def questions(who: Who, habits: Habits, dice: Random, many: int) -> Life:
-    """Ask so many, with pauses; end early when giving up."""
+def questions(who: Who, habits: Habits, dice: Random, many: int, *, template: int = 0) -> Life:
+    """Ask so many, with pauses; end early when giving up. With a `template` they are all made from that."""
     is_program = who.is_program
     retries = sdk_of(who) if is_program else by_hand(dice)
-    template = crc32(who.name.encode()) if is_program else 0
+    template = template or (crc32(who.name.encode()) if is_program else 0)
     patience_s = SDK_TIMEOUT_S if is_program else habits.patience_s
     is_stream = not is_program or template % 10 < _STREAMS * 10
     said = 0
