@@ -7,6 +7,7 @@ come at their own rate, and one source that draws who comes, cannot be told apar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -64,7 +65,7 @@ def waning(from_s: float, until_s: float, steepness: float = 4.0) -> Callable[[f
     whole = until_s - from_s
 
     def left(at_s: float) -> float:
-        return steepness * (1.0 - (at_s - from_s) / whole) ** (steepness - 1.0)
+        return steepness * math.pow(1.0 - (at_s - from_s) / whole, steepness - 1.0)
 
     return left
 

@@ -66,7 +66,7 @@ class Region(NamedTuple):
 class Population:
     """`size` people of one group. Equal arguments make equal people, whatever else is in the scenario."""
 
-    def __init__(  # noqa: PLR0913 - what tells populations apart, by name
+    def __init__(
         self,
         size: int,
         group: Group,

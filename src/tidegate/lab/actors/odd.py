@@ -21,6 +21,7 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -30,10 +31,10 @@ from tidegate.lab.actors.dice import more
 from tidegate.lab.actors.habits import MAX_TOKENS, Habits, body
 from tidegate.lab.actors.identities import Population, Region
 from tidegate.lab.actors.retrying import Bug, asking, by_hand
-from tidegate.lab.actors.sessions import questions, sdk_of
+from tidegate.lab.actors.sessions import questions
 from tidegate.lab.actors.town import Town
 from tidegate.lab.actors.visitors import join, sign_in
-from tidegate.lab.acts import Chat, Group, Life, Need, Spawn, Wait, Who
+from tidegate.lab.acts import Chat, Group, Life, Need, Wait, Who
 from tidegate.lab.scenario import Odd, Oddity
 
 QUESTIONS_A_PUPIL: Final = 6.0
@@ -164,7 +165,7 @@ def _sdk_retry_bug(stage: _Stage) -> list[Life]:
 
 def _impatient(who: Who, habits: Habits, dice: Random, odd: Odd) -> Life:
     yield Wait(odd.from_s + BUG_EVERY_S * dice.random())
-    now = odd.from_s
+    now, template = odd.from_s, crc32(who.name.encode())
     while now < odd.until_s:
         prompt, answer = habits.lengths.draw(dice)
         chat = Chat(
@@ -172,6 +173,7 @@ def _impatient(who: Who, habits: Habits, dice: Random, odd: Odd) -> Life:
             answer_tokens=answer,
             max_tokens=max(MAX_TOKENS, answer),
             patience_s=IMPATIENT_S,
+            template=template,
             body=body(dice),
         )
         outcome = yield from asking(who, chat, Need.CHAT, Bug(), dice)

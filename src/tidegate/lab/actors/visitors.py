@@ -99,9 +99,5 @@ def effort_of(who: Who, dice: Random) -> float:
 
 
 def _drawn(parts: tuple[tuple[str, float], ...], dice: Random) -> str:
-    left = dice.random()
-    for name, part in parts:
-        if left < part:
-            break
-        left -= part
-    return name
+    names, weights = zip(*parts, strict=True)
+    return str(dice.choices(names, weights)[0])
