@@ -1,9 +1,9 @@
 """One visit of somebody with an account: they arrive, ask, read, ask on, and leave.
 
-A person's questions are one conversation where their lengths allow it: the lengths of prompts that are drawn
-are those of all that is sent, so a session's are put in order, and each that has room for what was said
-before begins with it (`cached_tokens`), as a chat sends it again. One that has no room is the first of
-another conversation. So prompts are as long as the scenario's lengths say, however long sessions are.
+A person's questions are conversations: each begins with what was said before (`cached_tokens`), as a chat sends it
+again. The lengths of prompts that are drawn are those of all that is sent, so those of a session are put in an
+order in which as many as possible have room for what was said; one that has none begins another
+conversation. So prompts are as long as the scenario's lengths say, however long sessions are.
 A program's questions have nothing to do with each other, but are made from one template.
 
 Who gets no answer gives up the whole visit in 3 of 10 cases (assumed): a bad service is asked less than
@@ -12,6 +12,7 @@ Who gets no answer gives up the whole visit in 3 of 10 cases (assumed): a bad se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Final
 from zlib import crc32
@@ -26,6 +27,9 @@ NEW_BROWSER: Final = 0.1
 
 ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
 _SETTLES_S: Final = 1.5
+_AT_ONCE: Final = 50
+"""So many questions are put in order at once: the time for it grows with the square."""
+
 _STREAMS: Final = 0.7
 
 
@@ -57,9 +61,9 @@ def questions(who: Who, habits: Habits, dice: Random, many: int, *, template: in
     template = template or (crc32(who.name.encode()) if is_program else 0)
     patience_s = SDK_TIMEOUT_S if is_program else habits.patience_s
     is_stream = not is_program or template % 10 < _STREAMS * 10
-    said = 0
+    is_answered = False
     pause_s = None
-    for prompt, answer in _drawn(habits, dice, many, is_sorted=not is_program):
+    for prompt, answer, said in _lengths(habits, dice, many, are_said=not is_program):
         if pause_s is not None:
             yield Wait(pause_s)
         fingerprint = body(dice)
@@ -67,7 +71,7 @@ def questions(who: Who, habits: Habits, dice: Random, many: int, *, template: in
             prompt_tokens=prompt,
             answer_tokens=answer,
             max_tokens=max(MAX_TOKENS, answer),
-            cached_tokens=said if said < prompt else 0,
+            cached_tokens=said if is_answered else 0,
             is_stream=is_stream,
             patience_s=patience_s,
             template=template or fingerprint,
@@ -75,14 +79,10 @@ def questions(who: Who, habits: Habits, dice: Random, many: int, *, template: in
             read_s=pause_s,
         )
         outcome = yield from asking(who, chat, Need.CHAT, retries, dice)
-        if outcome.is_complete:
-            said = 0 if is_program else prompt + answer
-            pause_s = habits.pause_s(answer, dice, is_program=is_program)
-        elif dice.random() < GIVES_UP:
+        is_answered = outcome.is_complete
+        if not is_answered and dice.random() < GIVES_UP:
             return
-        else:
-            said = 0
-            pause_s = habits.pause_s(0, dice, is_program=is_program)
+        pause_s = habits.pause_s(answer if is_answered else 0, dice, is_program=is_program)
 
 
 def sdk_of(who: Who) -> Retries:
@@ -90,9 +90,27 @@ def sdk_of(who: Who) -> Retries:
     return CURRENT if crc32(who.name.encode()) & 1 else EARLIER
 
 
-def _drawn(habits: Habits, dice: Random, many: int, *, is_sorted: bool) -> list[tuple[int, int]]:
+def _lengths(habits: Habits, dice: Random, many: int, *, are_said: bool) -> Iterator[tuple[int, int, int]]:
+    """Draw prompts and answers, and how much of each prompt was said before it."""
     draw = habits.lengths.draw
-    pairs = [draw(dice) for _ in range(many)]
-    if is_sorted:
-        pairs.sort()
-    return pairs
+    while many > 0:
+        pairs = [draw(dice) for _ in range(min(many, _AT_ONCE))]
+        many -= len(pairs)
+        if are_said:
+            yield from _conversations(sorted(pairs))
+        else:
+            for prompt, answer in pairs:
+                yield prompt, answer, 0
+
+
+def _conversations(left: list[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    while left:
+        said = 0
+        others = []
+        for prompt, answer in left:
+            if prompt > said:
+                yield prompt, answer, said
+                said = prompt + answer
+            else:
+                others.append((prompt, answer))
+        left = others
