@@ -13,7 +13,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign
+import msgspec
+
+from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign, between
 from tidegate.lab.actors.attackers.chance import dice_for
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.acts import Life, Spawn, Wait
@@ -22,24 +24,33 @@ from tidegate.lab.scenario import ScenarioError
 MOST_INDIVIDUAL: Final = 50_000
 """Seats that may exist as actors of their own; more need `scale.is_drawn`."""
 _PAUSES_IN_SPAN: Final = 4.0
+_LEAST_VISITS: Final = 30  # In a campaign, so that chance does not make it half as strong, or twice.
 
 Visit = Callable[[Seat, float], Life]
 """What a seat does from that second on."""
 
 
-def visiting(
-    campaign: Campaign, acts_per_s: float, most_acts: int, pause_s: float, visit: Callable[[int], Visit]
-) -> list[Life]:
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How many acts a program's visit has, and a person's; and what a program waits between two of them."""
+
+    machine_acts: float
+    human_acts: float
+    machine_s: float
+
+
+def visiting(campaign: Campaign, acts_per_s: float, pace: Pace, visit: Callable[[int], Visit]) -> list[Life]:
     """Lives whose visits come to `acts_per_s` in the mean over the campaign. `visit` is given the acts of one visit.
 
-    There are `most_acts` in a visit, fewer where all seats together have fewer to do than that, or where visits would
-    not end before the campaign does, with `pause_s` between acts. What of visits would lie behind the end is made up
-    for by beginning more of them. Acts that wait for slow answers are late, and those that are late for the end are not
-    done: nothing makes up for that.
+    There are as many acts in a visit as mimicry says, fewer where all seats together have fewer to do than that,
+    where visits would be very few, or would not end before the campaign does. What of visits would lie behind the end
+    is made up for by beginning more of them. Acts that wait for slow answers are late, and those that are late for the
+    end are not done: nothing makes up for that.
     """
-    span_s, most = campaign.span_s, max(1, round(most_acts * campaign.manner.visit_part))
-    acts = max(1, min(most, round(acts_per_s * span_s / campaign.seats.count)))
-    acts = max(1, min(acts, int(span_s / (_PAUSES_IN_SPAN * pause_s)))) if pause_s else acts
+    span_s, pause_s = campaign.span_s, campaign.usual_pause_s(pace.machine_s)
+    most = campaign.manner.visit_part * between(pace.machine_acts, pace.human_acts, campaign.mimicry)
+    in_all = acts_per_s * span_s
+    most = min(most, in_all / campaign.seats.count, in_all / _LEAST_VISITS, span_s / (_PAUSES_IN_SPAN * pause_s))
+    acts = max(1, round(most))
     lost_part = (acts - 1) * pause_s / 2.0 / span_s
     return arriving(campaign, acts_per_s / acts / (1.0 - lost_part), visit(acts))
 

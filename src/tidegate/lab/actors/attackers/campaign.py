@@ -120,13 +120,13 @@ class Campaign:
         mean = self.lengths.mean_answer
         read = 1.0 if answer_tokens is None else 0.5 + 0.5 * answer_tokens / mean
         think_s = self.scenario.people.think_s * max(_QUICKEST, read)
-        median = _between(machine_s, think_s, seat.mimicry)
-        spread = _EVEN + (_HUMAN - _EVEN) * seat.mimicry
-        return min(_LONGEST * median, self.dice.lognormvariate(log(median), spread))
+        median = between(machine_s, think_s, seat.mimicry)
+        return min(_LONGEST * median, self.dice.lognormvariate(log(median), _spread(seat.mimicry)))
 
     def usual_pause_s(self, machine_s: float) -> float:
-        """The median pause of a seat with the campaign's mimicry."""
-        return _between(machine_s, self.scenario.people.think_s, self.mimicry)
+        """The mean pause of a seat with the campaign's mimicry."""
+        spread = _spread(self.mimicry)
+        return between(machine_s, self.scenario.people.think_s, self.mimicry) * exp(spread * spread / 2.0)
 
     def template(self, number: int) -> int:
         """The campaign's own template of that number: a mark that nobody else's prompts have."""
@@ -137,5 +137,10 @@ class Campaign:
         return self.dice.getrandbits(_BODY_BITS)
 
 
-def _between(machine_s: float, human_s: float, mimicry: float) -> float:
-    return exp((1.0 - mimicry) * log(machine_s) + mimicry * log(human_s))
+def between(machine: float, human: float, mimicry: float) -> float:
+    """What lies between a program's figure and a person's, both above 0, in the logarithm."""
+    return exp((1.0 - mimicry) * log(machine) + mimicry * log(human))
+
+
+def _spread(mimicry: float) -> float:
+    return _EVEN + (_HUMAN - _EVEN) * mimicry

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.joining import NATIVE_S, opening
 from tidegate.lab.actors.attackers.seats import Seat
@@ -34,7 +34,8 @@ _MACHINE_S: Final = 0.5
 def lives(campaign: Campaign) -> list[Life]:
     """The actors of one campaign."""
     rate = campaign.rate(PER_S)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), lambda acts: _visit(campaign, acts))
+    pace = Pace(machine_acts=_VISIT, human_acts=2.0, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
 
 
 def _visit(campaign: Campaign, tries: int) -> Visit:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
@@ -55,4 +55,5 @@ def lives(campaign: Campaign) -> list[Life]:
 
     answer = (1.0 - mimicry) * answer_tokens + mimicry * campaign.lengths.mean_answer
     rate = campaign.rate_by_cost(LOAD, mean_prompt, answer)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), visit)
+    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, visit)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, marks, talk
@@ -62,7 +62,8 @@ def lives(campaign: Campaign) -> list[Life]:
     prompt = sum((1.0 - mimicry) * full[0] + mimicry * less[0] for full, less in zip(mean, half, strict=True)) / 3
     answer = sum((1.0 - mimicry) * full[1] + mimicry * less[1] for full, less in zip(mean, half, strict=True)) / 3
     rate = campaign.rate_by_cost(LOAD, prompt, answer)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), visit)
+    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, visit)
 
 
 def _sizes(campaign: Campaign, part: float) -> tuple[tuple[int, int], ...]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
@@ -60,4 +60,5 @@ def probing(campaign: Campaign, asks_per_s: float, probe: Probe) -> list[Life]:
         return partial(talk, campaign, style)
 
     rate = campaign.rate(asks_per_s)
-    return visiting(campaign, rate, probe.visit, campaign.usual_pause_s(probe.machine_s), visit)
+    pace = Pace(machine_acts=probe.visit, human_acts=campaign.scenario.people.turns, machine_s=probe.machine_s)
+    return visiting(campaign, rate, pace, visit)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
@@ -53,4 +53,5 @@ def lives(campaign: Campaign) -> list[Life]:
         return partial(talk, campaign, Talk(asks=asks, machine_s=_MACHINE_S, compose=compose))
 
     rate = campaign.rate(LOAD * campaign.asks_per_s)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), visit)
+    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, visit)

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, like_people
@@ -37,7 +37,8 @@ _MACHINE_S: Final = 5.0
 def lives(campaign: Campaign) -> list[Life]:
     """The actors of one storm."""
     rate = campaign.rate(LOAD * campaign.asks_per_s)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), lambda acts: _visit(campaign, acts))
+    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
 
 
 def _visit(campaign: Campaign, asks: int) -> Visit:

@@ -6,8 +6,9 @@ day (`signals` of surges: many are). Intensity 1 is ten sign-ups a second.
 
 Mimicry 0: data centres post forms one second apart, ten in a visit, with disposable domains and names of a pattern;
 they solve nothing, wait for nothing, open no letter and use no account. Mimicry 1: residential proxies with browsers
-that load the page first, names and domains like people's, work done by a native solver, letters opened within a
-minute, waits heeded; half of the accounts won ask one question. Truth: `who.family`, `who.fleet`, `name_family`.
+that load the page first, one sign-up in a visit, names and domains like people's, work done by a native solver,
+letters opened within a minute, waits heeded; half of the accounts won ask one question.
+Truth: `who.family`, `who.fleet`, `name_family`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.joining import ask, form, joined, newcomer, opening
 from tidegate.lab.actors.attackers.seats import Seat
@@ -32,7 +33,8 @@ _MACHINE_S: Final = 1.0
 def lives(campaign: Campaign) -> list[Life]:
     """The actors of one wave."""
     rate = campaign.rate(PER_S)
-    return visiting(campaign, rate, _VISIT, campaign.usual_pause_s(_MACHINE_S), lambda acts: _visit(campaign, acts))
+    pace = Pace(machine_acts=_VISIT, human_acts=1.0, machine_s=_MACHINE_S)
+    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
 
 
 def _visit(campaign: Campaign, sign_ups: int) -> Visit:

@@ -6,29 +6,32 @@ that is cut is opened again after a quarter of a second.
 
 Every connection is an actor of its own, in both forms: what is bounded is connections, not bots. Mimicry 0: each
 stays with its bot, in a data centre, and is held for ten minutes at a time. Mimicry 1: residential proxies, another bot
-for each connection, held for 20 s (as long as a phone without reception) and opened again as slowly as people
-would. In between, by the logarithm. Truth: `who.family`, `who.fleet`.
+for each connection, held for 20 s (as long as a phone without reception) and opened again after two seconds,
+by some more actors, so that 500 are held. In between, by the logarithm. Truth: `who.family`, `who.fleet`.
 """
 
 from __future__ import annotations
 
-from math import ceil, exp, log
 from typing import Final
 
-from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign
+from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign, between
 from tidegate.lab.acts import Ask, Hold, Life, Wait
 from tidegate.lab.scenario import ScenarioError
 
 CONNECTIONS: Final = 500
 OPENING_S: Final = 10.0
-REOPEN_S: Final = 0.25
+REOPEN_S: Final = (0.25, 2.0)
+"""How long until a connection is opened again, at mimicry 0 and 1."""
 _LONG_S: Final = 600.0
 _SHORT_S: Final = 20.0
 
 
 def lives(campaign: Campaign) -> list[Life]:
     """One actor for each connection. Raises ScenarioError beyond MOST_ACTIVE of them."""
-    count = ceil(campaign.rate(CONNECTIONS))
+    mimicry = campaign.mimicry
+    held_part = _held_s(mimicry) / (_held_s(mimicry) + between(*REOPEN_S, mimicry))
+    wanted = campaign.rate(CONNECTIONS) / held_part
+    count = max(1, round(wanted)) if wanted else 0
     if count > MOST_ACTIVE:
         msg = f"attack[{campaign.number}].intensity: {count} connections, expected at most {MOST_ACTIVE}"
         raise ScenarioError(msg)
@@ -52,10 +55,10 @@ def _connection(campaign: Campaign, number: int, count: int) -> Life:
             outcome = yield Ask(campaign.moved(seat.who), Hold(for_s=for_s, reads_nothing=reads_nothing))
             assert outcome is not None
             now = outcome.ended_at_s
-            pause_s = campaign.pause_s(seat, REOPEN_S)
+            pause_s = between(*REOPEN_S, seat.mimicry)
         yield Wait(pause_s)
         now += pause_s
 
 
 def _held_s(mimicry: float) -> float:
-    return exp((1.0 - mimicry) * log(_LONG_S) + mimicry * log(_SHORT_S))
+    return between(_LONG_S, _SHORT_S, mimicry)
