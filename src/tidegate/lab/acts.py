@@ -75,7 +75,8 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `cached_tokens` of the prompt are what the same caller's last question ended with, `answer_tokens` what the answer
     comes to if nothing ends it, `max_tokens` what is asked for at most. Who has no word of an answer
     after `patience_s` leaves. Prompts with the same `body` are the same to the letter, those with the same
-    `template` nearly. `flags` are what the prompt truly is: jailbreak, extraction.
+    `template` nearly. `flags` are what the prompt truly is: jailbreak, extraction. `bytes_per_token` is None for
+    text as people write it. `is_key_forged`: it is sent with a key that nobody was ever given.
     """
 
     prompt_tokens: int
@@ -89,6 +90,8 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retry: int = 0
     read_s: float | None = None
     flags: tuple[str, ...] = ()
+    bytes_per_token: float | None = None
+    is_key_forged: bool = False
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, gc=False):

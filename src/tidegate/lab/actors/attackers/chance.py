@@ -1,0 +1,50 @@
+"""Dice that know whose they are: what one actor throws does not move when another is added.
+
+Many numbers are not thrown but worked out (`mixed`): who number 7,000,000 is must be the same
+each time, without keeping anything of the other millions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from random import Random
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+_MASK: Final = (1 << 64) - 1
+_STEP: Final = 0x9E3779B97F4A7C15
+_FIELD: Final = 1 << 16
+
+
+def salt_of(seed: int, name: str) -> int:
+    """A number of 64 bits that belongs to this name in this rehearsal."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:8], "big")
+
+
+def dice_for(seed: int, name: str) -> Random:
+    """Dice of their own for whoever has this name."""
+    return Random(salt_of(seed, name))  # noqa: S311 - must be the same each time, not secret
+
+
+def mixed(salt: int, number: int) -> int:
+    """64 bits that look random, equal for equal arguments (SplitMix64: Steele, Lea and Flood, OOPSLA 2014, 4)."""
+    bits = (salt + (number + 1) * _STEP) & _MASK
+    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & _MASK
+    return bits ^ (bits >> 31)
+
+
+def part_of(bits: int, field: int) -> float:
+    """One of the four independent numbers from 0 to below 1 (in steps of 1/65536) that 64 mixed bits hold."""
+    return ((bits >> (16 * field)) % _FIELD) / _FIELD
+
+
+def chosen(table: Sequence[tuple[float, T]], part: float) -> T:
+    """The entry of a table of (share, value) that `part`, from 0 to below 1, falls on. Shares add up to 1."""
+    for share, value in table:
+        if part < share:
+            return value
+        part -= share
+    return table[-1][1]

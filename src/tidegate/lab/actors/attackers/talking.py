@@ -1,0 +1,106 @@
+"""A visit that asks the model: what families of questions share, but for the questions.
+
+A program asks, takes the answer, and asks something else; a refusal is only an answer that came quickly. By mimicry
+a seat opens the page first, goes on with one conversation, reads before it asks again, gives up as early as
+people do, and comes back with the same question when it was told to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Final
+
+import msgspec
+
+from tidegate.lab.actors.attackers.campaign import Campaign
+from tidegate.lab.actors.attackers.joining import ask, form, joined, newcomer, opening
+from tidegate.lab.actors.attackers.seats import Seat
+from tidegate.lab.acts import Act, Ask, Chat, Life, Outcome, Wait
+
+Compose = Callable[[Seat, int], Chat]
+"""The next question of a seat in a visit, counted from 0."""
+
+PATIENCE_S: Final = 60.0
+"""A program's: it holds the place that it got."""
+_LONGEST_RETRY_S: Final = 60.0
+_LONGEST_CONTEXT: Final = 3_000
+
+
+class Talk(msgspec.Struct, frozen=True, kw_only=True):
+    """How a family talks: `asks` questions in a visit, `machine_s` between them where nothing is mimicked.
+
+    `is_one_talk`: all of a visit is one conversation, whatever is mimicked. `is_recruiting`: whoever has no account
+    signs up for one first; who gets none asks without.
+    """
+
+    asks: int
+    machine_s: float
+    compose: Compose
+    is_one_talk: bool = False
+    is_recruiting: bool = False
+
+
+def talk(campaign: Campaign, style: Talk, seat: Seat, at_s: float) -> Life:
+    """One visit of one seat from that second on. Ends with the campaign."""
+    campaign.began()
+    try:
+        now = yield from opening(campaign, seat, "/", at_s)
+        if (style.is_recruiting or campaign.manner.is_recruiting) and not seat.who.has_account:
+            seat = newcomer(campaign, seat)
+            outcome = yield from ask(seat.who, form(campaign, seat))
+            now, seat = outcome.ended_at_s, joined(seat, outcome)
+        yield from conversation(campaign, style, seat, now)
+    finally:
+        campaign.ended()
+
+
+def conversation(campaign: Campaign, style: Talk, seat: Seat, now: float) -> Generator[Act, Outcome | None, None]:
+    """The questions of a visit, as a part of a life."""
+    is_one_talk = style.is_one_talk or campaign.is_mimicking(seat)
+    said, asked = 0, style.compose(seat, 0)
+    for number in range(1, style.asks + 1):
+        if now >= campaign.attack.until_s:
+            return
+        outcome = yield Ask(campaign.moved(seat.who), asked)
+        assert outcome is not None
+        if number == style.asks:
+            return
+        wait_s = _wait_s(campaign, style, seat, outcome)
+        if seat.heeds and outcome.retry_after_s is not None:
+            asked = msgspec.structs.replace(asked, retry=asked.retry + 1)
+        else:
+            said = asked.prompt_tokens + outcome.output_tokens if outcome.is_complete else said
+            asked = style.compose(seat, number)
+            if is_one_talk and 0 < said < _LONGEST_CONTEXT:
+                asked = msgspec.structs.replace(asked, prompt_tokens=asked.prompt_tokens + said, cached_tokens=said)
+            if outcome.is_complete:
+                asked = msgspec.structs.replace(asked, read_s=wait_s)
+        yield Wait(wait_s)
+        now = outcome.ended_at_s + wait_s
+
+
+def _wait_s(campaign: Campaign, style: Talk, seat: Seat, outcome: Outcome) -> float:
+    if seat.heeds and outcome.retry_after_s is not None:
+        return min(_LONGEST_RETRY_S, outcome.retry_after_s) + campaign.dice.random()
+    return campaign.pause_s(seat, style.machine_s, float(outcome.output_tokens) if outcome.is_complete else None)
+
+
+def like_people(campaign: Campaign) -> Chat:
+    """A question as people of the scenario ask them, that nobody has asked before."""
+    prompt, answer = campaign.lengths.draw(campaign.dice)
+    mark = campaign.fresh()
+    return Chat(
+        prompt_tokens=prompt,
+        answer_tokens=answer,
+        patience_s=campaign.scenario.people.patience_s,
+        template=mark,
+        body=mark,
+    )
+
+
+def marks(campaign: Campaign, templates: int) -> tuple[int, int]:
+    """The template of a program's prompt, one of so many, and its body; one for all where the variant says so."""
+    if campaign.manner.is_same:
+        only = campaign.template(0)
+        return only, only
+    return campaign.template(campaign.dice.randrange(templates)), campaign.fresh()
