@@ -57,6 +57,24 @@ class Asking(Protocol):
         """Do what is done now and then; called every `scale.tick_s`."""
 
 
+class Door(Asking, Protocol):
+    """The part of a service that sees to accounts and pages: all that is not asked of the model."""
+
+    @property
+    def mode(self) -> str:
+        """How far registration is open."""
+
+    @property
+    def in_line(self) -> int:
+        """How many wait for an account."""
+
+    def apply(self, rules: Rules, now: float) -> None:
+        """Go on by other rules."""
+
+    def close(self, now: float) -> None:
+        """The rehearsal is over: whoever is still in is told so (status 0)."""
+
+
 class Service(Asking, Protocol):
     """A whole service with its engines."""
 
