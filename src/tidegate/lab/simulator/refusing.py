@@ -1,4 +1,4 @@
-"""How a refusal looks to whoever is refused: the status that belongs to each reason, as the service says it over HTTP."""
+"""How a refusal looks to whoever is refused: each reason with the status that it has over HTTP."""
 
 from __future__ import annotations
 
