@@ -171,6 +171,11 @@ class Scheduler:
         position = self._lines[held.standing].queue.position(held.entry.tag, held.entry.sequence)
         return Waiting(position, max(_LEAST_S, held.entry.due_at - now))
 
+    def left_tokens(self, ticket: int) -> int:
+        """How many tokens one that runs may write before `spend` decides whether it goes on; 0 of whom none runs."""
+        held = self._floor.tickets.get(ticket)
+        return 0 if held is None else max(0, held.reserved_tokens - held.used_tokens)
+
     def headroom(self, now: float) -> float:
         """The part of the engine (0-1) that known people have left for others lately."""
         return self._reckoning.headroom(now)
