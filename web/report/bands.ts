@@ -1,13 +1,14 @@
 // What lies behind the lines: the spans in which the scenario did something, and the strip that names them.
 import uPlot from "uplot";
 
-import { clock, stretches, type Course, type Mark } from "./course.ts";
+import { INCREMENTS, clock, stretches, type Course, type Mark } from "./course.ts";
 
 type Colour = (key: string) => string;
 
 const ROW = 22;
 const PAD = 5;
 const AXES = 62;
+const X_AXIS = 32;
 
 function box(plot: uPlot, from_s: number, until_s: number): [number, number] {
   const left = plot.valToPos(from_s, "x", true);
@@ -101,13 +102,14 @@ function strip(holder: HTMLElement, course: Course, times: number[], colour: Col
   const grid = { stroke: colour("grid"), width: 1 };
   const options: uPlot.Options = {
     width: holder.clientWidth,
-    height: all.length * ROW + 44,
+    height: all.length * ROW + X_AXIS,
+    padding: [0, null, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: sync, setSeries: false }, drag: { x: false, y: false }, y: false },
     scales: { x: { time: false, range: [0, course.duration_s] }, y: { range: [0, 1] } },
     series: [{}, { show: false }],
     axes: [
-      { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif", space: 70, values: (_, splits) => splits.map(clock) },
+      { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif", space: 70, size: X_AXIS, incrs: INCREMENTS, values: (_, splits) => splits.map(clock) },
       { size: AXES, stroke: ink, grid: { show: false }, ticks: { show: false }, values: () => [] },
     ],
     hooks: { draw: [(plot) => bars(plot, all, colour)] },

@@ -33,7 +33,10 @@ export interface Course {
 
 export const GROUPS = ["established", "new", "anonymous", "attacker"] as const;
 export const LEGITIMATE = ["established", "new", "anonymous"] as const;
-export const MODES = ["open", "throttled", "waiting_room", "invite", "closed"] as const;
+// Seconds between two marks of the axis.
+export const INCREMENTS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000,
+];
 
 // Each on the shoulders of those before it; what is nothing at all stays nothing.
 export function stacked(groups: readonly string[], values: ByGroup): Values[] {

@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 
 import "./page.css";
 import { drawn } from "./bands.ts";
-import { GROUPS, LEGITIMATE, clock, most, short, stacked, type Course } from "./course.ts";
+import { GROUPS, INCREMENTS, LEGITIMATE, clock, most, short, stacked, type Course } from "./course.ts";
 
 interface Line {
   key: string;
@@ -113,7 +113,7 @@ function options(plot: Plot, course: Course, holder: HTMLElement, width: number)
       {
         ...axis,
         space: 70,
-        incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000],
+        incrs: INCREMENTS,
         values: (_, splits) => splits.map(clock),
       },
       { ...axis, size: 62, values: (_, splits) => splits.map((value) => (value === null ? "" : plot.say(value).replace(" tok/s", ""))) },

@@ -189,7 +189,7 @@ class IncidentFigures(_Figures, frozen=True, kw_only=True):
         _figure(
             "Lowest goodput",
             "The lowest goodput of established people in any step "
-            f"of at least {STEP_NEEDS} questions from its onset on.",
+            f"of at least {STEP_NEEDS} questions from its onset until the next one begins.",
         ),
     ]
     mitigate_s: Annotated[
@@ -198,16 +198,16 @@ class IncidentFigures(_Figures, frozen=True, kw_only=True):
             "Mitigated",
             "Seconds from its onset until goodput of established people was back at "
             f"{BACK_PART * 100:.0f} % of the level before for {BACK_STEPS} steps in a row; 0 if it never fell, none if "
-            f"it stayed down. A step is as many intervals as hold {STEP_NEEDS} questions, and one question less than "
-            "good is chance.",
+            f"it stayed down until the next one began. A step is as many intervals as hold {STEP_NEEDS} questions, and "
+            "one question less than good is chance.",
         ),
     ]
     recover_s: Annotated[
         float | None,
         _figure(
             "Recovered",
-            "Seconds from its end until registration was as open as "
-            "before its onset, or more, and goodput was back; none if that did not come.",
+            "Seconds from its end until registration was as open as before its onset, "
+            "or more, and goodput was back; none if that did not come before the next one began.",
         ),
     ]
 

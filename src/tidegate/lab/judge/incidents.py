@@ -135,10 +135,11 @@ class Lookout:
     def _incident(self, number: int, mark: Mark, course: Course, ranks: list[int]) -> IncidentFigures:
         first_s, said = self._first.get(number, (None, ""))
         level = self._level_before(mark, course)
-        steps = _steps_from(mark.from_s, course)
-        back_s = None if level is None else _back_s(steps, mark.from_s, level)
-        over_s = None if level is None else _back_s(_steps_from(mark.until_s, course), mark.until_s, level)
-        open_s = _open_s(mark, course, ranks)
+        end = self._end(mark, course)
+        steps = _steps(course, course.at(mark.from_s), end)
+        back_s = _back_s(steps, mark.from_s, level)
+        over_s = _back_s(_steps(course, course.at(mark.until_s), end), mark.until_s, level)
+        open_s = _open_s(mark, course.step_s, ranks[:end])
         return IncidentFigures(
             kind=mark.kind,
             name=mark.name,
@@ -152,7 +153,12 @@ class Lookout:
             recover_s=None if over_s is None or open_s is None else max(over_s, open_s),
         )
 
-    def _level_before(self, mark: Mark, course: Course) -> float | None:
+    def _end(self, mark: Mark, course: Course) -> int:
+        """The interval in which the next one begins, whose doing is all that follows; or the end."""
+        later = [one.from_s for one in self.marks if one.kind != "odd" and one.from_s >= mark.until_s]
+        return max(course.at(min(later)), course.at(mark.until_s) + 1) if later else course.steps
+
+    def _level_before(self, mark: Mark, course: Course) -> float:
         """Goodput of established people while nothing was on yet; 1 where none of them asked."""
         needs = good = 0
         for place in range(course.at(self._warm_s), course.at(mark.from_s)):
@@ -163,9 +169,9 @@ class Lookout:
         return rounded(good / needs) if needs else 1.0
 
 
-def _steps_from(from_s: float, course: Course) -> list[_Step]:
+def _steps(course: Course, first: int, end: int) -> list[_Step]:
     steps: list[_Step] = []
-    for place in range(course.at(from_s), course.steps):
+    for place in range(first, end):
         if not steps or steps[-1].needs >= STEP_NEEDS:
             steps.append(_Step(place * course.step_s))
         steps[-1].needs += course.needs[Group.ESTABLISHED][place]
@@ -184,10 +190,11 @@ def _back_s(steps: list[_Step], from_s: float, level: float) -> float | None:
     return None
 
 
-def _open_s(mark: Mark, course: Course, ranks: list[int]) -> float | None:
+def _open_s(mark: Mark, step_s: float, ranks: list[int]) -> float | None:
     """Seconds from its end until registration was as open as before its onset."""
-    before = ranks[course.at(mark.from_s) - 1] if course.at(mark.from_s) else 0
-    for place in range(course.at(mark.until_s), course.steps):
+    onset = int(mark.from_s / step_s)
+    before = ranks[onset - 1] if onset else 0
+    for place in range(int(mark.until_s / step_s), len(ranks)):
         if ranks[place] <= before:
-            return rounded(max(0.0, place * course.step_s - mark.until_s))
+            return rounded(max(0.0, place * step_s - mark.until_s))
     return None
