@@ -78,6 +78,7 @@ function bars(plot: uPlot, all: Bar[][], colour: Colour): void {
   ctx.save();
   ctx.font = `${12 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   all.forEach((row, place) => {
     const top = bbox.top + (place * ROW + 2) * ratio;
     for (const bar of row) {

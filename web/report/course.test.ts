@@ -24,5 +24,5 @@ test("times are said as people say them", () => {
 });
 
 test("numbers are short", () => {
-  assert.deepEqual([0.1234, 12, 480.2, 12_345, 2_500_000].map(short), ["0.123", "12", "480", "12.3 k", "2.5 M"]);
+  assert.deepEqual([0.1234, 12, 480.2, 5000, 12_345, 2_500_000].map(short), ["0.123", "12", "480", "5 k", "12.3 k", "2.5 M"]);
 });

@@ -77,6 +77,6 @@ export function clock(seconds: number): string {
 export function short(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))} M`;
-  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(3))} k`;
-  return size >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+  if (size >= 1e3) return `${Number((value / 1e3).toPrecision(3))} k`;
+  return String(Number(value.toPrecision(3)));
 }

@@ -85,10 +85,16 @@ function tell(holder: HTMLElement, lines: Line[], say: (value: number) => string
   }
 }
 
+function mixed(one: string, another: string): string {
+  const [left, right] = [one, another].map((colour) => (colour.match(/[\d.]+/g) ?? []).map(Number));
+  return `rgb(${[0, 1, 2].map((place) => Math.round((left?.[place] ?? 0) * 0.6 + (right?.[place] ?? 0) * 0.4)).join(" ")})`;
+}
+
 function series(line: Line, isAlone: boolean): uPlot.Series {
   const stroke = colour(line.key);
   const own: uPlot.Series = { label: line.label, stroke, width: line.fill ? 1 : 2, spanGaps: false, points: { show: isAlone } };
-  if (line.fill) own.fill = stroke.replace("rgb(", "rgba(").replace(")", ", 0.55)");
+  // Not seen through: what lies behind is another group's.
+  if (line.fill) own.fill = mixed(stroke, colour("card"));
   if (line.dash) own.dash = line.dash;
   return own;
 }
@@ -100,6 +106,7 @@ function options(plot: Plot, course: Course, holder: HTMLElement, width: number)
   return {
     width,
     height: HEIGHT,
+    padding: [8, null, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: SYNC, setSeries: false }, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
@@ -113,6 +120,7 @@ function options(plot: Plot, course: Course, holder: HTMLElement, width: number)
       {
         ...axis,
         space: 70,
+        size: 32,
         incrs: INCREMENTS,
         values: (_, splits) => splits.map(clock),
       },

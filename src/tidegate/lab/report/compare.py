@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tidegate.lab.judge.findings import Findings
-from tidegate.lab.report.words import count, named, percent, seconds
+from tidegate.lab.report.words import NONE, count, named, percent, seconds
 
 
 class IncomparableError(ValueError):
@@ -100,7 +100,7 @@ def _change(row: _Row, one: float, another: float) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else count(value)
+    return NONE if value is None else count(value)
 
 
 def _rows(findings: Findings) -> Iterator[_Row]:

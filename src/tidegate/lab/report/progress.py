@@ -16,7 +16,7 @@ from tidegate.lab.acts import LEGITIMATE, Ask, Ended, Group, Need, Outcome
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.judge.incidents import marks_of
 from tidegate.lab.judge.verdicts import is_good
-from tidegate.lab.report.words import count, named, percent, seconds
+from tidegate.lab.report.words import NONE, count, named, percent, seconds
 from tidegate.lab.scenario import Scenario
 
 _EVERY_S: Final = 0.25
@@ -107,7 +107,7 @@ class Progress:
         table.add_row("requests", f"{count(self._requests)}, {count(self._requests / wall_s)} a second")
         for group in LEGITIMATE:
             needs, good = self._needs[group], self._good[group]
-            said = percent(good / needs) if needs else "–"
+            said = percent(good / needs) if needs else NONE
             table.add_row(group, f"{count(good)} of {count(needs)} questions good ({said})")
         table.add_row("engine", f"{sum(self._running.values())} running, {self._waiting} waiting")
         table.add_row("mode", named(self._mode))

@@ -286,7 +286,7 @@ def _moves(findings: Findings) -> Sheet:
 
 
 def _short(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f} s" if value < 1 else seconds(value)
+    return NONE if value is None else f"{value:.3f} s" if 0 < value < 1 else seconds(value)
 
 
 def _of(part: int, whole: int) -> str:

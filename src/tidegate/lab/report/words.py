@@ -10,7 +10,7 @@ import msgspec
 from tidegate.lab.judge.figures import IncidentFigures
 from tidegate.lab.judge.findings import Findings
 
-NONE: Final = "–"
+NONE: Final = "\N{EN DASH}"
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _GOOD_FROM: Final = 0.95
@@ -61,7 +61,8 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NONE
     if value < _MINUTE_S:
-        return f"{value:.2f} s" if value < _DECIMALS_BELOW else f"{value:.1f} s"
+        said = f"{value:.2f}" if value < _DECIMALS_BELOW else f"{value:.1f}"
+        return f"{said.rstrip('0').removesuffix('.')} s" if value else "0 s"
     whole = round(value)
     if whole < _HOUR_S:
         return f"{whole // 60} min {whole % 60:02d} s" if whole % 60 else f"{whole // 60} min"
@@ -148,9 +149,11 @@ def _of_incident(one: IncidentFigures) -> str:
     else:
         borne = "established people's goodput never fell"
     over = (
-        "not over by the end of the rehearsal"
+        "not all as before while it was watched"
         if one.recover_s is None
         else f"all as before {seconds(one.recover_s)} after its end"
+        if one.recover_s
+        else "all as before when it ended"
     )
     return f"The {name} from {seconds(one.from_s)} to {seconds(one.until_s)}: {noticed}; {borne}; {over}."
 
