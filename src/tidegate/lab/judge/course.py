@@ -55,7 +55,7 @@ class _Sums:
         self.moments = 0
         self.running = self.waiting = self.in_line = 0
         self.tok_s = self.capacity_tok_s = 0.0
-        self.mode = -1
+        self.mode = self.last = -1
 
     def add(self, sample: Sampled) -> None:
         self.moments += sample.replica == 0
@@ -65,7 +65,11 @@ class _Sums:
         if sample.replica == 0:  # The line and the waiting room are the service's, told with every replica.
             self.waiting += sample.waiting
             self.in_line += sample.in_line
-        self.mode = max(self.mode, rank(sample.mode))
+        self.move(sample.mode)
+
+    def move(self, mode: str) -> None:
+        self.last = rank(mode)
+        self.mode = max(self.mode, self.last)
 
     def merge(self, other: _Sums) -> None:
         """Services that stand side by side are sampled at the same moments."""
@@ -76,6 +80,7 @@ class _Sums:
         self.tok_s += other.tok_s
         self.capacity_tok_s += other.capacity_tok_s
         self.mode = max(self.mode, other.mode)
+        self.last = max(self.last, other.last)
 
 
 class Course:
@@ -119,8 +124,7 @@ class Course:
 
     def moved(self, at_s: float, to: str) -> None:
         """Hear of a mode that began."""
-        sums = self._sums[self.at(at_s)]
-        sums.mode = max(sums.mode, rank(to))
+        self._sums[self.at(at_s)].move(to)
 
     def merge(self, other: Course) -> None:
         """Add the course of another service that was played for as long."""
@@ -142,8 +146,8 @@ class Course:
         """Give how far closed registration was in each interval; where nothing was heard, as before."""
         found, last = [], 0
         for sums in self._sums:
-            last = sums.mode if sums.mode >= 0 else last
-            found.append(last)
+            found.append(sums.mode if sums.mode >= 0 else last)
+            last = sums.last if sums.last >= 0 else last
         return found
 
     def figures(self) -> LoadFigures:
