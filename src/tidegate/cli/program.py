@@ -20,6 +20,7 @@ from tidegate.cli import (
     firewall,
     gate,
     invitations,
+    lab,
     mode,
     models,
     policy,
@@ -100,6 +101,7 @@ app.add_typer(policy.policy_app, name="policy")
 app.add_typer(firewall.firewall_app, name="firewall")
 app.add_typer(events.events_app, name="events")
 app.command("score")(score.score)
+app.add_typer(lab.lab_app, name="lab")
 
 
 def main() -> None:

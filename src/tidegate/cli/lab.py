@@ -1,0 +1,216 @@
+"""`tidegate lab`: rehearse an attack before it comes, docs/lab.md."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.cli.options import ConfigOption, JsonOption
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse
+from tidegate.config import SettingsError
+from tidegate.lab.gates import GateKind
+from tidegate.lab.scenario import ScenarioError, World
+
+if TYPE_CHECKING:
+    from tidegate.app.lab import RehearsalWish
+    from tidegate.lab.judge.findings import Result
+    from tidegate.lab.library import Written
+
+lab_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Rehearse an attack, and see what people would get."
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A name that `lab list` shows, or a file's path.")
+]
+_PAGE_FILE = "page.html"
+
+
+@lab_app.command("run")
+def run_scenario(
+    scenario: ScenarioArgument,
+    *,
+    world: Annotated[
+        World | None, typer.Option("--world", help="Where it is played; without it, the first that the scenario names.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Dice; without it, the scenario's.")] = None,
+    gate: Annotated[GateKind, typer.Option("--gate", help="What stands before the engine.")] = GateKind.TIDEGATE,
+    config: ConfigOption = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option("--calibration", metavar="NAME|FILE", help="The engine, as `lab calibrate` measured it."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Keep the findings and the page in this folder.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page to this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play a scenario and say what everybody got.
+
+    Progress is shown on a terminal. The same scenario, seed and settings give the same findings in the virtual
+    world, byte for byte; what depends on the machine stands apart in run.json.
+    """
+    from tidegate.app.lab import RehearsalWish
+
+    written = _found(scenario)
+    place = world or written.scenario.worlds[0]
+    if place not in written.scenario.worlds:
+        refuse(f"{scenario}: it is not made for the {place} world", WRONG_USAGE)
+    wish = RehearsalWish(
+        scenario=written.scenario,
+        scenario_text=written.text,
+        world=place,
+        seed=written.scenario.seed if seed is None else seed,
+        gate=gate,
+        config=config,
+        calibration=calibration,
+    )
+    result = _played(wish)
+    try:
+        _keep(result, _again(scenario, wish), out, html)
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
+    _print(result, as_json=as_json)
+
+
+@lab_app.command("list")
+def list_scenarios(*, as_json: JsonOption = False) -> None:
+    """Show the scenarios that come with Tidegate."""
+    from tidegate.lab.library import find, names
+    from tidegate.lab.report.table import console
+    from tidegate.lab.report.words import seconds
+
+    found = [find(name).scenario for name in names()]
+    if as_json:
+        print_json([_row(each) for each in found])
+        return
+    table = Table("Name", "What", "Lasts", "Worlds", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(one.name, Text(one.title), seconds(one.duration_s), ", ".join(one.worlds))
+    console().print(table)
+
+
+@lab_app.command("show")
+def show_scenario(scenario: ScenarioArgument) -> None:
+    """Print a scenario's file, to begin one of your own with."""
+    typer.echo(_found(scenario).text.rstrip("\n"))
+
+
+@lab_app.command("compare")
+def compare_runs(
+    one: Annotated[Path, typer.Argument(metavar="A", help="What --out or --json of a run kept.")],
+    another: Annotated[Path, typer.Argument(metavar="B", help="The same of another run.")],
+    *,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also when they are of different scenarios.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two runs of a scenario, by class, and which is better."""
+    from tidegate.lab.judge.findings import FindingsError, read
+    from tidegate.lab.report.compare import IncomparableError, compare
+    from tidegate.lab.report.table import compared, console
+
+    try:
+        findings = (read(one).findings, read(another).findings)
+        differences = compare(*findings, anyway=anyway)
+    except FindingsError as error:
+        refuse(str(error), WRONG_USAGE)
+    except IncomparableError as error:
+        refuse(f"{error}: --anyway compares them all the same", NOT_SO)
+    if as_json:
+        print_json({"one": findings[0].staging, "another": findings[1].staging, "differences": differences})
+    elif differences:
+        console().print(compared(differences, one.name, another.name))
+    else:
+        typer.echo("Nothing differs.")
+
+
+@lab_app.command("calibrate")
+def calibrate_engine(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to keep it, for `lab run --calibration`.")],
+    config: ConfigOption = None,
+) -> None:
+    """Measure how long the batches of this machine's engine take, for the virtual world."""
+    from tidegate.app.lab import RehearsalError, calibrate
+
+    try:
+        calibration = calibrate(config)
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n")
+    except SettingsError as error:
+        refuse(str(error), WRONG_USAGE)
+    except RehearsalError as error:
+        refuse(str(error), NOT_SO)
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
+    typer.echo(f"{calibration.name} is in {out}: {calibration.about}")
+
+
+def _found(scenario: str) -> Written:
+    from tidegate.lab.library import find
+
+    try:
+        return find(scenario)
+    except ScenarioError as error:
+        refuse(str(error), WRONG_USAGE)
+
+
+def _played(wish: RehearsalWish) -> Result:
+    from tidegate.app.lab import RehearsalError, rehearse
+    from tidegate.lab.calibration import CalibrationError
+    from tidegate.lab.report.progress import Progress
+
+    try:
+        with Progress(wish.scenario) as progress:
+            return rehearse(wish, [progress] if progress.is_shown else [])
+    except (SettingsError, CalibrationError, ScenarioError) as error:
+        refuse(str(error), WRONG_USAGE)
+    except RehearsalError as error:
+        refuse(str(error), NOT_SO)
+
+
+def _again(scenario: str, wish: RehearsalWish) -> str:
+    """Give the command that repeats it."""
+    words = ["tidegate", "lab", "run", scenario, "--world", wish.world, "--seed", str(wish.seed), "--gate", wish.gate]
+    if wish.config is not None:
+        words += ["--config", str(wish.config)]
+    if wish.calibration is not None:
+        words += ["--calibration", wish.calibration]
+    return shlex.join(words)
+
+
+def _keep(result: Result, command: str, out: Path | None, html: Path | None) -> None:
+    from tidegate.lab.judge.findings import write
+    from tidegate.lab.report.page import UnbuiltError, page
+
+    if out is not None:
+        write(result, out)
+    pages = [place for place in (out and out / _PAGE_FILE, html) if place is not None]
+    if not pages:
+        return
+    try:
+        text = page(result, command)
+    except UnbuiltError as error:
+        refuse(str(error), NOT_SO)
+    for place in pages:
+        place.write_text(text, "utf-8")
+
+
+def _print(result: Result, *, as_json: bool) -> None:
+    from tidegate.lab.judge.findings import encoded
+    from tidegate.lab.report.table import console, shown
+
+    if as_json:
+        typer.echo(encoded(result).decode(), nl=False)
+    else:
+        console().print(shown(result.findings, result.run))
+
+
+def _row(one: object) -> dict[str, object]:
+    return {name: getattr(one, name) for name in ("name", "title", "about", "duration_s", "worlds")}

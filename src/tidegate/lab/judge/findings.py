@@ -1,0 +1,157 @@
+"""What a rehearsal came to, as it is kept and compared: the same scenario and seed give the same bytes.
+
+What the clock on the wall says stands apart, in `Run`: it is never the same twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tidegate.lab.judge.figures import (
+    AlarmFigures,
+    AttackFigures,
+    IncidentFigures,
+    LoadFigures,
+    Move,
+    OddityFigures,
+    PeopleFigures,
+    PromiseFigures,
+)
+from tidegate.lab.scenario import Scenario, Slo
+
+VERSION: Final = 1
+FINDINGS_FILE: Final = "findings.json"
+RUN_FILE: Final = "run.json"
+_MOST_BYTES: Final = 64 << 20
+
+
+class FindingsError(ValueError):
+    """A file is not the findings of a rehearsal. The message names the file and what was expected."""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of the scenario's that was on for a while."""
+
+    kind: str
+    name: str
+    from_s: float
+    until_s: float
+
+
+class Staging(msgspec.Struct, frozen=True, kw_only=True):
+    """How the scenario was played. `scenario_text` is the file as it was read; `gate` what stood before the engine."""
+
+    scenario_text: str = ""
+    world: str = "virtual"
+    gate: str = "tidegate"
+    seed: int = 1
+    calibration: str = ""
+    rules_digest: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was found. No field depends on the machine or the hour."""
+
+    version: int
+    scenario: str
+    title: str
+    about: str
+    scenario_digest: str
+    staging: Staging
+    duration_s: float
+    warm_s: float
+    slo: Slo
+    requests: int
+    marks: tuple[Mark, ...]
+    people: dict[str, PeopleFigures]
+    attackers: dict[str, AttackFigures]
+    oddities: dict[str, OddityFigures]
+    promises: PromiseFigures
+    incidents: tuple[IncidentFigures, ...]
+    alarms: AlarmFigures
+    moves: tuple[Move, ...]
+    moves_left_out: int
+    load: LoadFigures
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One rehearsal on one machine. `late_p95_s` is how late the live world's generator sent what it had to send."""
+
+    machine: str = ""
+    commit: str = ""
+    began_at: str = ""
+    wall_s: float = 0.0
+    requests_per_s: float = 0.0
+    late_p95_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings, and the run that they are from."""
+
+    findings: Findings
+    run: Run = Run()
+
+
+def digest_of(scenario: Scenario) -> str:
+    """Name a scenario by what it says: spaces, comments and its order in the file do not count."""
+    return hashlib.sha256(msgspec.json.encode(scenario, order="deterministic")).hexdigest()
+
+
+def encoded(value: Findings | Run | Result) -> bytes:
+    """Give the bytes to keep: JSON, sorted, two spaces deep, with a line's end."""
+    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2) + b"\n"
+
+
+def write(result: Result, folder: Path) -> None:
+    """Keep both in `folder`, a file each. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FINDINGS_FILE).write_bytes(encoded(result.findings))
+    (folder / RUN_FILE).write_bytes(encoded(result.run))
+
+
+def read(path: Path) -> Result:
+    """Read a folder that `write` made, its file of findings alone, or what `tidegate lab run --json` printed.
+
+    Raises FindingsError.
+    """
+    if path.is_dir():
+        run = path / RUN_FILE
+        known = _decoded(run, Run) if run.is_file() else Run()
+        return Result(findings=_decoded(path / FINDINGS_FILE, Findings), run=known)
+    value = _decoded(path, dict[str, Any])
+    try:
+        if "findings" in value:
+            return _of_now(path, msgspec.convert(value, Result))
+        return _of_now(path, Result(findings=msgspec.convert(value, Findings)))
+    except msgspec.ValidationError as error:
+        msg = f"{path}: not the findings of a rehearsal: {error}"
+        raise FindingsError(msg) from None
+
+
+def _of_now(path: Path, result: Result) -> Result:
+    if result.findings.version != VERSION:
+        msg = f"{path}: version: expected {VERSION}, not {result.findings.version}"
+        raise FindingsError(msg)
+    return result
+
+
+def _decoded(path: Path, kind: Any) -> Any:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            msg = f"{path}: larger than findings can be (64 MiB)"
+            raise FindingsError(msg)
+        value = msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise FindingsError(msg) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"{path}: not the findings of a rehearsal: {error}"
+        raise FindingsError(msg) from None
+    if isinstance(value, Findings):
+        _of_now(path, Result(findings=value))
+    return value

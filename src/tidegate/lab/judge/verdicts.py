@@ -1,0 +1,68 @@
+"""What one try, and one need, counts as: the same everywhere that it is counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tidegate.core.reasons import Reason
+from tidegate.lab.acts import Ask, Chat, Ended, Outcome, SignIn
+from tidegate.lab.scenario import Slo
+
+_CHALLENGED: Final = Reason.CHALLENGE_REQUIRED.value
+_LEFT: Final = Reason.CLIENT_LEFT.value
+_WRONG: Final = Reason.WRONG_CREDENTIALS.value
+_FIRST_ERROR: Final = 400
+_FIRST_SERVED: Final = 200
+
+
+def refusal(outcome: Outcome) -> str:
+    """Give the reason for which it was refused, or nothing. Whoever left was not refused."""
+    if outcome.reason:
+        return "" if outcome.reason == _LEFT else outcome.reason
+    # A limit that is not ours, as the baselines have, gives a status and no word.
+    return f"status_{outcome.status}" if outcome.status >= _FIRST_ERROR else ""
+
+
+def false_refusal(ask: Ask, outcome: Outcome) -> str:
+    """Give the reason for which somebody legitimate was refused: neither a challenge nor the truth about a password."""
+    reason = refusal(outcome)
+    if reason == _CHALLENGED:
+        return ""
+    if reason == _WRONG and isinstance(ask.what, SignIn) and not ask.what.is_right:
+        return ""
+    return reason
+
+
+def is_challenged(outcome: Outcome) -> bool:
+    """Whether work was asked for, whether it was done or not."""
+    return outcome.effort > 0 or outcome.reason == _CHALLENGED
+
+
+def is_admitted(outcome: Outcome) -> bool:
+    """Whether it was let in and worked on."""
+    if refusal(outcome):
+        return False
+    return _FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0
+
+
+def first_s(ended: Ended) -> float | None:
+    """Seconds from the first try to the first token."""
+    outcome = ended.outcome
+    return None if outcome.first_s is None else outcome.asked_at_s + outcome.first_s - ended.since_s
+
+
+def is_good(ended: Ended, slo: Slo) -> bool:
+    """Whether a question's answer was what the scenario calls good."""
+    first, outcome = first_s(ended), ended.outcome
+    return (
+        outcome.is_complete
+        and first is not None
+        and first <= slo.first_s
+        and outcome.gap_s <= slo.gap_s
+        and outcome.stall_s <= slo.stall_s
+    )
+
+
+def tokens_offered(what: Chat) -> int:
+    """How many tokens a question asks for: its own, and its answer's as long as that would become."""
+    return what.prompt_tokens + min(what.answer_tokens, what.max_tokens)
