@@ -1,6 +1,6 @@
-"""The least that answers HTTP: every request the same short refusal, parsed by httptools. Shows a generator's own limit.
+"""The least that answers HTTP: to every request the same short refusal. Shows a generator's own limit.
 
-    python bench/lab_responder.py PORT
+python bench/lab_responder.py PORT
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Final, cast
 import httptools
 import msgspec
 
-from tidegate.lab.live.heard import Broken, Heard
+from tidegate.lab.live.heard import Heard
 
 LOOK_EVERY_S: Final = 0.05
 CONNECT_S: Final = 10.0
@@ -200,7 +200,7 @@ class Lines:
             line.cut()
         while self._waiting:
             self._fail(*self._waiting.popleft())
-        while self._open:
+        while self._open:  # noqa: ASYNC110 - each is told of its end in the loop's next turns
             await asyncio.sleep(0)
 
     def _ask(self, request: Request, heard: Heard) -> None:
