@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from tidegate.core.reasons import Reason
 from tidegate.lab.acts import Outcome, SignIn
 from tidegate.lab.live.accounts import PASSWORD, Accounts
 from tidegate.lab.live.browser import Browser, Seen
@@ -16,6 +17,8 @@ from tidegate.lab.live.work import Solver
 MOST_DEVICES: Final = 20_000
 SEE_OTHER: Final = 303
 FORBIDDEN: Final = 403
+_SAID_IN_FORM: Final = {401: Reason.WRONG_CREDENTIALS, 403: Reason.CHALLENGE_REQUIRED}
+"""A form that is shown once more says in its own words why."""
 _WRONG: Final = "not the password of this account"
 
 
@@ -100,7 +103,7 @@ def entered(heard: Heard, asked_at: float, since: Callable[[float], float], effo
         asked_at_s=since(asked_at),
         ended_at_s=since(heard.ended_at),
         status=heard.status,
-        reason="" if is_in else reason_of(heard),
+        reason="" if is_in else reason_of(heard) or _SAID_IN_FORM.get(heard.status, ""),
         first_s=heard.ended_at - asked_at,
         is_complete=is_in,
         retry_after_s=heard.retry_after_s,

@@ -167,6 +167,13 @@ class Lines:
         self.requests += 1
         self._ask(request, Heard(monotonic()))
 
+    def cut(self, request: Request) -> None:
+        """Leave: whoever asked this goes away without waiting for the end of the answer."""
+        for line in self._open:
+            if line.request is request:
+                line.cut()
+                return
+
     def ask_anew(self, request: Request, heard: Heard) -> None:
         """Ask on a fresh connection what a kept one was closed under."""
         if self._is_closed:

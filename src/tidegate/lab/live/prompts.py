@@ -26,6 +26,8 @@ _STOCK_WORDS: Final = 8192
 _VARIED: Final = 12
 """Of a template's words, every so manyth is a body's own."""
 _OWN_WORDS: Final = 5
+_BETWEEN: Final = 11.0
+"""Tokens around a further message of a conversation, as ChatML has them (Qwen, SmolLM and many others)."""
 
 
 class Tongue(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ class Tongue(msgspec.Struct, frozen=True):
 
     def words(self, tokens: float, *, has_template: bool = True) -> int:
         """How many words come to so many tokens; at least one."""
-        net = min(tokens, MOST_TOKENS) - (self.around if has_template else 4.0)
+        net = min(tokens, MOST_TOKENS) - (self.around if has_template else _BETWEEN)
         return max(1, round(net / self.tokens_per_word))
 
 

@@ -66,7 +66,7 @@ class Watch:
         began_unix_s: float,
         is_guessed_at: Callable[[], Any],
     ) -> None:
-        """`is_guessed_at` tells whether the page to sign in asks strangers for work: it does while passwords are tried."""
+        """`is_guessed_at` tells whether the page to sign in asks strangers for work: while passwords are tried."""
         self._service = service
         self._served = served
         self._listener = listener
