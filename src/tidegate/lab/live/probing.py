@@ -24,8 +24,14 @@ from tidegate.lab.live.service import LiveError
 
 STEADY: Final = 0.12
 """So much of its speed may a core change within a probe."""
+OWN_SHARE: Final = 0.85
+"""The part of its core that the engine must have had in a probe, through all of which it has work."""
 LIMIT_S: Final = 60.0
 _LEAST_GAPS: Final = 8
+_CUT_AFTER_S: Final = 1.5
+
+
+_Moment = tuple[float, float, float, float, float]
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     speed: float
     is_steady: bool
+    share: float = 0.0
     gap_s: float = 0.0
     spread: float = 0.0
     first_s: float = 0.0
@@ -47,13 +54,17 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Prober:
     """Asks one service, each caller from an address of their own."""
 
-    def __init__(self, lines: Lines, model: str, key: str, prompts: Prompts, core: int | None) -> None:
-        """`core` is the engine's, None where it is not pinned."""
+    def __init__(
+        self, lines: Lines, model: str, key: str, prompts: Prompts, core: int | None, engine: int | None
+    ) -> None:
+        """`core` is that of the `engine`, which is a process: None where it is not pinned, or not ours."""
         self._lines = lines
         self._model = model
         self._key = key
         self._prompts = prompts
         self._core = core
+        self._engine = engine
+        self.known_tokens = prompts.around
 
     async def write(self, at_once: int, tokens: int, prompt_tokens: int) -> Probe:
         """The gap while so many answers are written, and nobody reads a prompt."""
@@ -62,7 +73,7 @@ class Prober:
         after = await self._speed()
         gaps = gaps_together(heard)
         if len(gaps) < _LEAST_GAPS:
-            return Probe(speed=before, is_steady=False)
+            return Probe(speed=before[0], is_steady=False)
         mean_s = statistics.fmean(gaps)
         return self._probe(before, after, gap_s=mean_s, spread=statistics.pstdev(gaps) / mean_s)
 
@@ -84,10 +95,9 @@ class Prober:
         self._lines.ask(begun)
         waits = asyncio.create_task(self.ask(prompt_tokens, 4, 1))
         if is_cut:
-            await asyncio.sleep(1.5)
-            cut_at = monotonic()
+            await asyncio.sleep(_CUT_AFTER_S)
             self._lines.cut(begun)
-        freed_at = (await first).ended_at if not is_cut else cut_at
+        freed_at = (await first).ended_at
         heard = await waits
         after = await self._speed()
         usage = heard.usage
@@ -132,13 +142,20 @@ class Prober:
     def _source(self, number: int) -> str:
         return f"127.1.{number}.9"
 
-    def _probe(self, before: float, after: float, **measured: float) -> Probe:
-        speed = (before + after) / 2.0
-        is_steady = abs(before - after) <= STEADY * speed
-        return msgspec.convert({"speed": speed, "is_steady": is_steady, **measured}, Probe)
+    def _probe(self, before: _Moment, after: _Moment, **measured: float) -> Probe:
+        speed = (before[0] + after[0]) / 2.0
+        share = 1.0 if self._engine is None else (after[1] - before[2]) / max(1e-9, after[3] - before[4])
+        is_steady = abs(before[0] - after[0]) <= STEADY * speed and share >= OWN_SHARE
+        return msgspec.convert({"speed": speed, "is_steady": is_steady, "share": share, **measured}, Probe)
 
-    async def _speed(self) -> float:
-        return await asyncio.to_thread(processes.speed_of_core, self._core)
+    async def _speed(self) -> _Moment:
+        """How fast the core is, and what the engine had used, and when, before and after it was looked at."""
+        used_s, at = self._used_s(), monotonic()
+        speed = await asyncio.to_thread(processes.speed_of_core, self._core)
+        return speed, used_s, self._used_s(), at, monotonic()
+
+    def _used_s(self) -> float:
+        return 0.0 if self._engine is None else processes.cpu_s(self._engine)
 
 
 def gaps_together(heard: Sequence[Heard]) -> list[float]:

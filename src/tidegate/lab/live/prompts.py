@@ -61,6 +61,11 @@ class Prompts:
         self._stock = dice.choices(WORDS, k=2 * _STOCK_WORDS)
         self._own = random.Random(f"{seed}/own")  # noqa: S311 - seeded, not secret
 
+    @property
+    def around(self) -> float:
+        """Tokens around a message."""
+        return self._tongue.around
+
     def text(self, chat: Chat, *, has_template: bool = True) -> str:
         """The words of a question. A `body` is the same to the letter; without one (0) it is a text of its own."""
         count = self._tongue.words(chat.prompt_tokens - chat.cached_tokens, has_template=has_template)
