@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import uvloop
 
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
-from tidegate.config import Settings
-from tidegate.lab.calibration import Calibration
+from tidegate.config import Settings, load_settings
+from tidegate.lab.calibration import Calibration, find
+from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
-from tidegate.lab.judge.findings import Result
+from tidegate.lab.judge.findings import Result, Run, Staging
+from tidegate.lab.judge.judge import Judge
+from tidegate.lab.live.service import LiveError
+from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
-from tidegate.lab.scenario import Scenario, World
+from tidegate.lab.scenario import Fault, Scenario, World
+from tidegate.lab.simulator.world import open_tidegate, part_of, play
 from tidegate.services.admission import Patience
 
 SHARD_KEY = b"tidegate lab: the same strangers"
@@ -56,18 +69,136 @@ class RehearsalWish(msgspec.Struct, frozen=True, kw_only=True):
     calibration: str | None = None
 
 
-def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = ()) -> Result:
-    """Play a scenario and judge it; `listeners` hear all of it too.
+def settings_of(scenario: Scenario, config: Path | None, more: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings that a scenario is played with: the operator's file, what the scenario says, and `more`.
 
-    Raises RehearsalError, CalibrationError, and SettingsError for settings that are not usable.
+    The environment says nothing: a rehearsal is the same wherever it is played. Raises SettingsError.
     """
-    del listeners
-    msg = f"{wish.scenario.name}: no {wish.world} world is here to play it in"
-    raise RehearsalError(msg)
+    wanted = {**dict(_dotted(scenario.settings)), **dict(_dotted(more or {}))}
+    return load_settings(config, {}, wanted)
 
 
-def calibrate(config: Path | None) -> Calibration:
-    """Measure the engine that the settings name. Raises RehearsalError, and SettingsError."""
-    del config
-    msg = "no engine is here to be measured"
-    raise RehearsalError(msg)
+def _dotted(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path | None = None) -> Result:
+    """Play a scenario and judge it; `listeners` hear all of it too. What else is kept goes into the folder `keep`.
+
+    Raises RehearsalError, CalibrationError, ScenarioError or TraceError for what the wish names, and SettingsError
+    for settings that are not usable.
+    """
+    began = time.time()
+    scenario = msgspec.structs.replace(wish.scenario, seed=wish.seed)
+    settings = settings_of(scenario, wish.config)
+    rules = rules_of(settings)
+    calibration = find(wish.calibration or scenario.engine.model)
+    staging = Staging(
+        scenario_text=wish.scenario_text,
+        world=wish.world,
+        gate=wish.gate,
+        seed=wish.seed,
+        calibration=calibration.name,
+        rules_digest=digest_of_policy(settings),
+    )
+    if wish.world is World.LIVE:
+        judge, late_p95_s, notes = _live(wish, scenario, rules, calibration, listeners, keep)
+    else:
+        judge, late_p95_s, notes = _virtual(wish, scenario, rules, calibration, listeners, keep), None, ()
+    findings, wall_s = judge.findings(staging), time.time() - began
+    return Result(
+        findings=findings,
+        run=Run(
+            machine=_machine(),
+            commit=version("tidegate"),
+            began_at=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+            wall_s=round(wall_s, 1),
+            requests_per_s=round(findings.requests / max(wall_s, 1e-9), 1),
+            late_p95_s=late_p95_s,
+            notes=notes,
+        ),
+    )
+
+
+def _virtual(
+    wish: RehearsalWish,
+    scenario: Scenario,
+    rules: Rules,
+    calibration: Calibration,
+    listeners: Sequence[Listener],
+    keep: Path | None,
+) -> Judge:
+    """Play it cell by cell, with a judge for each."""
+
+    def reading(settings: Mapping[str, Any]) -> Rules:
+        return rules_of(settings_of(scenario, wish.config, settings))
+
+    for broken in scenario.fault:
+        if broken.kind is Fault.CONFIGURATION:
+            reading(broken.settings)  # What is wrong with them is told before anything is played.
+    per_s = asks_per_s(scenario, calibration, rules.admission.slots)
+    whole: Judge | None = None
+    for number in range(scenario.scale.cells):
+        judge, part = Judge(scenario, number), part_of(scenario, number)
+        play(
+            part,
+            rules,
+            calibration,
+            lambda one: cast_of(one, per_s),
+            [judge, *listeners],
+            opening=OPENINGS[wish.gate],
+            reading=reading,
+        )
+        if whole is None:
+            whole = judge
+        else:
+            whole.merge(judge)
+    assert whole is not None, "there is at least one cell"
+    return whole
+
+
+def _live(
+    wish: RehearsalWish,
+    scenario: Scenario,
+    rules: Rules,
+    calibration: Calibration,
+    listeners: Sequence[Listener],
+    keep: Path | None,
+) -> tuple[Judge, float, tuple[str, ...]]:
+    """Play it over HTTP, against a service of its own."""
+    if wish.gate is not GateKind.TIDEGATE:
+        msg = f"gate: {wish.gate} can be had in the virtual world only"
+        raise RehearsalError(msg)
+    per_s = asks_per_s(scenario, calibration, rules.admission.slots)
+    judge = Judge(scenario)
+    lives = cast_of(scenario, per_s)
+    try:
+        run = uvloop.run(
+            play_live(scenario, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep)
+        )
+    except LiveError as error:
+        raise RehearsalError(str(error)) from None
+    notes: tuple[str, ...] = () if run.is_complete else (f"ended early: {run.ended}, after {run.played_s:.0f} s",)
+    if run.lateness.is_bottleneck:
+        notes += ("the generator was the bottleneck: what it sent late counts against nobody",)
+    return judge, run.lateness.late_p95_s, notes
+
+
+OPENINGS = {GateKind.TIDEGATE: open_tidegate}
+
+
+_POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
+
+
+def digest_of_policy(settings: Settings) -> str:
+    """Name a policy by what it says; where an instance keeps its files is no part of it."""
+    said = {table: getattr(settings, table) for table in _POLICY}
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

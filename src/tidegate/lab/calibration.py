@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 VERSION: Final = 1
+_SHIPPED: Final = Path(__file__).parent / "calibrations"
 _Seconds = Annotated[float, Meta(ge=0.0, le=60.0)]
 
 
@@ -62,6 +63,18 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def calls_per_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
         """How many such calls a second one replica can answer at the most, with so many at once."""
         return 1.0 / self.busy_s(prompt_tokens, answer_tokens, at_once)
+
+
+def find(wanted: str) -> Calibration:
+    """Read one by its name, of those that come with Tidegate, or by its file's path. Raises CalibrationError."""
+    if "/" in wanted or wanted.endswith(".json"):
+        return read(Path(wanted))
+    path = _SHIPPED / f"{wanted}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in _SHIPPED.glob("*.json")))
+        msg = f"{wanted}: no such calibration; there are {known}, and files that `tidegate lab calibrate` made"
+        raise CalibrationError(msg)
+    return read(path)
 
 
 def read(path: Path) -> Calibration:

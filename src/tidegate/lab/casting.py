@@ -1,0 +1,40 @@
+"""Everybody in a scenario: how much of an engine they ask for, and who of them is there before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidegate.lab.actors.attackers.cast import attack_accounts, attack_cast
+from tidegate.lab.actors.cast import people_cast, town_of
+from tidegate.lab.acts import Life, Who
+from tidegate.lab.calibration import Calibration
+from tidegate.lab.scenario import Scenario
+from tidegate.lab.traces.lengths import lengths
+
+
+def asks_per_s(scenario: Scenario, calibration: Calibration, slots: int) -> float:
+    """How many questions of the scenario's lengths all its replicas can answer in a second: a load of 1.
+
+    Raises TraceError for lengths that nobody knows.
+    """
+    known, replicas = lengths(scenario.people.lengths), scenario.engine.replicas
+    at_once = max(1, slots // replicas)
+    return replicas * calibration.calls_per_s(known.mean_prompt, known.mean_answer, at_once)
+
+
+def cast_of(scenario: Scenario, per_s: float) -> list[Life]:
+    """All lives, each to be begun at second 0; `per_s` is a load of 1. Raises ScenarioError for an unknown variant."""
+    lives = people_cast(scenario, per_s, scenario.seed)
+    for number, attack in enumerate(scenario.attack):
+        lives += attack_cast(attack, number, per_s, scenario, scenario.seed)
+    return lives
+
+
+def known_people(scenario: Scenario, per_s: float) -> Iterator[Who]:
+    """Those who have an account when it begins, attackers' accounts last."""
+    town = town_of(scenario, per_s, scenario.seed)
+    for population in (town.established, town.new):
+        if population is not None:
+            yield from (population.who(number) for number in range(population.size))
+    for number, attack in enumerate(scenario.attack):
+        yield from attack_accounts(attack, number, scenario, scenario.seed)
