@@ -1,7 +1,8 @@
 """An hour of a million people and ten million bots in the virtual world: how long does it take one core?
 
 Cells of one engine each (32 places, as one GPU has them) stand side by side; people ask so much that the engines are
-loaded to 0.7, bots ask three times as often, a quarter of them with accounts that they have made. Every request is decided
+loaded to 0.7, bots ask three times as often, a quarter of them with accounts that they have made. Every request is
+decided
 by the real gate and, where it gets so far, by the real scheduler. People are drawn here in the simplest way: one source
 a cell draws when somebody asks and who that is.
 
@@ -78,7 +79,7 @@ def cast(part: Scenario) -> Iterable[Life]:
 
 
 def _people(part: Scenario, rate: float) -> Life:
-    dice = Random(f"{part.seed}:people")  # noqa: S311 - a rehearsal's dice
+    dice = Random(f"{part.seed}:people")
     established, everybody = part.people.established, part.people.established + part.people.new
     while True:
         yield Wait(dice.expovariate(rate))
@@ -100,14 +101,14 @@ def _question(who: Who, chat: Chat) -> Life:
         outcome = yield Ask(who, chat)
         assert outcome is not None, "a world answers"
         since_s = outcome.asked_at_s if since_s is None else since_s
-        if outcome.is_complete or outcome.retry_after_s is None or tries > 2:  # noqa: PLR2004 - as SDKs do
+        if outcome.is_complete or outcome.retry_after_s is None or tries > 2:
             yield Ended(who, Need.CHAT, since_s, tries, outcome)
             return
         yield Wait(outcome.retry_after_s)
 
 
 def _bots(part: Scenario, rate: float) -> Life:
-    dice = Random(f"{part.seed}:bots")  # noqa: S311 - as above
+    dice = Random(f"{part.seed}:bots")
     bots, chat = part.attack[0].bots, Chat(prompt_tokens=400, answer_tokens=400, patience_s=30.0)
     while True:
         yield Wait(dice.expovariate(rate))
