@@ -100,7 +100,16 @@ class Beside:
         if not self._floor.strangers or not self._are_known_in():
             return []
         strangers = [ticket for ticket in self._floor.strangers.values() if not ticket.is_cut]
-        spare = [one for one in strangers if self._is_spare(one) and self._are_known_in(one.claim.principal)]
+        # Asked at every event of every request: once for each class that is there, not for each of its people.
+        classes = dict.fromkeys(one.standing for one in strangers)
+        thronged = [standing for standing in classes if self._is_thronged(standing)]
+        if not thronged:
+            return []
+        spare = [
+            one
+            for one in strangers
+            if one.standing in thronged and self._is_spare(one) and self._are_known_in(one.claim.principal)
+        ]
         kept = max(0, self._room - (len(strangers) - len(spare)))
         spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))
         return spare[kept:]
@@ -131,7 +140,8 @@ class Beside:
         return self._reckoning.cost.cost(self.plan.slice_tokens, self.plan.slice_tokens)
 
     def _is_spare(self, ticket: Ticket) -> bool:
-        if ticket.is_by_right or not self._is_thronged(ticket.standing):
+        """Whether one of a throng is."""
+        if ticket.is_by_right:
             return False
         is_short = ticket.used_tokens < self.plan.slice_tokens // 2
         return ticket.standing is Standing.SUSPECT or not (ticket.is_begun and is_short)

@@ -8,6 +8,7 @@ end what its own gaps were: the cost is that of two looks, however long the answ
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Final
 
 _LEAST_S: Final = 0.0005
@@ -33,28 +34,26 @@ class Gaps:
 
     def __init__(self) -> None:
         """None was."""
-        self._counts = [0] * (len(_EDGES) + 1)
+        self._counts: dict[int, int] = {}
         self._last_s, self._last_bin = -1.0, 0
 
     def took(self, batch_s: float, batches: int) -> None:
         """Count batches that took so long each."""
         if batch_s != self._last_s:
             self._last_s, self._last_bin = batch_s, bisect_right(_EDGES, batch_s)
-        self._counts[self._last_bin] += batches
+        self._counts[self._last_bin] = self._counts.get(self._last_bin, 0) + batches
 
-    def mark(self) -> list[int]:
+    def mark(self) -> dict[int, int]:
         """What to ask with later."""
         return self._counts.copy()
 
-    def since(self, mark: list[int]) -> tuple[float, float]:
+    def since(self, mark: Mapping[int, int]) -> tuple[float, float]:
         """Of the batches since then: the 95th percentile, and the longest; 0.0 where there was none."""
-        bins = [place for place, (now, then) in enumerate(zip(self._counts, mark, strict=True)) if now > then]
-        if not bins:
+        own = sorted((place, own) for place, count in self._counts.items() if (own := count - mark.get(place, 0)))
+        if not own:
             return 0.0, 0.0
-        whole = sum(self._counts[place] - mark[place] for place in bins)
-        above = whole - _P95 * whole
-        longest = bins[-1]
-        while (own := self._counts[bins[-1]] - mark[bins[-1]]) <= above:
-            above -= own
-            bins.pop()
-        return _MIDDLES[bins[-1]], _MIDDLES[longest]
+        above = (1.0 - _P95) * sum(count for _, count in own)
+        longest = own[-1][0]
+        while own[-1][1] <= above:
+            above -= own.pop()[1]
+        return _MIDDLES[own[-1][0]], _MIDDLES[longest]

@@ -36,7 +36,7 @@ class Job:
         self.since_batch = 0
         self.read_from_s = inf
         self.first_at_s = inf
-        self.gaps_mark: list[int] = []
+        self.gaps_mark: dict[int, int] = {}
         self.is_reading = False
         self.is_out = False
 

@@ -154,8 +154,6 @@ class Tidegate:
             outcome.standing = decided.standing.value
             done(outcome)
             return
-        principal = facts.principal
-        assert principal is not None, "strangers do not pass where a credential is asked for"
         record = self.accounts.meet(who)
         claim = self._claim(record, chat, size_bytes, now)
         bill, exhausted = self._reserve(record, chat, now)
@@ -186,9 +184,10 @@ class Tidegate:
 
     def _reserve(self, record: Record, chat: Chat, now: float) -> tuple[int | None, Outcome | None]:
         """Hold a budget for it where there is any, or say that it is used up."""
-        if not self._has_budgets and not (record.is_self_made and self.rules.probation.tokens):
-            return None, None
-        payer, unix_s = Payer(record.principal, owner=record.principal), self.clock.unix(now)
+        unix_s = self.clock.unix(now)
+        if not self._has_budgets and not self.probation.of(record, unix_s):
+            return None, None  # Nothing could be used up.
+        payer = Payer(record.principal, owner=record.principal)
         answer = self.ledger.reserve((payer,), chat.prompt_tokens + chat.max_tokens, unix_s)
         match answer:
             case Exhausted(state=state):
