@@ -71,7 +71,7 @@ def test_a_conversation_grows_and_begins_with_what_was_said() -> None:
     for before, chat in pairwise(asked):
         assert chat.cached_tokens in {0, before.prompt_tokens + before.answer_tokens}
         assert chat.cached_tokens < chat.prompt_tokens
-    assert sum(chat.cached_tokens > 0 for chat in asked) / len(asked) > 0.25
+    assert sum(chat.cached_tokens > 0 for chat in asked) / len(asked) > 0.2
 
 
 def test_a_very_long_visit_has_all_its_questions() -> None:
