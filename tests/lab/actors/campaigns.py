@@ -24,6 +24,20 @@ TALKING = (
 JOINING = (Family.SIGNUP_WAVE, Family.SIGNUP_DRIP, Family.EFFORT_INFLATER)
 
 
+SMALL = {
+    Family.SLOW_CLIENTS: 0.02,
+    Family.SIGNUP_WAVE: 0.05,
+    Family.CREDENTIAL_STUFFING: 0.03,
+    Family.EFFORT_INFLATER: 0.1,
+    Family.REQUEST_FLOOD: 0.1,
+}
+"""Intensities at which tests of these families are quick; the others are at 1."""
+
+
+def a_small(family: Family, **fields: Any) -> Attack:
+    return an_attack(family, **{"intensity": SMALL.get(family, 1.0), **fields})
+
+
 def an_attack(family: Family, **fields: Any) -> Attack:
     return Attack(family=family, **{"from_s": FROM_S, "until_s": UNTIL_S, **fields})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import sqrt
 from statistics import mean
 
 import pytest
@@ -11,8 +10,10 @@ import pytest
 from tests.lab.actors.campaigns import (
     ASKS_PER_S,
     FROM_S,
+    SMALL,
     SPAN_S,
     UNTIL_S,
+    a_small,
     an_attack,
     answered,
     chats,
@@ -42,21 +43,30 @@ FORMS = pytest.mark.parametrize("is_drawn", [False, True], ids=["individual", "d
 ENDS = pytest.mark.parametrize("mimicry", [0.0, 1.0])
 
 
+def offered(family: Family, mimicry: float, acts: int, seed: int, *, is_drawn: bool) -> float:
+    """The part of the promised acts that a campaign offers which is as long as so many acts take."""
+    kinds, per_s = PER_S[family]
+    span_s = min(20_000.0, acts / per_s)
+    attack = an_attack(family, mimicry=mimicry, bots=400, until_s=FROM_S + span_s)
+    asks = staged(attack, is_drawn=is_drawn, seed=seed, service=answered).asks
+    return sum(isinstance(heard.what, kinds) for heard in asks) / (per_s * span_s)
+
+
 @FORMS
 @ENDS
 @pytest.mark.parametrize("family", PER_S, ids=lambda family: family.value)
 def test_as_many_acts_are_offered_as_the_family_promises(family: Family, mimicry: float, is_drawn: bool) -> None:
-    kinds, per_s = PER_S[family]
+    assert offered(family, mimicry, 800, 1, is_drawn=is_drawn) == pytest.approx(1.0, abs=0.25)
 
-    counted = []
-    for seed in range(3):
-        attack = an_attack(family, mimicry=mimicry, bots=60)
-        asks = staged(attack, is_drawn=is_drawn, seed=seed, service=answered).asks
-        # A question asked with an account just won is beside the promise.
-        counted.append(sum(isinstance(heard.what, kinds) for heard in asks))
 
-    most_in_a_visit = 20
-    assert abs(mean(counted) - per_s * SPAN_S) < 4.0 * sqrt(most_in_a_visit * per_s * SPAN_S / len(counted))
+@pytest.mark.slow
+@FORMS
+@ENDS
+@pytest.mark.parametrize("family", PER_S, ids=lambda family: family.value)
+def test_over_many_campaigns_the_promise_is_kept_closely(family: Family, mimicry: float, is_drawn: bool) -> None:
+    runs = [offered(family, mimicry, 4_000, seed, is_drawn=is_drawn) for seed in range(8)]
+
+    assert mean(runs) == pytest.approx(1.0, abs=0.05)
 
 
 @FORMS
@@ -68,11 +78,11 @@ def test_as_much_cost_is_offered_as_the_family_promises(family: Family, mimicry:
 
     offered = 0.0
     for seed in range(3):
-        asked = chats(staged(attack, is_drawn=is_drawn, seed=seed, asks_per_s=20.0, service=answered).asks)
+        asked = chats(staged(attack, is_drawn=is_drawn, seed=seed, asks_per_s=8.0, service=answered).asks)
         read = sum(chat.prompt_tokens - chat.cached_tokens for chat in asked)
         offered += read * PROMPT_WEIGHT + sum(chat.answer_tokens for chat in asked)
 
-    assert offered / (3 * 20.0 * usual * SPAN_S) == pytest.approx(LOADS[family], rel=0.15)
+    assert offered / (3 * 8.0 * usual * SPAN_S) == pytest.approx(LOADS[family], rel=0.2)
 
 
 @ENDS
@@ -92,7 +102,10 @@ def test_a_cut_connection_is_opened_again() -> None:
 
 @pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 def test_nobody_comes_before_or_after_the_campaign(family: Family) -> None:
-    asks = staged(an_attack(family, mimicry=0.5, until_s=220.0), service=refused(retry_after_s=30.0)).asks
+    asks = staged(
+        a_small(family, mimicry=0.5, until_s=220.0, intensity=4.0 * SMALL.get(family, 1.0)),
+        service=refused(retry_after_s=30.0),
+    ).asks
 
     assert asks
     # Assets belong to a page, a question to an account: what was begun in time is brought to its end.
@@ -139,7 +152,7 @@ def test_a_network_has_few_sign_ups_of_a_drip_in_an_hour() -> None:
 
 @ENDS
 def test_as_many_passwords_are_right_as_in_the_field(mimicry: float) -> None:
-    attack = an_attack(Family.CREDENTIAL_STUFFING, mimicry=mimicry)
+    attack = an_attack(Family.CREDENTIAL_STUFFING, mimicry=mimicry, bots=5_000)
 
     tries = sign_ins(staged(attack, service=answered, established=500).asks)
 
@@ -159,7 +172,7 @@ def test_where_nobody_has_an_account_no_password_is_right() -> None:
 
 
 def test_an_inflater_solves_and_leaves_or_asks_and_never_solves() -> None:
-    asks = staged(an_attack(Family.EFFORT_INFLATER)).asks
+    asks = staged(a_small(Family.EFFORT_INFLATER)).asks
 
     assert {wish.effort_s for wish in sign_ups(asks)} == {None, 0.005}
     assert all(wish.reads_mail_after_s is None and wish.gives_up_after_s <= 20.0 for wish in sign_ups(asks))
@@ -167,6 +180,6 @@ def test_an_inflater_solves_and_leaves_or_asks_and_never_solves() -> None:
 
 
 def test_an_inflater_that_mimics_claims_to_be_slow() -> None:
-    asks = staged(an_attack(Family.EFFORT_INFLATER, mimicry=1.0)).asks
+    asks = staged(a_small(Family.EFFORT_INFLATER, mimicry=1.0)).asks
 
     assert {wish.effort_s for wish in sign_ups(asks)} == {0.005, 0.6}

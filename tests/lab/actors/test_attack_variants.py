@@ -12,6 +12,7 @@ from tests.lab.actors.campaigns import (
     SPAN_S,
     TALKING,
     a_scenario,
+    a_small,
     an_attack,
     answered,
     chats,
@@ -50,8 +51,8 @@ def test_every_variant_does_something_else(family: Family, variant: str) -> None
     plain, varied = (
         [(heard.at_s, heard.who, heard.what) for heard in staged(attack, service=service).asks]
         for attack in (
-            an_attack(family, mimicry=0.3, bots=30, intensity=0.2),
-            an_attack(family, mimicry=0.3, bots=30, intensity=0.2, variant=variant),
+            a_small(family, mimicry=0.3, bots=30),
+            a_small(family, mimicry=0.3, bots=30, variant=variant),
         )
     )
 
@@ -61,7 +62,7 @@ def test_every_variant_does_something_else(family: Family, variant: str) -> None
 
 @FAMILIES
 def test_a_pulse_is_on_for_five_minutes_and_off_for_five(family: Family) -> None:
-    attack = an_attack(family, variant="held-pulse", from_s=0.0, until_s=1_200.0, intensity=0.3)
+    attack = a_small(family, variant="held-pulse", from_s=0.0, until_s=1_200.0)
 
     asks = staged(attack, service=refused() if family is Family.SLOW_CLIENTS else answered).asks
 
@@ -75,7 +76,7 @@ def test_a_pulse_is_on_for_five_minutes_and_off_for_five(family: Family) -> None
 
 @pytest.mark.parametrize("family", [Family.REQUEST_FLOOD, Family.SIGNUP_WAVE, Family.CREDENTIAL_STUFFING])
 def test_a_ramp_takes_a_third_of_the_campaign(family: Family) -> None:
-    asks = staged(an_attack(family, variant="c"), service=answered).asks
+    asks = staged(an_attack(family, variant="c", bots=1_000, intensity=0.5), service=answered).asks
 
     thirds = [0, 0, 0]
     for heard in asks:
@@ -93,7 +94,8 @@ def test_connections_of_a_ramp_come_one_after_the_other() -> None:
 @pytest.mark.parametrize("family", [Family.REQUEST_FLOOD, Family.SIGNUP_WAVE, Family.CREDENTIAL_STUFFING])
 def test_low_and_slow_is_a_fifth_of_it_one_act_a_visit(family: Family) -> None:
     full, low = (
-        len(staged(an_attack(family, variant=variant), service=answered).asks) for variant in ("a", "held-lowslow")
+        len(staged(an_attack(family, variant=variant, bots=500, intensity=0.4), service=answered).asks)
+        for variant in ("a", "held-lowslow")
     )
     played = staged(an_attack(family, variant="held-lowslow"), service=answered)
 
@@ -103,7 +105,7 @@ def test_low_and_slow_is_a_fifth_of_it_one_act_a_visit(family: Family) -> None:
 
 @pytest.mark.parametrize("family", [*TALKING, *JOINING, Family.CREDENTIAL_STUFFING])
 def test_who_rotates_comes_from_elsewhere_each_time(family: Family) -> None:
-    attack = an_attack(family, variant="held-rotate", mimicry=0.2, bots=5_000, accounts=10, intensity=5.0)
+    attack = a_small(family, variant="held-rotate", mimicry=0.2, bots=50_000, accounts=10)
 
     asks = [heard for heard in staged(attack, service=answered).asks if not isinstance(heard.what, Page)]
 
@@ -116,7 +118,7 @@ def test_who_rotates_comes_from_elsewhere_each_time(family: Family) -> None:
 
 
 def test_a_mixed_campaign_has_seats_of_every_mimicry() -> None:
-    attack = an_attack(Family.SIGNUP_WAVE, variant="held-mixed", mimicry=0.0, bots=1_000)
+    attack = an_attack(Family.SIGNUP_WAVE, variant="held-mixed", mimicry=0.0, bots=1_000, intensity=0.2)
 
     wishes = sign_ups(staged(attack, service=answered).asks)
 
@@ -134,7 +136,7 @@ def test_the_same_prompt_is_the_same_to_the_letter(family: Family) -> None:
 
 def test_the_same_names_are_of_one_pattern() -> None:
     same, plain = (
-        {wish.name_family for wish in sign_ups(staged(an_attack(Family.SIGNUP_WAVE, variant=variant)).asks)}
+        {wish.name_family for wish in sign_ups(staged(a_small(Family.SIGNUP_WAVE, variant=variant)).asks)}
         for variant in ("b", "a")
     )
 
@@ -143,7 +145,7 @@ def test_the_same_names_are_of_one_pattern() -> None:
 
 
 def test_guessers_of_the_same_guess_at_one_account() -> None:
-    attack = an_attack(Family.CREDENTIAL_STUFFING, variant="b", mimicry=1.0)
+    attack = an_attack(Family.CREDENTIAL_STUFFING, variant="b", mimicry=1.0, intensity=0.05)
 
     tries = sign_ins(staged(attack, established=100).asks)
 

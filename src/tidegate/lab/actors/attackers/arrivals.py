@@ -23,6 +23,7 @@ from tidegate.lab.scenario import ScenarioError
 
 MOST_INDIVIDUAL: Final = 50_000
 """Seats that may exist as actors of their own; more need `scale.is_drawn`."""
+_VISITS_EACH: Final = 4.0  # In the mean, so that every seat takes part and none stands out.
 _PAUSES_IN_SPAN: Final = 4.0
 _LEAST_VISITS: Final = 30  # In a campaign, so that chance does not make it half as strong, or twice.
 
@@ -31,26 +32,31 @@ Visit = Callable[[Seat, float], Life]
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How many acts a program's visit has, and a person's; and what a program waits between two of them."""
+    """How many acts a program's visit has, and a person's; and what a program waits between two of them.
+
+    However few visits that leaves, they have `least_acts` if these can be done in a campaign.
+    """
 
     machine_acts: float
     human_acts: float
     machine_s: float
+    least_acts: float = 1.0
 
 
 def visiting(campaign: Campaign, acts_per_s: float, pace: Pace, visit: Callable[[int], Visit]) -> list[Life]:
     """Lives whose visits come to `acts_per_s` in the mean over the campaign. `visit` is given the acts of one visit.
 
-    There are as many acts in a visit as mimicry says, fewer where all seats together have fewer to do than that,
+    There are as many acts in a visit as mimicry says, fewer where that would be less than a few visits for each seat,
     where visits would be very few, or would not end before the campaign does. What of visits would lie behind the end
     is made up for by beginning more of them. Acts that wait for slow answers are late, and those that are late for the
     end are not done: nothing makes up for that.
     """
     span_s, pause_s = campaign.span_s, campaign.usual_pause_s(pace.machine_s)
-    most = campaign.manner.visit_part * between(pace.machine_acts, pace.human_acts, campaign.mimicry)
+    wanted = between(pace.machine_acts, pace.human_acts, campaign.mimicry)
     in_all = acts_per_s * span_s
-    most = min(most, in_all / campaign.seats.count, in_all / _LEAST_VISITS, span_s / (_PAUSES_IN_SPAN * pause_s))
-    acts = max(1, round(most))
+    few = min(in_all / (_VISITS_EACH * campaign.seats.count), in_all / _LEAST_VISITS)
+    most = min(wanted, max(pace.least_acts, few), span_s / (_PAUSES_IN_SPAN * pause_s))
+    acts = max(1, round(campaign.manner.visit_part * most))
     lost_part = (acts - 1) * pause_s / 2.0 / span_s
     return arriving(campaign, acts_per_s / acts / (1.0 - lost_part), visit(acts))
 

@@ -17,6 +17,7 @@ from tidegate.lab.acts import Chat, Life
 COVER: Final = 0.5
 """The part of the questions that is a cover at mimicry 1."""
 _LONGEST_PROMPT: Final = 2_000
+_LEAST_TURNS: Final = 4.0  # What one prompt does not get out, the fourth does.
 _MAX_TOKENS: Final = 1_024
 
 
@@ -60,5 +61,10 @@ def probing(campaign: Campaign, asks_per_s: float, probe: Probe) -> list[Life]:
         return partial(talk, campaign, style)
 
     rate = campaign.rate(asks_per_s)
-    pace = Pace(machine_acts=probe.visit, human_acts=campaign.scenario.people.turns, machine_s=probe.machine_s)
+    pace = Pace(
+        machine_acts=probe.visit,
+        human_acts=campaign.scenario.people.turns,
+        machine_s=probe.machine_s,
+        least_acts=_LEAST_TURNS if probe.is_one_talk else 1.0,
+    )
     return visiting(campaign, rate, pace, visit)
