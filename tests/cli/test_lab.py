@@ -1,0 +1,238 @@
+"""`tidegate lab`: what each verb prints, keeps and refuses, over a world that a test made up."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli.verbs import Verb, sentence
+from tests.lab.staged import TEXT, answer, played, question, who
+from tidegate.app import lab
+from tidegate.config import SettingsError
+from tidegate.lab.acts import Group
+from tidegate.lab.calibration import Calibration, CalibrationError
+from tidegate.lab.gates import GateKind
+from tidegate.lab.hearing import Listener
+from tidegate.lab.judge import Judge, Result, Run, Staging
+from tidegate.lab.judge.findings import read
+from tidegate.lab.scenario import World
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> str:
+    path = tmp_path / "staged.toml"
+    path.write_text(TEXT.replace("warm_s = 120", 'warm_s = 120\nseed = 5\nworlds = ["virtual", "live"]'))
+    return str(path)
+
+
+@pytest.fixture
+def wishes(monkeypatch: pytest.MonkeyPatch) -> list[lab.RehearsalWish]:
+    """What was asked for; the world is one in which a higher seed answers a question more."""
+    asked: list[lab.RehearsalWish] = []
+
+    def rehearse(wish: lab.RehearsalWish, listeners: Sequence[Listener] = ()) -> Result:
+        asked.append(wish)
+        judge = played(Judge(wish.scenario))
+        for _ in range(wish.seed):
+            question(judge, who(Group.NEW), answer(1300.0))
+        staging = Staging(scenario_text=wish.scenario_text, world=wish.world, gate=wish.gate, seed=wish.seed)
+        return Result(findings=judge.findings(staging), run=Run(machine="a test"))
+
+    monkeypatch.setattr(lab, "rehearse", rehearse)
+    return asked
+
+
+# ---------------------------------------------------------------- run
+
+
+def test_run_prints_what_everybody_got(verb: Verb, staged: str, wishes: list[lab.RehearsalWish]) -> None:
+    said = verb("lab", "run", staged)
+
+    assert (said.code, said.err) == (0, "")
+    assert "A flood in a busy hour" in said.out
+    assert "0  false alarms" in said.out
+    assert [(wish.world, wish.seed, wish.gate) for wish in wishes] == [(World.VIRTUAL, 5, GateKind.TIDEGATE)]
+
+
+def test_run_passes_on_what_was_asked_for(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    options = [
+        "--world",
+        "live",
+        "--seed",
+        "0",
+        "--gate",
+        "by-address",
+        "--calibration",
+        "gpu",
+        "--config",
+        "my own.toml",
+    ]
+    html = tmp_path / "page.html"
+
+    assert verb("lab", "run", staged, *options, "--html", str(html)).code == 0
+
+    wish = wishes[0]
+    assert (wish.world, wish.seed, wish.gate, wish.calibration) == (World.LIVE, 0, GateKind.BY_ADDRESS, "gpu")
+    assert wish.config == Path("my own.toml")
+    command = f"tidegate lab run {staged} --world live --seed 0 --gate by-address --config &#39;my own.toml&#39;"
+    assert f"{command} --calibration gpu</pre>" in html.read_text("utf-8")
+
+
+def test_run_keeps_the_findings_the_run_and_the_page(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+
+    said = verb("lab", "run", staged, "--out", str(kept), "--json")
+
+    assert sorted(path.name for path in kept.iterdir()) == ["findings.json", "page.html", "run.json"]
+    assert json.loads(said.out)["findings"] == json.loads((kept / "findings.json").read_text())
+    assert read(kept).run.machine == "a test"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nope"], "no scenario of that name comes with Tidegate"),
+        (["calm-day", "--world", "live"], "calm-day: it is not made for the live world"),
+    ],
+)
+def test_run_refuses_what_it_cannot_play(
+    verb: Verb, wishes: list[lab.RehearsalWish], words: list[str], said: str
+) -> None:
+    assert said in sentence(verb("lab", "run", *words), 2)
+    assert wishes == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (lab.RehearsalError("no room"), 1),
+        (SettingsError("bad settings"), 2),
+        (CalibrationError("gpu: not there"), 2),
+    ],
+)
+def test_run_says_why_a_world_could_not_be_made(
+    verb: Verb, staged: str, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    monkeypatch.setattr(lab, "rehearse", failing(error))
+
+    assert str(error) in sentence(verb("lab", "run", staged), code)
+
+
+def failing(error: Exception) -> Callable[..., Result]:
+    def fail(*_: object) -> Result:
+        raise error
+
+    return fail
+
+
+def test_run_says_where_it_could_not_write(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert "file: File exists" in sentence(verb("lab", "run", staged, "--out", str(tmp_path / "file")), 2)
+
+
+def test_run_says_when_the_page_cannot_be_made(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.lab.report.page.DIST", tmp_path)
+
+    assert "not built whole" in sentence(verb("lab", "run", staged, "--html", str(tmp_path / "page.html")), 1)
+
+
+# ---------------------------------------------------------------- list, show
+
+
+def test_list_shows_what_ships(verb: Verb) -> None:
+    said = verb("lab", "list")
+
+    assert re.search(r"^calm-day +A calm day +24 h +virtual *$", said.out, re.MULTILINE)
+    assert {"calm-day", "viral-day"} <= {one["name"] for one in json.loads(verb("lab", "list", "--json").out)}
+
+
+def test_show_prints_a_scenario_to_begin_with(verb: Verb, tmp_path: Path) -> None:
+    said = verb("lab", "show", "viral-day")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(said.out)
+
+    assert verb("lab", "show", str(mine)).out == said.out
+    assert "no scenario of that name" in sentence(verb("lab", "show", "nope"), 2)
+
+
+# ---------------------------------------------------------------- compare
+
+
+@pytest.fixture
+def kept(verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path) -> list[str]:
+    folders = [str(tmp_path / name) for name in ("one", "another")]
+    for seed, folder in enumerate(folders):
+        assert verb("lab", "run", staged, "--seed", str(seed), "--out", folder).code == 0
+    return folders
+
+
+def test_compare_says_what_differs_and_which_is_better(verb: Verb, kept: list[str]) -> None:
+    said = verb("lab", "compare", *kept)
+
+    assert said.code == 0
+    assert re.search(r"new +complete +852 +853 +\+1 +better", said.out)
+    assert "established" not in said.out
+    told = json.loads(verb("lab", "compare", *kept, "--json").out)
+    assert [told["one"]["seed"], told["another"]["seed"]] == [0, 1]
+    assert {"whose": "new", "what": "complete", "one": 852, "another": 853}.items() <= next(
+        one.items() for one in told["differences"] if one["what"] == "complete"
+    )
+
+
+def test_compare_says_when_nothing_differs(verb: Verb, kept: list[str]) -> None:
+    assert verb("lab", "compare", kept[0], kept[0]).out == "Nothing differs.\n"
+
+
+def test_compare_refuses_different_scenarios_unless_asked(verb: Verb, kept: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    findings = msgspec.structs.replace(read(Path(kept[1])).findings, scenario="other", scenario_digest="0")
+    other.write_bytes(msgspec.json.encode(findings))
+
+    assert "--anyway" in sentence(verb("lab", "compare", kept[0], str(other)), 1)
+    assert verb("lab", "compare", kept[0], str(other), "--anyway").code == 0
+
+
+def test_compare_says_which_file_is_no_findings(verb: Verb, kept: list[str], tmp_path: Path) -> None:
+    assert "none: No such file" in sentence(verb("lab", "compare", kept[0], str(tmp_path / "none")), 2)
+
+
+# ---------------------------------------------------------------- calibrate
+
+
+MEASURED = Calibration(
+    name="here", about="this machine", slots=4, most_tokens=512, batch_s=0.01, write_s=0.001, read_s=0.0001
+)
+
+
+def test_calibrate_keeps_what_it_measured(verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "calibrate", lambda config: MEASURED)
+    out = tmp_path / "here.json"
+
+    said = verb("lab", "calibrate", "--out", str(out))
+
+    assert (said.code, "here is in" in said.out) == (0, True)
+    assert msgspec.json.decode(out.read_bytes(), type=Calibration) == MEASURED
+    assert "No such file" in sentence(verb("lab", "calibrate", "--out", str(tmp_path / "no" / "where")), 2)
+
+
+@pytest.mark.parametrize(("error", "code"), [(lab.RehearsalError("no engine"), 1), (SettingsError("bad"), 2)])
+def test_calibrate_says_why_not(
+    verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    monkeypatch.setattr(lab, "calibrate", failing(error))
+
+    assert str(error) in sentence(verb("lab", "calibrate", "--out", str(tmp_path / "x")), code)
