@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,10 +25,13 @@ from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
 from tidegate.lab.judge.findings import Result, Run, Staging
 from tidegate.lab.judge.judge import Judge
+from tidegate.lab.live.calibrate import Calibrated
+from tidegate.lab.live.calibrate import calibrate as measure
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Fault, Scenario, World
+from tidegate.lab.simulator.log import EventLog
 from tidegate.lab.simulator.world import open_tidegate, part_of, play
 from tidegate.services.admission import Patience
 
@@ -144,21 +149,33 @@ def _virtual(
     whole: Judge | None = None
     for number in range(scenario.scale.cells):
         judge, part = Judge(scenario, number), part_of(scenario, number)
-        play(
-            part,
-            rules,
-            calibration,
-            lambda one: cast_of(one, per_s),
-            [judge, *listeners],
-            opening=OPENINGS[wish.gate],
-            reading=reading,
-        )
+        with _written(part, keep, f"-{number}" if scenario.scale.cells > 1 else "") as logs:
+            play(
+                part,
+                rules,
+                calibration,
+                lambda one: cast_of(one, per_s),
+                [judge, *logs, *listeners],
+                opening=OPENINGS[wish.gate],
+                reading=reading,
+            )
         if whole is None:
             whole = judge
         else:
             whole.merge(judge)
     assert whole is not None, "there is at least one cell"
     return whole
+
+
+@contextlib.contextmanager
+def _written(scenario: Scenario, keep: Path | None, suffix: str) -> Iterator[list[Listener]]:
+    """Write the event log and the truth, where they are to be kept."""
+    if keep is None:
+        yield []
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    with (keep / f"events{suffix}.jsonl").open("wb") as log, (keep / f"truth{suffix}.jsonl").open("wb") as truth:
+        yield [EventLog(scenario, log, truth)]
 
 
 def _live(
@@ -202,3 +219,19 @@ def digest_of_policy(settings: Settings) -> str:
 
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -> Calibrated:
+    """Measure the engine that the settings name: two to three minutes. Raises RehearsalError, and SettingsError."""
+    settings = load_settings(config, {})
+    engine = settings.engine
+    if not engine.enabled or settings.engines:
+        msg = "engines: only the embedded engine can be measured; of others write a calibration by hand, docs/lab.md"
+        raise RehearsalError(msg)
+    about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
+    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    told = {table: given[table] for table in ("engine", "models") if table in given}
+    try:
+        return uvloop.run(measure(name, about, told, progress=progress))
+    except LiveError as error:
+        raise RehearsalError(str(error)) from None

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.options import ConfigOption, JsonOption
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse
+from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.config import SettingsError
 from tidegate.lab.gates import GateKind
 from tidegate.lab.scenario import ScenarioError, World
@@ -49,6 +49,9 @@ def run_scenario(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Keep the findings and the page in this folder.")
     ] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Keep the event log there too, and who was behind each request.")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the page to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +75,9 @@ def run_scenario(
         config=config,
         calibration=calibration,
     )
-    result = _played(wish)
+    if events and out is None:
+        refuse("--events needs --out, the folder to keep them in", WRONG_USAGE)
+    result = _played(wish, out if events else None)
     try:
         _keep(result, _again(scenario, wish), out, html)
     except OSError as error:
@@ -136,20 +141,39 @@ def calibrate_engine(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to keep it, for `lab run --calibration`.")],
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Measure how long the batches of this machine's engine take, for the virtual world."""
+    """Measure how long the batches of this machine's engine take, for the virtual world.
+
+    Takes about three minutes, in which the machine should have nothing else to do. What was measured is tried on
+    calls of other sizes; where one of them is more than a tenth off, the exit status is 1.
+    """
     from tidegate.app.lab import RehearsalError, calibrate
 
     try:
-        calibration = calibrate(config)
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n")
+        found = calibrate(out.stem, config, lambda doing: typer.echo(f"{doing} ...", err=True))
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(found.calibration), indent=2) + b"\n")
     except SettingsError as error:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:
         refuse(str(error), NOT_SO)
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
-    typer.echo(f"{calibration.name} is in {out}: {calibration.about}")
+    if as_json:
+        print_json(found)
+    else:
+        table = Table("Tried on", "Predicted", "Measured", "Off", box=None, pad_edge=False)
+        for check in found.checks:
+            table.add_row(
+                check.what,
+                f"{1000 * check.predicted_s:.0f} ms",
+                f"{1000 * check.measured_s:.0f} ms",
+                f"{check.off:+.0%}",
+            )
+        whole_console().print(table)
+        typer.echo(f"{found.calibration.name} is in {out}: {found.calibration.about}")
+    if not found.is_good:
+        refuse("It predicts worse than within a tenth: measure again when the machine has nothing else to do.", NOT_SO)
 
 
 def _found(scenario: str) -> Written:
@@ -161,15 +185,16 @@ def _found(scenario: str) -> Written:
         refuse(str(error), WRONG_USAGE)
 
 
-def _played(wish: RehearsalWish) -> Result:
+def _played(wish: RehearsalWish, keep: Path | None) -> Result:
     from tidegate.app.lab import RehearsalError, rehearse
     from tidegate.lab.calibration import CalibrationError
     from tidegate.lab.report.progress import Progress
+    from tidegate.lab.traces.sources import TraceError
 
     try:
         with Progress(wish.scenario) as progress:
-            return rehearse(wish, [progress] if progress.is_shown else [])
-    except (SettingsError, CalibrationError, ScenarioError) as error:
+            return rehearse(wish, [progress] if progress.is_shown else [], keep)
+    except (SettingsError, CalibrationError, ScenarioError, TraceError) as error:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:
         refuse(str(error), NOT_SO)
