@@ -230,7 +230,7 @@ def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -
         raise RehearsalError(msg)
     about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
     given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    told = {table: given[table] for table in ("engine", "models") if table in given}
+    told: dict[str, Any] = {table: given[table] for table in ("engine", "models") if table in given}
     try:
         return uvloop.run(measure(name, about, told, progress=progress))
     except LiveError as error:
