@@ -34,6 +34,10 @@ def test_a_packed_trace_reads_as_an_unpacked_one(tmp_path: Path) -> None:
     assert list(read_requests(packed)) == list(read_requests(plain))
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_a_trace(tmp_path: Path) -> None:
+    assert len(list(read_requests(written(tmp_path / "azure.csv", f"\ufeff{AZURE[0]}", *AZURE[1:])))) == 2
+
+
 def test_times_with_a_zone_are_times_in_that_zone(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", AZURE[0], "2024-05-10 00:00:00+00:00,1,1", "2024-05-10 02:00:09+02:00,1,1")
 
@@ -101,7 +105,8 @@ def test_an_event_log_gives_its_requests_and_counts_what_else_it_holds(tmp_path:
         '{"t": 2, "kind": "request", "route": "page", "status": 200}',
         '{"t": 3, "kind": "request", "route": "chat", "in_tok": 9, "out_tok": 4, "cached_tok": null, "sess": "s1"}',
         '{"t": 4, "kind": "request", "route": "chat", "status": 429, "reason": "busy"}',
-        '{"t": 5, "kind": "request", "route": "chat", "in_tok": 9, "out_tok": 4, "cached_tok": 3, "acct": "a"}',
+        '{"t": 5, "kind": "request", "route": "chat", "in_tok": 9, "out_tok": 4, "cached_tok": 3, '
+        '"key": "k", "acct": "a"}',
     )
 
     left_out: Counter[str] = Counter()
