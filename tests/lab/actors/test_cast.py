@@ -23,11 +23,11 @@ def played(scenario: Scenario, seed: int = 1, asks_per_s: float = ASKS_PER_S) ->
 
 @FORMS
 def test_questions_come_at_the_load_from_the_beginning(is_drawn: bool) -> None:
-    heard = [played(a_scenario(PEOPLE, is_drawn=is_drawn), seed).asks for seed in range(4)]
-    whole = sum(per_s(asks, Chat, 0.0, 1800.0) for asks in heard) / 4
-    first = sum(per_s(asks, Chat, 0.0, 300.0) for asks in heard) / 4
+    heard = [played(a_scenario(PEOPLE, is_drawn=is_drawn), seed).asks for seed in range(3)]
+    whole = sum(per_s(asks, Chat, 0.0, 1800.0) for asks in heard) / 3
+    first = sum(per_s(asks, Chat, 0.0, 300.0) for asks in heard) / 3
 
-    assert whole == pytest.approx(2.0, rel=0.05)
+    assert whole == pytest.approx(2.0, rel=0.07)
     assert first == pytest.approx(2.0, rel=0.15)
 
 
@@ -59,19 +59,18 @@ def test_the_load_moves_with_its_shape(is_drawn: bool) -> None:
 
 def test_both_forms_offer_the_same() -> None:
     """
-    Rate, how uneven people are, and how bursty arrivals are, over the same hours.
+    Rate, how uneven people are, and how bursty arrivals are.
     """
+    people = "established = 60\nnew = 20\nturns = 1.2\nprograms = 0.9"
     figures = []
     for is_drawn in (True, False):
         counts: Counter[str] = Counter()
         spread = asked = 0.0
-        for seed in range(4):
-            heard = chats(
-                played(a_scenario("established = 60\nnew = 20", is_drawn=is_drawn, duration_s=3600.0), seed).asks
-            )
+        for seed in range(2):
+            heard = chats(played(a_scenario(people, is_drawn=is_drawn), seed).asks)
             counts.update(one.who.name for one, _ in heard if one.who.group is Group.ESTABLISHED)
-            spread += variation([one.at_s for one, _ in heard]) / 4
-            asked += len(heard) / 4
+            spread += variation([one.at_s for one, _ in heard]) / 2
+            asked += len(heard) / 2
         figures.append((asked, gini(counts, 60), spread))
 
     (asked, uneven, spread), (asked_too, uneven_too, spread_too) = figures
