@@ -1,1 +1,0 @@
-"""What people are drawn from: how long questions are, and when they are asked."""
