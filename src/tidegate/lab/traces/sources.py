@@ -1,0 +1,108 @@
+"""Files that traces come in: plain, gzip or bzip2, read a line at a time, within limits; and what is wrong with one."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final, TypeVar
+
+import msgspec
+
+LONGEST_LINE_BYTES: Final = 1 << 18
+MOST_BYTES: Final = 1 << 34
+"""What a file may come to, unpacked."""
+
+_GZIP: Final = b"\x1f\x8b"
+_BZIP2: Final = b"BZh"
+_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
+_T = TypeVar("_T")
+
+
+class TraceError(ValueError):
+    """A trace, or a table made of one, is not usable. The message names the file, the line, and what was expected."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file and unpack it while it is read, whichever way it is packed. Raises TraceError, also within."""
+    try:
+        with path.open("rb") as raw:
+            magic = raw.read(3)
+            raw.seek(0)
+            if magic.startswith(_GZIP):
+                with gzip.open(raw) as unpacked:
+                    yield unpacked  # type: ignore[misc] # a GzipFile reads as any binary file does
+            elif magic == _BZIP2:
+                with bz2.open(raw) as unbzipped:
+                    yield unbzipped
+            else:
+                yield raw
+    except TraceError:
+        raise
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise TraceError(msg) from None
+    except (EOFError, zlib.error) as error:
+        msg = f"{path}: damaged: {error}"
+        raise TraceError(msg) from None
+    except ValueError as error:  # a name that no file can have
+        msg = f"{path!r}: {error}"
+        raise TraceError(msg) from None
+
+
+def numbered_lines(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[tuple[int, str]]:
+    """Give each line that is not blank, with its number, without its end. Raises TraceError."""
+    with opened(path) as file:
+        number = size = 0
+        while line := file.readline(LONGEST_LINE_BYTES + 1):
+            number += 1
+            size += len(line)
+            if len(line) > LONGEST_LINE_BYTES:
+                msg = f"{path}:{number}: longer than a line can be ({LONGEST_LINE_BYTES} bytes)"
+                raise TraceError(msg)
+            if size > most_bytes:
+                msg = f"{path}:{number}: larger than a trace can be ({most_bytes} bytes)"
+                raise TraceError(msg)
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                msg = f"{path}:{number}: not UTF-8: {error.reason}"
+                raise TraceError(msg) from None
+            if text:
+                yield number, text
+
+
+def cells(source: Path | str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line of comma-separated values, with its number. Raises TraceError, naming `source`."""
+    for number, line in lines:
+        try:
+            fields = next(csv.reader((line,), strict=True))
+        except csv.Error as error:
+            msg = f"{source}:{number}: not comma-separated values: {error}"
+            raise TraceError(msg) from None
+        yield number, fields
+
+
+def decoded(decoder: msgspec.json.Decoder[_T], line: str | bytes, where: str) -> _T:
+    """What a line of JSON says. Raises TraceError, which begins with `where` and names the field."""
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        said = str(error)
+        found = _WHERE.search(said)
+        field = f"{found[1]}: " if found is not None and found[1] else ""
+        msg = f"{where}: {field}{_WHERE.sub('', said)}"
+        raise TraceError(msg) from None
+
+
+def named_file(name: str) -> Path | None:
+    """The file that somebody named in place of a word: after `file:`, or with a slash or a dot in it."""
+    if name.startswith("file:"):
+        return Path(name.removeprefix("file:"))
+    return Path(name) if "/" in name or "." in name else None
