@@ -12,6 +12,7 @@ from tests.lab.actors.scenarios import ASKS_PER_S, a_scenario, chats, gini, per_
 from tidegate.lab.actors.cast import people_cast
 from tidegate.lab.acts import Chat, Group, Need, Page, SignIn, SignUp
 from tidegate.lab.scenario import Scenario
+from tidegate.lab.traces.sources import TraceError
 
 PEOPLE = "established = 120\nnew = 40\nload = 0.5"
 FORMS = pytest.mark.parametrize("is_drawn", [True, False], ids=["drawn", "individual"])
@@ -50,11 +51,24 @@ def test_where_only_some_are_there_they_ask_all(is_drawn: bool, nobody: str, gro
 @FORMS
 def test_the_load_moves_with_its_shape(is_drawn: bool) -> None:
     scenario = a_scenario(PEOPLE + '\nshape = "day"', is_drawn=is_drawn, duration_s=86_400.0)
-    asks = played(scenario, asks_per_s=0.2).asks
+    asks = played(scenario, asks_per_s=0.1).asks
     early, late = per_s(asks, Chat, 0.0, 43_200.0), per_s(asks, Chat, 43_200.0, 86_400.0)
 
-    assert early > 1.3 * late
-    assert (early + late) / 2 == pytest.approx(0.1, rel=0.08)
+    assert late > 2.0 * early
+    assert (early + late) / 2 == pytest.approx(0.05, rel=0.12)
+
+
+def test_a_rehearsal_of_minutes_plays_a_whole_day() -> None:
+    asks = played(a_scenario(PEOPLE + '\nshape = "day"')).asks
+
+    assert per_s(asks, Chat, 900.0, 1800.0) > 2.0 * per_s(asks, Chat, 0.0, 900.0)
+    assert per_s(asks, Chat, 0.0, 1800.0) == pytest.approx(2.0, rel=0.15)
+
+
+def test_lengths_or_a_shape_that_there_are_not_are_named() -> None:
+    for wrong in ("lengths", "shape"):
+        with pytest.raises(TraceError, match="expected one of .*, not nothing"):
+            played(a_scenario(f'{wrong} = "nothing"'))
 
 
 def test_both_forms_offer_the_same() -> None:

@@ -26,9 +26,10 @@ _SPARE: Final = 100
 def people_cast(scenario: Scenario, asks_per_s: float, seed: int) -> list[Life]:
     """Everybody of `people`, `crowd` and `odd`, each to be started at second 0.
 
-    `asks_per_s` is what a load of 1 means: questions of the scenario's lengths that all replicas together
-    can answer in a second. Equal arguments make equal casts, and one entry more in the scenario leaves
-    everybody else as they were.
+    `asks_per_s` is what a load of 1 means: questions of the scenario's lengths, with nothing cached, that all replicas
+    together can answer in a second. Equal arguments make equal casts, and one entry more in the scenario leaves
+    everybody else as they were. Where the rehearsal is shorter than what `people.shape` tells of, that is
+    played faster, so that `people.load` is the mean. Raises TraceError for lengths or a shape that there are not.
     """
     town = town_of(scenario, asks_per_s, seed)
     joined: list[Who] = []
@@ -44,6 +45,8 @@ def town_of(scenario: Scenario, asks_per_s: float, seed: int) -> Town:
     """What all of them share."""
     people = scenario.people
     moving = shape(people.shape)
+    if moving.period_s > scenario.duration_s:
+        moving = shape(people.shape, scenario.duration_s)
 
     def population(size: int, group: Group) -> Population | None:
         return Population(size, group, seed, programs=people.programs) if size else None
