@@ -84,7 +84,8 @@ def test_a_password_reset_is_a_wave_of_people_on_devices_that_are_mostly_known()
     tries = [one.what for one in played("password_reset", people=500).asks if isinstance(one.what, SignIn)]
     right = [one for one in tries if one.is_right]
 
-    assert len({one.account for one in right}) == len(right) == pytest.approx(500, abs=60)
+    assert len(right) == pytest.approx(500, abs=60)
+    assert len({one.account for one in right}) == min(500, len(right))
     assert sum(one.is_known_device for one in right) / len(right) == pytest.approx(0.85, abs=0.05)
     assert len(tries) / len(right) == pytest.approx(1.0 / 0.75, abs=0.1)
     twice = Counter(one.who.name for one in played("password_reset", people=50, intensity=4.0).asked(SignIn))

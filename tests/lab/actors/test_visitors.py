@@ -11,38 +11,46 @@ import pytest
 from tests.lab.actors.playing import in_turn, play, refused, well
 from tests.lab.actors.scenarios import dice
 from tidegate.lab.actors.habits import habits
-from tidegate.lab.actors.visitors import VIRAL_REFERRERS, effort_of, form, join, look, sign_in
+from tidegate.lab.actors.visitors import VIRAL_REFERRERS, effort_of, form, join_and_ask, join_and_wait, look, sign_in
 from tidegate.lab.acts import Chat, Group, Need, NetKind, Page, SignIn, SignUp, Who
 from tidegate.lab.scenario import People
 
 VISITOR = Who(name="visitor", group=Group.ANONYMOUS, address=11 << 24)
 MEMBER = Who(name="member", group=Group.ESTABLISHED, address=11 << 24, has_account=True)
+MEMBER_NOW = msgspec.structs.replace(VISITOR, group=Group.NEW, has_account=True)
 HABITS = habits(People())
 
 
 def test_whoever_joins_reads_signs_up_and_asks_as_a_new_account() -> None:
-    joined: list[Who] = []
-    played = play([join(VISITOR, HABITS, dice(), joined.append)])
+    played = play([join_and_ask(VISITOR, HABITS, dice())])
 
     kinds = [type(heard.what) for heard in played.asks]
     at = kinds.index(SignUp)
     assert set(kinds[:at]) == {Page}
     assert set(kinds[at + 1 :]) == {Chat}
-    assert joined == [msgspec.structs.replace(VISITOR, group=Group.NEW, has_account=True)]
     assert {heard.who.group for heard in played.asks[: at + 1]} == {Group.ANONYMOUS}
-    assert {heard.who for heard in played.asks[at + 1 :]} == set(joined)
+    assert {heard.who for heard in played.asks[at + 1 :]} == {MEMBER_NOW}
     assert [ended.need for ended in played.ends if ended.need not in {Need.PAGE, Need.CHAT}] == [Need.SIGN_UP]
 
 
 def test_whoever_was_turned_away_tries_twice_more_and_asks_nothing() -> None:
     joined: list[Who] = []
-    played = play([join(VISITOR, HABITS, dice(), joined.append)], refused(429, 600.0), until_s=1e5)
+    lives = [join_and_wait(VISITOR, joined, dice()), join_and_ask(VISITOR, HABITS, dice())]
+    played = play(lives, refused(429, 600.0), until_s=1e5)
 
     tries = played.asked(SignUp)
-    assert len(tries) == 3
-    assert all(later.at_s - before.at_s > 600.0 for before, later in pairwise(tries))
+    assert len(tries) == 6
+    assert all(later.at_s - before.at_s > 600.0 for before, later in pairwise(tries[::2]))
     assert not played.asked(Chat)
     assert joined == []
+
+
+def test_whoever_joins_and_waits_is_told_of_and_asks_nothing() -> None:
+    joined: list[Who] = []
+    played = play([join_and_wait(VISITOR, joined, dice())])
+
+    assert joined == [MEMBER_NOW]
+    assert not played.asked(Chat)
 
 
 def test_people_come_from_where_they_heard_of_it() -> None:

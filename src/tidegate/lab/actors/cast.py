@@ -11,9 +11,9 @@ from tidegate.lab.actors.dice import more
 from tidegate.lab.actors.habits import habits
 from tidegate.lab.actors.identities import Population
 from tidegate.lab.actors.odd import odd_cast
-from tidegate.lab.actors.people import Owed, Regulars
+from tidegate.lab.actors.people import Regulars
 from tidegate.lab.actors.town import Town
-from tidegate.lab.actors.visitors import join, look, sign_in
+from tidegate.lab.actors.visitors import join_and_ask, join_and_wait, look, sign_in
 from tidegate.lab.acts import Group, Life, Who
 from tidegate.lab.scenario import Scenario
 from tidegate.lab.traces.shapes import shape
@@ -26,13 +26,14 @@ _SPARE: Final = 100
 def people_cast(scenario: Scenario, asks_per_s: float, seed: int) -> list[Life]:
     """Everybody of `people`, `crowd` and `odd`, each to be started at second 0.
 
-    `asks_per_s` is what a load of 1 means: questions of the scenario's lengths that all replicas together
-    can answer in a second. Equal arguments make equal casts, and one entry more in the scenario leaves
-    everybody else as they were.
+    `asks_per_s` is what a load of 1 means: questions of the scenario's lengths, with nothing cached, that all replicas
+    together can answer in a second. Equal arguments make equal casts, and one entry more in the scenario leaves
+    everybody else as they were. Where the rehearsal is shorter than what `people.shape` tells of, that is
+    played faster, so that `people.load` is the mean. Raises TraceError for lengths or a shape that there are not.
     """
     town = town_of(scenario, asks_per_s, seed)
-    owed = Owed()
-    lives = [*_regulars(scenario, town, owed), *_visitors(scenario, town, owed), *_signing_in(scenario, town)]
+    joined: list[Who] = []
+    lives = [*_regulars(scenario, town, joined), *_visitors(scenario, town, joined), *_signing_in(scenario, town)]
     for number, crowd in enumerate(scenario.crowd):
         lives += crowd_cast(crowd, number, town)
     for number, odd in enumerate(scenario.odd):
@@ -44,6 +45,8 @@ def town_of(scenario: Scenario, asks_per_s: float, seed: int) -> Town:
     """What all of them share."""
     people = scenario.people
     moving = shape(people.shape)
+    if moving.period_s > scenario.duration_s:
+        moving = shape(people.shape, scenario.duration_s)
 
     def population(size: int, group: Group) -> Population | None:
         return Population(size, group, seed, programs=people.programs) if size else None
@@ -60,21 +63,24 @@ def town_of(scenario: Scenario, asks_per_s: float, seed: int) -> Town:
     )
 
 
-def _regulars(scenario: Scenario, town: Town, owed: Owed) -> list[Life]:
-    """Whoever has an account. Newcomers' part is also asked by those who join (`owed`)."""
+def _regulars(scenario: Scenario, town: Town, joined: list[Who]) -> list[Life]:
+    """Whoever has an account. Newcomers' part is also asked by those who have `joined`."""
     people = scenario.people
     new_part = 0.0 if town.new is None else 1.0 if town.established is None else people.new_part
     lives: list[Life] = []
-    for population, part, owing in ((town.established, 1.0 - new_part, Owed()), (town.new, new_part, owed)):
+    for population, part, joining in ((town.established, 1.0 - new_part, []), (town.new, new_part, joined)):
         if population is not None:
             flow = town.flow(town.sessions_per_s(people.load * part))
-            regulars = Regulars(population=population, habits=town.habits, flow=flow, owed=owing)
+            regulars = Regulars(population=population, habits=town.habits, flow=flow, joined=joining)
             lives += regulars.drawn(town.seed) if scenario.scale.is_drawn else regulars.individual(town.seed)
     return lives
 
 
-def _visitors(scenario: Scenario, town: Town, owed: Owed) -> list[Life]:
-    """Whoever has no account: they look, and they join. Nobody joins twice."""
+def _visitors(scenario: Scenario, town: Town, joined: list[Who]) -> list[Life]:
+    """Whoever has no account: they look, and they join. Nobody joins twice.
+
+    Who joins where there are no other newcomers asks at once, in addition to the scenario's load.
+    """
     people = scenario.people
     if not people.anonymous:
         return []
@@ -85,14 +91,14 @@ def _visitors(scenario: Scenario, town: Town, owed: Owed) -> list[Life]:
     numbers = count()
     at_pages, at_forms = town.dice("pages"), town.dice("sign-ups")
 
-    def joined(who: Who) -> None:
-        del who
-        owed.sessions += 1
-
     def begin_to_join(at_s: float) -> Life | None:
         del at_s
         number = next(numbers)
-        return join(joiners.who(number), town.habits, more(at_forms), joined) if number < joiners.size else None
+        if number >= joiners.size:
+            return None
+        if town.new is None:
+            return join_and_ask(joiners.who(number), town.habits, more(at_forms))
+        return join_and_wait(joiners.who(number), joined, more(at_forms))
 
     return [
         source(

@@ -1,8 +1,8 @@
 """A crowd: very many come at once, because somebody told them to.
 
 They look at pages first; many sign up; whoever has got in asks, and so do regulars who heard of it, too.
-A newcomer asks only when there is an account: at once when there is, and again later. So what a
-crowd offers depends on how many the service lets in, and reaches its `load` once enough have got in.
+A newcomer asks only when there is an account, the latest to get in first, and some again later. So what
+a crowd offers depends on how many the service lets in, and reaches its `load` once enough have got in.
 One who has got in has as many tabs as make that possible when all of them are in, and mostly one.
 
 `people` is how many newcomers there are: once all have tried, nobody more signs up.
@@ -20,10 +20,9 @@ import msgspec
 from tidegate.lab.actors.arrivals import Flow, ramp, source
 from tidegate.lab.actors.dice import more
 from tidegate.lab.actors.identities import Population
-from tidegate.lab.actors.people import Owed
 from tidegate.lab.actors.sessions import session
 from tidegate.lab.actors.town import Town
-from tidegate.lab.actors.visitors import VIRAL_REFERRERS, join, look
+from tidegate.lab.actors.visitors import VIRAL_REFERRERS, join_and_wait, look
 from tidegate.lab.acts import Group, Life, Who
 from tidegate.lab.scenario import Crowd
 
@@ -59,7 +58,7 @@ def crowd_cast(crowd: Crowd, number: int, town: Town) -> list[Life]:
 
 
 class _Newcomers:
-    """Those who come for the first time; `inside` are the numbers of those who have an account by now."""
+    """Those who come for the first time. Those who have an account are `inside` once they have asked."""
 
     def __init__(self, crowd: Crowd, name: str, sessions_per_s: float, town: Town) -> None:
         self._crowd = crowd
@@ -68,10 +67,10 @@ class _Newcomers:
         self._population = Population(crowd.people, Group.NEW, town.seed, name=name, family=FAMILY)
         at_once = sessions_per_s * town.habits.turns * (town.habits.mean_pause_s() + _ANSWERED_S)
         self._tabs = max(1, math.ceil(at_once / crowd.people))
-        self._owed = Owed()
         self._tried = 0
         self._open: Counter[str] = Counter()
-        self.inside: list[Who] = []
+        self._fresh: list[Who] = []
+        self._inside: list[Who] = []
 
     def lives(self, flow: Flow, new_part: float) -> list[Life]:
         """Those who look, those who join, those who come back."""
@@ -97,22 +96,22 @@ class _Newcomers:
         if self._tried == self._crowd.people:
             return None
         self._tried += 1
-        return join(self._visitor(self._tried - 1), self._town.habits, more(dice), self._joined, VIRAL_REFERRERS)
-
-    def _joined(self, who: Who) -> None:
-        self._owed.sessions += 1
-        self.inside.append(who)
+        return join_and_wait(self._visitor(self._tried - 1), self._fresh, more(dice), VIRAL_REFERRERS)
 
     def _come(self, dice: Random) -> Life | None:
-        if not self._owed.is_settled() or not self.inside:
-            return None
-        for _ in range(_TRIES):
-            who = self.inside[int(dice.random() * len(self.inside))]
+        if self._fresh:
+            self._inside.append(self._fresh.pop())
+            return self._in_a_tab(self._inside[-1], dice)
+        for _ in range(_TRIES if self._inside else 0):
+            who = self._inside[int(dice.random() * len(self._inside))]
             if self._open[who.name] < self._tabs:
-                return self._in_a_tab(who, session(who, self._town.habits, more(dice)))
+                return self._in_a_tab(who, dice)
         return None
 
-    def _in_a_tab(self, who: Who, life: Life) -> Life:
+    def _in_a_tab(self, who: Who, dice: Random) -> Life:
+        return self._counted(who, session(who, self._town.habits, more(dice), referrer="social"))
+
+    def _counted(self, who: Who, life: Life) -> Life:
         self._open[who.name] += 1
         yield from life
         self._open[who.name] -= 1

@@ -90,7 +90,7 @@ def habits(people: People) -> Habits:
     """Build those of a scenario's people."""
     drawn = lengths(people.lengths)
     whole_s = drawn.mean_answer * WORDS_A_TOKEN / WORDS_PER_S
-    read_part = min(1.0, 0.5 * people.think_s / whole_s) if whole_s else 0.0
+    read_part = min(1.0, 0.5 * people.think_s / whole_s)
     return Habits(
         lengths=drawn,
         turns=people.turns,

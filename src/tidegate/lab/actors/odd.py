@@ -33,7 +33,7 @@ from tidegate.lab.actors.identities import Population, Region
 from tidegate.lab.actors.retrying import Bug, asking, by_hand
 from tidegate.lab.actors.sessions import questions
 from tidegate.lab.actors.town import Town
-from tidegate.lab.actors.visitors import join, sign_in
+from tidegate.lab.actors.visitors import join_and_ask, sign_in
 from tidegate.lab.acts import Chat, Group, Life, Need, Wait, Who
 from tidegate.lab.scenario import Odd, Oddity
 
@@ -190,7 +190,7 @@ def _new_region(stage: _Stage) -> list[Life]:
     def begin(at_s: float) -> Life | None:
         del at_s
         number = next(numbers)
-        return join(newcomers.who(number), stage.town.habits, more(own), _nobody) if number < newcomers.size else None
+        return join_and_ask(newcomers.who(number), stage.town.habits, more(own)) if number < newcomers.size else None
 
     return [source(stage.evenly(per_s), own, begin)]
 
@@ -210,10 +210,6 @@ def _shared_key(stage: _Stage) -> list[Life]:
 
 def _as_program(who: Who) -> Who:
     return msgspec.structs.replace(who, is_program=True, agent="openai-python")
-
-
-def _nobody(who: Who) -> None:
-    """Nobody keeps count."""
 
 
 _KINDS: Final[dict[Oddity, Callable[[_Stage], list[Life]]]] = {

@@ -22,31 +22,21 @@ from tidegate.lab.actors.dice import dice, more
 from tidegate.lab.actors.habits import Habits
 from tidegate.lab.actors.identities import Population
 from tidegate.lab.actors.sessions import session
-from tidegate.lab.acts import Life, Spawn
+from tidegate.lab.acts import Life, Spawn, Who
 
 _ALL: Final = 1.0
 
 
-class Owed(msgspec.Struct):
-    """How many sessions newcomers began at once when they had joined: so many fewer begin of themselves."""
-
-    sessions: int = 0
-
-    def is_settled(self) -> bool:
-        """Take one off, and tell whether there was none."""
-        if not self.sessions:
-            return True
-        self.sessions -= 1
-        return False
-
-
 class Regulars(msgspec.Struct, frozen=True, kw_only=True):
-    """A population and how it asks: `flow` is that of its sessions, all together."""
+    """A population and how it asks: `flow` is that of its sessions, all together.
+
+    Whoever has `joined` and not asked yet asks in place of whose turn it is, and is taken off.
+    """
 
     population: Population
     habits: Habits
     flow: Flow
-    owed: Owed
+    joined: list[Who]
 
     def drawn(self, seed: int) -> list[Life]:
         """Draw who comes: one actor, however many they are."""
@@ -63,10 +53,11 @@ class Regulars(msgspec.Struct, frozen=True, kw_only=True):
         part = _ALL if number is None else population.part(number)
         same = None if number is None else population.who(number)
 
-        def begin(at_s: float) -> Life | None:
+        def begin(at_s: float) -> Life:
             del at_s
-            who = same or population.who(population.next(own))
-            return session(who, self.habits, more(own)) if self.owed.is_settled() else None
+            if self.joined:
+                return session(self.joined.pop(), self.habits, more(own))
+            return session(same or population.who(population.next(own)), self.habits, more(own))
 
         # Programs pause shorter than people, so fewer of theirs are met between two questions.
         of_people, of_programs = self._under_way(is_program=False), self._under_way(is_program=True)

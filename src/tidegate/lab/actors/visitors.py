@@ -1,14 +1,14 @@
 """Looking at pages, signing up and signing in, as people do who mean no harm.
 
 Whoever signs up reads the page first, does what work there is, waits in the line, opens the letter, and
-then asks what they came for. Whoever signs in does so mostly on a device that the service knows, and now
-and then mistypes.
+then asks what they came for: when the next newcomer of the scenario's load is due, the latest to join first.
+Whoever signs in does so mostly on a device that the service knows, and now and then mistypes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Generator
 from random import Random
 from typing import Final
 
@@ -17,7 +17,7 @@ import msgspec
 from tidegate.lab.actors.habits import Habits
 from tidegate.lab.actors.retrying import Hand, asking
 from tidegate.lab.actors.sessions import arriving, questions
-from tidegate.lab.acts import Ask, Group, Life, Need, NetKind, SignIn, SignUp, Wait, Who
+from tidegate.lab.acts import Act, Ask, Group, Life, Need, NetKind, Outcome, SignIn, SignUp, Wait, Who
 
 DESK_S: Final = 0.04
 PHONE_S: Final = 0.15
@@ -47,24 +47,28 @@ def look(who: Who, dice: Random, referrers: tuple[tuple[str, float], ...] = _REF
 
 
 def join(
-    who: Who,
-    habits: Habits,
-    dice: Random,
-    joined: Callable[[Who], None],
-    referrers: tuple[tuple[str, float], ...] = _REFERRERS,
-) -> Life:
-    """Sign up; once there is an account, tell `joined` who that is now, and ask.
-
-    A visit follows in which they ask as many questions as in any other.
-    """
+    who: Who, dice: Random, referrers: tuple[tuple[str, float], ...] = _REFERRERS
+) -> Generator[Act, Outcome | None, Who | None]:
+    """Sign up; return who they are with the account, None where there came none of it."""
     yield from arriving(who, dice, referrer=_drawn(referrers, dice), is_new=True)
     yield from arriving(who, dice, referrer="same", is_new=False, path="/sign-up")
     hand = Hand(presses=2, heeds=True, stays_s=_STAYS_S)
     outcome = yield from asking(who, form(who, dice), Need.SIGN_UP, hand, dice)
-    if outcome.is_complete:
-        member = msgspec.structs.replace(who, group=Group.NEW, has_account=True)
-        joined(member)
+    return msgspec.structs.replace(who, group=Group.NEW, has_account=True) if outcome.is_complete else None
+
+
+def join_and_ask(who: Who, habits: Habits, dice: Random) -> Life:
+    """Sign up, and ask at once as many questions as in any visit."""
+    if (member := (yield from join(who, dice))) is not None:
         yield from questions(member, habits, dice, habits.questions(dice))
+
+
+def join_and_wait(
+    who: Who, joined: list[Who], dice: Random, referrers: tuple[tuple[str, float], ...] = _REFERRERS
+) -> Life:
+    """Sign up, and be put with those who `joined` and have not asked yet."""
+    if (member := (yield from join(who, dice, referrers))) is not None:
+        joined.append(member)
 
 
 def sign_in(who: Who, dice: Random, *, known: float = KNOWN_DEVICE, mistypes: float = MISTYPES) -> Life:
