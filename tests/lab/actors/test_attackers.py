@@ -105,23 +105,23 @@ def test_when_they_come_does_not_hang_on_what_they_get(family: Family, is_drawn:
     def visits(played: Played) -> list[tuple[float, str]]:
         return [(heard.at_s, heard.who.name) for heard in played.asks]
 
-    attack = an_attack(family, bots=5_000, intensity=0.1, until_s=500.0)
+    attack = an_attack(family, bots=5_000, intensity=0.04, until_s=500.0)
 
     well_off, refused_all = (staged(attack, is_drawn=is_drawn, service=service) for service in (well, refused()))
 
-    assert well_off.spawned == refused_all.spawned > 100
+    assert well_off.spawned == refused_all.spawned > 50
     assert [at for at, _ in visits(well_off)] == [at for at, _ in visits(refused_all)]
 
 
 def test_both_forms_pace_and_spread_alike() -> None:
-    attack = an_attack(Family.REQUEST_FLOOD, mimicry=0.5, bots=200, accounts=50, until_s=2_100.0)
+    attack = an_attack(Family.REQUEST_FLOOD, mimicry=0.5, bots=100, accounts=25, until_s=1_600.0)
 
     one, other = (staged(attack, is_drawn=is_drawn, service=answered) for is_drawn in (False, True))
 
     assert len(one.asks) == pytest.approx(len(other.asks), rel=0.1)
     assert median(gaps(one)) == pytest.approx(median(gaps(other)), rel=0.1)
-    assert len({heard.who.name for heard in one.asks}) == pytest.approx(200, abs=10)
-    assert len({heard.who.name for heard in other.asks}) == pytest.approx(200, abs=10)
+    assert len({heard.who.name for heard in one.asks}) == pytest.approx(100, abs=5)
+    assert len({heard.who.name for heard in other.asks}) == pytest.approx(100, abs=5)
     for played in (one, other):
         with_account = sum(heard.who.has_account for heard in played.asks) / len(played.asks)
         assert with_account == pytest.approx(0.25, abs=0.06)

@@ -83,13 +83,6 @@ class Seats:
         other = self.seat(number).who
         return msgspec.structs.replace(other, name=who.name, has_account=who.has_account)
 
-    def account(self, number: int) -> Who:
-        """Account `number`, by the way of the first bot that uses it. Raises IndexError for an unknown one."""
-        if not 0 <= number < self._attack.accounts:
-            msg = f"no account {number} of {self._attack.accounts}"
-            raise IndexError(msg)
-        return self.seat(number).who
-
     def _who(self, number: int, bot: int, mimicry: float) -> Who:
         attack, bits = self._attack, mixed(self._salt ^ 1, bot)
         is_browser = part_of(bits, 0) < mimicry
