@@ -9,8 +9,10 @@ from statistics import mean, median, pstdev
 import pytest
 
 from tests.lab.actors.campaigns import (
+    ASKS_PER_S,
     TALKING,
     a_campaign,
+    a_scenario,
     a_small,
     an_attack,
     answered,
@@ -23,7 +25,9 @@ from tests.lab.actors.playing import Heard, refused
 from tidegate.adapters.lists.carried import disposable_list
 from tidegate.lab.actors.attackers.joining import NATIVE_S
 from tidegate.lab.actors.attackers.letters import DISPOSABLE, ORDINARY
-from tidegate.lab.acts import Chat, Page, SignIn, SignUp
+from tidegate.lab.actors.attackers.victims import Victims
+from tidegate.lab.actors.cast import town_of
+from tidegate.lab.acts import Chat, Outcome, Page, SignIn, SignUp, Who
 from tidegate.lab.scenario import Family
 
 FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
@@ -186,7 +190,7 @@ def test_distillation_is_spread_over_all_accounts() -> None:
     by_account: dict[str, int] = defaultdict(int)
     for heard in asked:
         by_account[heard.who.name] += 1
-    assert len(by_account) == 40
+    assert len(by_account) >= 36  # Four visits for each in the mean: two in a hundred have none.
     assert max(by_account.values()) < 4 * mean(by_account.values())
     assert len({heard.what.body for heard in asked if isinstance(heard.what, Chat)}) == len(asked)
 
@@ -247,3 +251,28 @@ def test_in_a_storm_stock_clients_back_off_and_heed() -> None:
         assert isinstance(heard.what, Chat)
         waits[heard.what.body].append(heard.at_s)
     assert {round(later - earlier, 6) for times in waits.values() for earlier, later in pairwise(times)} == {9.0}
+
+
+def test_in_a_storm_stock_clients_end_when_told_that_it_is_no_use() -> None:
+    def finally_refused(who: Who, what: object, now: float) -> Outcome:
+        del who, what
+        return Outcome(asked_at_s=now, ended_at_s=now, status=429, is_final=True)
+
+    stock, stubborn = (
+        chats(staged(an_attack(Family.RETRY_STORM, mimicry=mimicry), service=finally_refused).asks)
+        for mimicry in (1.0, 0.0)
+    )
+
+    assert {chat.retry for chat in stock} == {0}
+    assert {chat.retry for chat in stubborn} == set(range(21))
+
+
+def test_the_names_that_are_guessed_at_are_those_of_established_people() -> None:
+    scenario = a_scenario(an_attack(Family.CREDENTIAL_STUFFING), established=7)
+    town = town_of(scenario, ASKS_PER_S, 1)
+
+    victims = Victims(scenario.people)
+
+    assert town.established is not None
+    owners = [town.established.who(number).name for number in range(7)]
+    assert [victims.owner(number) for number in range(victims.count)] == owners

@@ -78,6 +78,16 @@ def test_more_files_than_a_trace_has_are_refused(tmp_path: Path, monkeypatch: py
         contents(tarred(tmp_path / "x", dict.fromkeys("abcd", b"")))
 
 
+@pytest.mark.parametrize("packing", ["", "gz"])
+def test_files_behind_a_damaged_header_are_missed(tmp_path: Path, packing: str) -> None:
+    whole = bytearray(tarred(tmp_path / "x", {"a": b"a", "b": b"b"}, "").read_bytes())
+    pack = gzip.compress if packing else bytes
+    for damaged in (whole[:1024], whole[:1024] + b"x" * 20 + whole[1044:]):
+        (tmp_path / "x").write_bytes(pack(damaged))
+        with pytest.raises(TraceError, match="x: is cut, or damaged"):
+            contents(tmp_path / "x")
+
+
 def test_a_tar_that_is_cut_is_told_from_a_whole_one(tmp_path: Path) -> None:
     held = io.BytesIO(tarred(tmp_path / "x", {"a": b"a" * 5000}, "").read_bytes())
     (tmp_path / "x").write_bytes(held.read(2048))

@@ -65,6 +65,7 @@ def members(path: Path, most_bytes: int = MOST_UNPACKED_BYTES) -> Iterator[tuple
             for _ in range(MOST_MEMBERS):
                 member = archive.next()
                 if member is None:
+                    _ended(bounded, archive.offset)
                     return
                 archive.members.clear()  # type: ignore[attr-defined] # not in its types; else it keeps every header
                 content = archive.extractfile(member) if member.isreg() else None
@@ -72,6 +73,14 @@ def members(path: Path, most_bytes: int = MOST_UNPACKED_BYTES) -> Iterator[tuple
                     yield member.name, _pieces(path, content)
             msg = f"holds more than {MOST_MEMBERS} files"
             raise TraceError(msg)
+
+
+def _ended(file: _Bounded, place: int) -> None:
+    """Raise TraceError unless the tar says that it ends here: to tarfile a damaged header is an end, too."""
+    file.seek(place)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        msg = "is cut, or damaged"
+        raise TraceError(msg)
 
 
 def _pieces(path: Path, content: IO[bytes]) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tidegate.lab.actors.addresses import country_of
 from tidegate.lab.actors.attackers.chance import chosen, mixed, part_of, salt_of
 from tidegate.lab.actors.attackers.nets import Nets
 from tidegate.lab.actors.attackers.variants import Manner
@@ -91,6 +92,8 @@ class Seats:
         if is_residential:
             address = self._nets.residential(bot, is_next_door=kind < mimicry)
             net_kind, (country, lang) = NetKind.RESIDENTIAL, chosen(_ABROAD, place)
+            if kind < mimicry:
+                country, _, lang = country_of(address >> 8)
         else:
             address, (country, lang) = self._nets.hosted(bot), chosen(_HOSTS, place)
             kinds = ((1.0 - self._vpn - _TOR, NetKind.HOSTING), (self._vpn, NetKind.VPN), (_TOR, NetKind.TOR))
