@@ -32,7 +32,7 @@ def test_data_centres_are_few_dense_networks_where_nobody_else_is(bots: int) -> 
 def test_residential_proxies_have_a_network_each(is_next_door: bool, first: int, last: int) -> None:
     nets = Nets(12345, MANY)
 
-    addresses = [nets.residential(bot, is_next_door=is_next_door) for bot in range(100_000)]
+    addresses = [nets.residential(bot, is_next_door=is_next_door) for bot in range(20_000)]
 
     assert len({address >> 8 for address in addresses}) == len(addresses)
     assert {first <= address >> 24 <= last for address in addresses} == {True}

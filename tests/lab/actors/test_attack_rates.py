@@ -56,7 +56,7 @@ def offered(family: Family, mimicry: float, acts: int, seed: int, *, is_drawn: b
 @ENDS
 @pytest.mark.parametrize("family", PER_S, ids=lambda family: family.value)
 def test_as_many_acts_are_offered_as_the_family_promises(family: Family, mimicry: float, is_drawn: bool) -> None:
-    assert offered(family, mimicry, 800, 1, is_drawn=is_drawn) == pytest.approx(1.0, abs=0.25)
+    assert offered(family, mimicry, 500, 1, is_drawn=is_drawn) == pytest.approx(1.0, abs=0.3)
 
 
 @pytest.mark.slow
@@ -78,11 +78,11 @@ def test_as_much_cost_is_offered_as_the_family_promises(family: Family, mimicry:
 
     offered = 0.0
     for seed in range(3):
-        asked = chats(staged(attack, is_drawn=is_drawn, seed=seed, asks_per_s=8.0, service=answered).asks)
+        asked = chats(staged(attack, is_drawn=is_drawn, seed=seed, asks_per_s=5.0, service=answered).asks)
         read = sum(chat.prompt_tokens - chat.cached_tokens for chat in asked)
         offered += read * PROMPT_WEIGHT + sum(chat.answer_tokens for chat in asked)
 
-    assert offered / (3 * 8.0 * usual * SPAN_S) == pytest.approx(LOADS[family], rel=0.2)
+    assert offered / (3 * 5.0 * usual * SPAN_S) == pytest.approx(LOADS[family], rel=0.2)
 
 
 @ENDS
@@ -152,13 +152,13 @@ def test_a_network_has_few_sign_ups_of_a_drip_in_an_hour() -> None:
 
 @ENDS
 def test_as_many_passwords_are_right_as_in_the_field(mimicry: float) -> None:
-    attack = an_attack(Family.CREDENTIAL_STUFFING, mimicry=mimicry, bots=5_000)
+    attack = an_attack(Family.CREDENTIAL_STUFFING, mimicry=mimicry, bots=5_000, intensity=0.4)
 
     tries = sign_ins(staged(attack, service=answered, established=500).asks)
 
     right = sum(pair.is_right for pair in tries) / len(tries)
     existing = sum(pair.account.startswith("established-") for pair in tries) / len(tries)
-    assert right == pytest.approx(0.02 if mimicry else 0.001, rel=0.5)
+    assert right == pytest.approx(0.02, rel=0.3) if mimicry else 0.0003 < right < 0.003
     assert existing == pytest.approx(0.6 if mimicry else 0.05, rel=0.1)
     assert all(pair.account.startswith("established-") for pair in tries if pair.is_right)
     assert not any(pair.is_known_device for pair in tries)

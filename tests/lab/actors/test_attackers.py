@@ -1,18 +1,15 @@
-"""What attackers do: what mimicry moves, what is true of them, and that a campaign stays small however large it is."""
+"""What attackers do: what mimicry moves, and what is true of them."""
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
 from itertools import pairwise
 from statistics import mean, median, pstdev
-from types import GeneratorType
 
 import pytest
 
 from tests.lab.actors.campaigns import (
     ASKS_PER_S,
-    FROM_S,
     TALKING,
     a_campaign,
     a_scenario,
@@ -24,32 +21,18 @@ from tests.lab.actors.campaigns import (
     sign_ups,
     staged,
 )
-from tests.lab.actors.playing import Heard, Played, play, refused, well
+from tests.lab.actors.playing import Heard, refused
 from tidegate.adapters.lists.carried import disposable_list
-from tidegate.lab.actors.attackers import arrivals, attack_accounts, attack_cast
-from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.joining import NATIVE_S
 from tidegate.lab.actors.attackers.letters import DISPOSABLE, ORDINARY
-from tidegate.lab.acts import Chat, Life, Outcome, Page, SignIn, SignUp, Wait, Who
-from tidegate.lab.scenario import Family, ScenarioError
+from tidegate.lab.actors.attackers.victims import Victims
+from tidegate.lab.actors.cast import town_of
+from tidegate.lab.acts import Chat, Outcome, Page, SignIn, SignUp, Who
+from tidegate.lab.scenario import Family
 
 FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 TALKS = pytest.mark.parametrize("family", TALKING, ids=lambda family: family.value)
-FORMS = pytest.mark.parametrize("is_drawn", [False, True], ids=["individual", "drawn"])
 ALWAYS = {Family.RETRY_STORM}  # Programs in trouble, not in disguise: they open no pages.
-
-
-def generators() -> int:
-    return sum(isinstance(kept, GeneratorType) for kept in gc.get_objects())
-
-
-def gaps(played: Played) -> list[float]:
-    """Pauses between a seat's questions."""
-    asked = defaultdict(list)
-    for heard in played.asks:
-        if isinstance(heard.what, Chat):
-            asked[heard.who.name].append(heard.at_s)
-    return [later - earlier for times in asked.values() for earlier, later in pairwise(times)]
 
 
 @FAMILIES
@@ -71,60 +54,6 @@ def test_prompts_that_want_what_they_should_not_get_say_so(family: Family, flag:
     assert {chat.flags for chat in blunt} == {(flag,)}
     assert {chat.flags for chat in covered} == {(flag,), ()}
     assert sum(chat.flags == () for chat in covered) / len(covered) == pytest.approx(0.5, abs=0.1)
-
-
-@FAMILIES
-@FORMS
-def test_the_same_seed_asks_the_same_and_another_one_something_else(family: Family, is_drawn: bool) -> None:
-    attack = a_small(family, mimicry=0.5, until_s=400.0)
-
-    one, again, other = (
-        [(heard.at_s, heard.who, heard.what) for heard in staged(attack, is_drawn=is_drawn, seed=seed).asks]
-        for seed in (1, 1, 2)
-    )
-
-    assert one == again
-    assert one != other
-
-
-def test_two_campaigns_of_a_scenario_are_two_fleets() -> None:
-    attack = a_small(Family.REQUEST_FLOOD, until_s=300.0)
-    scenario = a_scenario(attack)
-
-    one, other = (play(attack_cast(attack, number, ASKS_PER_S, scenario, 1)).asks for number in (0, 1))
-
-    assert {heard.who.fleet for heard in one} == {"request_flood-0"}
-    assert {heard.who.fleet for heard in other} == {"request_flood-1"}
-    assert {heard.who.address for heard in one}.isdisjoint(heard.who.address for heard in other)
-    assert {heard.at_s for heard in one}.isdisjoint(heard.at_s for heard in other)
-
-
-@pytest.mark.parametrize("family", [Family.REQUEST_FLOOD, Family.SIGNUP_WAVE, Family.CREDENTIAL_STUFFING])
-@FORMS
-def test_when_they_come_does_not_hang_on_what_they_get(family: Family, is_drawn: bool) -> None:
-    def visits(played: Played) -> list[tuple[float, str]]:
-        return [(heard.at_s, heard.who.name) for heard in played.asks]
-
-    attack = an_attack(family, bots=5_000, intensity=0.1, until_s=500.0)
-
-    well_off, refused_all = (staged(attack, is_drawn=is_drawn, service=service) for service in (well, refused()))
-
-    assert well_off.spawned == refused_all.spawned > 100
-    assert [at for at, _ in visits(well_off)] == [at for at, _ in visits(refused_all)]
-
-
-def test_both_forms_pace_and_spread_alike() -> None:
-    attack = an_attack(Family.REQUEST_FLOOD, mimicry=0.5, bots=200, accounts=50, until_s=2_100.0)
-
-    one, other = (staged(attack, is_drawn=is_drawn, service=answered) for is_drawn in (False, True))
-
-    assert len(one.asks) == pytest.approx(len(other.asks), rel=0.1)
-    assert median(gaps(one)) == pytest.approx(median(gaps(other)), rel=0.1)
-    assert len({heard.who.name for heard in one.asks}) == pytest.approx(200, abs=10)
-    assert len({heard.who.name for heard in other.asks}) == pytest.approx(200, abs=10)
-    for played in (one, other):
-        with_account = sum(heard.who.has_account for heard in played.asks) / len(played.asks)
-        assert with_account == pytest.approx(0.25, abs=0.06)
 
 
 def test_mimicry_paces_like_people() -> None:
@@ -261,7 +190,7 @@ def test_distillation_is_spread_over_all_accounts() -> None:
     by_account: dict[str, int] = defaultdict(int)
     for heard in asked:
         by_account[heard.who.name] += 1
-    assert len(by_account) == 40
+    assert len(by_account) >= 36  # Four visits for each in the mean: two in a hundred have none.
     assert max(by_account.values()) < 4 * mean(by_account.values())
     assert len({heard.what.body for heard in asked if isinstance(heard.what, Chat)}) == len(asked)
 
@@ -324,84 +253,26 @@ def test_in_a_storm_stock_clients_back_off_and_heed() -> None:
     assert {round(later - earlier, 6) for times in waits.values() for earlier, later in pairwise(times)} == {9.0}
 
 
-def test_accounts_of_an_attack_are_named_before_it_begins() -> None:
-    attack = an_attack(Family.DISTILLATION, accounts=30, bots=10, until_s=2_000.0)
-    scenario = a_scenario(attack, is_drawn=True)
-
-    owners = list(attack_accounts(attack, 0, scenario, 1))
-    asked = play(attack_cast(attack, 0, 5.0, scenario, 1), answered).asks
-
-    assert len({who.name for who in owners}) == 30
-    assert all(who.has_account for who in owners)
-    assert {heard.who for heard in asked} <= set(owners)
-
-
-def test_ten_million_bots_are_as_many_objects_as_visits_that_are_on() -> None:
-    attack = an_attack(Family.REQUEST_FLOOD, bots=10_000_000, accounts=1_000_000, from_s=0.0, until_s=10.0)
-    scenario = a_scenario(attack, is_drawn=True)
-    lives = attack_cast(attack, 0, 100.0, scenario, 1)
-    before, most = generators(), 0
-
-    def counting(who: Who, what: object, now: float) -> Outcome:
-        nonlocal most
-        if now > 8.0 and not most:
-            most = generators() - before
-        return well(who, what, now)  # type: ignore[arg-type] # one of what may be asked
-
-    played = play(lives, counting)
-
-    assert len(lives) == 1
-    assert len(played.asks) == pytest.approx(10_000, rel=0.1)
-    assert played.most < 1_400  # A thousand begin in a second, and an answer takes one.
-    assert 500 < most < 2 * played.most + 10  # A visit is a life, and the conversation in it.
-
-
-def test_beyond_the_most_that_may_be_active_nobody_more_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "MOST_ACTIVE", 20)
-
-    def never(who: Who, what: object, now: float) -> Outcome:
+def test_in_a_storm_stock_clients_end_when_told_that_it_is_no_use() -> None:
+    def finally_refused(who: Who, what: object, now: float) -> Outcome:
         del who, what
-        return Outcome(asked_at_s=now, ended_at_s=now + 10_000.0)
+        return Outcome(asked_at_s=now, ended_at_s=now, status=429, is_final=True)
 
-    played = staged(an_attack(Family.REQUEST_FLOOD), service=never)
+    stock, stubborn = (
+        chats(staged(an_attack(Family.RETRY_STORM, mimicry=mimicry), service=finally_refused).asks)
+        for mimicry in (1.0, 0.0)
+    )
 
-    assert len(played.asks) == 20
-
-
-def test_too_many_actors_of_their_own_are_refused_by_the_field() -> None:
-    for fields, field in (({"bots": 60_000}, "bots"), ({"accounts": 60_000}, "accounts")):
-        attack = an_attack(Family.REQUEST_FLOOD, **fields)
-        with pytest.raises(ScenarioError, match=rf"^attack\[2\]\.{field}: more than 50000 need scale.is_drawn = true$"):
-            attack_cast(attack, 2, 1.0, a_scenario(attack), 1)
+    assert {chat.retry for chat in stock} == {0}
+    assert {chat.retry for chat in stubborn} == set(range(21))
 
 
-@pytest.mark.parametrize("family", [Family.SIGNUP_WAVE, Family.SLOW_CLIENTS])
-def test_an_intensity_beyond_all_bounds_is_refused_by_the_field(family: Family) -> None:
-    for intensity in (1e3, 1e9):
-        attack = an_attack(family, intensity=intensity)
-        if family is Family.SIGNUP_WAVE and intensity == 1e3:
-            assert attack_cast(attack, 0, 1.0, a_scenario(attack, is_drawn=True), 1)
-            continue
-        with pytest.raises(
-            ScenarioError, match=r"^attack\[0\]\.intensity: .* expected at most 1000000?$|at most 100000$"
-        ):
-            attack_cast(attack, 0, 1.0, a_scenario(attack, is_drawn=True), 1)
+def test_the_names_that_are_guessed_at_are_those_of_established_people() -> None:
+    scenario = a_scenario(an_attack(Family.CREDENTIAL_STUFFING), established=7)
+    town = town_of(scenario, ASKS_PER_S, 1)
 
+    victims = Victims(scenario.people)
 
-def test_a_campaign_counts_down_what_is_cut_short() -> None:
-    attack = an_attack(Family.REQUEST_FLOOD, bots=4)
-    stage = a_campaign(attack, is_drawn=True)
-    lives = arrivals.arriving(stage, 1.0, lambda seat, at_s: _waiting(stage))
-
-    play(lives, until_s=FROM_S + 30.0)
-
-    assert stage.most_active > 10
-    assert stage.active == 0
-
-
-def _waiting(stage: Campaign) -> Life:
-    stage.began()
-    try:
-        yield Wait(1_000.0)
-    finally:
-        stage.ended()
+    assert town.established is not None
+    owners = [town.established.who(number).name for number in range(7)]
+    assert [victims.owner(number) for number in range(victims.count)] == owners

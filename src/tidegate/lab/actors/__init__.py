@@ -1,1 +1,1 @@
-"""Actors: those whom the service is for, what is odd and harmless, and attackers."""
+"""Those who ask: people and their programs, crowds, and what looks odd and is harmless."""

@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign, between
-from tidegate.lab.actors.attackers.chance import dice_for
 from tidegate.lab.actors.attackers.seats import Seat
+from tidegate.lab.actors.dice import dice
 from tidegate.lab.acts import Life, Spawn, Wait
 from tidegate.lab.scenario import ScenarioError
 
@@ -70,25 +70,25 @@ def arriving(campaign: Campaign, visits_per_s: float, visit: Visit) -> list[Life
         return []
     seed, fleet, count = campaign.seed, campaign.fleet, campaign.seats.count
     if campaign.scenario.scale.is_drawn:
-        return [_source(campaign, visits_per_s, visit, dice_for(seed, f"{fleet}/come"), None)]
+        return [_source(campaign, visits_per_s, visit, dice(seed, fleet, "come"), None)]
     if count > MOST_INDIVIDUAL:
         fields = "bots" if count == campaign.attack.bots else "accounts"
         msg = f"attack[{campaign.number}].{fields}: more than {MOST_INDIVIDUAL} need scale.is_drawn = true"
         raise ScenarioError(msg)
     each = visits_per_s / count
-    return [_source(campaign, each, visit, dice_for(seed, f"{fleet}/come/{seat}"), seat) for seat in range(count)]
+    return [_source(campaign, each, visit, dice(seed, fleet, "come", seat), seat) for seat in range(count)]
 
 
-def _source(campaign: Campaign, per_s: float, visit: Visit, dice: Random, only: int | None) -> Life:
+def _source(campaign: Campaign, per_s: float, visit: Visit, rolls: Random, only: int | None) -> Life:
     attack, manner, seats = campaign.attack, campaign.manner, campaign.seats
     now, due = 0.0, attack.from_s
     while True:
-        due += dice.expovariate(per_s)
+        due += rolls.expovariate(per_s)
         if due >= attack.until_s:
             return
-        if dice.random() >= manner.strength(due - attack.from_s, campaign.span_s):
+        if rolls.random() >= manner.strength(due - attack.from_s, campaign.span_s):
             continue
-        number = dice.randrange(seats.count) if only is None else only
+        number = rolls.randrange(seats.count) if only is None else only
         yield Wait(due - now)
         now = due
         if campaign.active < MOST_ACTIVE:

@@ -10,9 +10,10 @@ from math import exp, log
 from typing import Final
 
 from tidegate.core.admission.cost import CostPlan
-from tidegate.lab.actors.attackers.chance import dice_for, mixed, salt_of
+from tidegate.lab.actors.attackers.chance import mixed, salt_of
 from tidegate.lab.actors.attackers.seats import Seat, Seats
 from tidegate.lab.actors.attackers.variants import manner_of
+from tidegate.lab.actors.dice import dice
 from tidegate.lab.acts import Who
 from tidegate.lab.scenario import Attack, Family, Scenario, ScenarioError
 from tidegate.lab.traces.lengths import lengths
@@ -59,7 +60,7 @@ class Campaign:
         self.fleet = f"{attack.family.value}-{number}"
         self.lengths = lengths(scenario.people.lengths)
         self.seats = Seats(attack, self.fleet, self.manner, seed, shares_accounts=attack.family in _SHARED)
-        self.dice = dice_for(seed, f"{self.fleet}/done")
+        self.dice = dice(seed, self.fleet, "done")
         self.active = 0
         self.most_active = 0
         self.prompt_weight = prompt_weight

@@ -22,7 +22,7 @@ Steps = Generator[Act, Outcome | None, float]
 """A part of a life: returns the second at which it ends."""
 
 NATIVE_S: Final = 0.025
-ASSETS: Final = ("/assets/chat.js", "/assets/chat.css")
+ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
 _IMPATIENT_S: Final = 30.0
 _PATIENT_S: Final = 1800.0
 _MAIL_MEDIAN_S: Final = 15.0

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from tidegate.lab.actors.addresses import HOMES
 from tidegate.lab.actors.attackers.chance import mixed
 
 _NETS_IN_8: Final = 1 << 16
@@ -32,7 +33,7 @@ class _Range(msgspec.Struct, frozen=True):
         return (self.first_8 << 24) + (net << 8) + 1 + host % _HOSTS
 
 
-HOMES: Final = _Range(11, 59)
+_HOMES: Final = _Range(HOMES.first >> 16, HOMES.nets >> 16)
 HOSTING: Final = _Range(100, 50)
 ABROAD: Final = _Range(150, 50)
 
@@ -50,6 +51,6 @@ class Nets(msgspec.Struct, frozen=True):
 
     def residential(self, bot: int, *, is_next_door: bool) -> int:
         """On somebody's line: in a /24 of its own until a range has no more of them, then a second one in each."""
-        where = HOMES if is_next_door else ABROAD
+        where = _HOMES if is_next_door else ABROAD
         net = self.salt + bot * _STRIDE
         return where.address(net, mixed(self.salt, bot))

@@ -6,8 +6,8 @@ tenths of what the engine can do at intensity 1, people's lengths), each failure
 the campaign has accounts, so many seats have one.
 
 Mimicry 0: again after 0.05 s, whatever was said. Mimicry 1: as a stock SDK does, twice, after half a second that
-doubles, and heeding `Retry-After` up to a minute: hardly a storm. In between each seat is the one or the other.
-They are programs in data centres, or browsers on people's lines, by mimicry as ever.
+doubles, heeding `Retry-After` up to a minute and a word that it is no use: hardly a storm. In between each seat is
+the one or the other. They are programs in data centres, or browsers on people's lines, by mimicry as ever.
 Truth: `who.family`, `who.fleet`, `retry` counts up.
 """
 
@@ -59,7 +59,7 @@ def _storming(campaign: Campaign, asks: int, seat: Seat, at_s: float) -> Life:
                 outcome = yield Ask(campaign.moved(seat.who), msgspec.structs.replace(asked, retry=retry))
                 assert outcome is not None
                 now = outcome.ended_at_s
-                if outcome.is_complete:
+                if outcome.is_complete or (seat.heeds and outcome.is_final):
                     break
                 wait_s = _again_s(campaign, seat, outcome, retry)
                 yield Wait(wait_s)

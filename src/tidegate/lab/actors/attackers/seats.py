@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tidegate.lab.actors.addresses import country_of
 from tidegate.lab.actors.attackers.chance import chosen, mixed, part_of, salt_of
 from tidegate.lab.actors.attackers.nets import Nets
 from tidegate.lab.actors.attackers.variants import Manner
@@ -83,13 +84,6 @@ class Seats:
         other = self.seat(number).who
         return msgspec.structs.replace(other, name=who.name, has_account=who.has_account)
 
-    def account(self, number: int) -> Who:
-        """Account `number`, by the way of the first bot that uses it. Raises IndexError for an unknown one."""
-        if not 0 <= number < self._attack.accounts:
-            msg = f"no account {number} of {self._attack.accounts}"
-            raise IndexError(msg)
-        return self.seat(number).who
-
     def _who(self, number: int, bot: int, mimicry: float) -> Who:
         attack, bits = self._attack, mixed(self._salt ^ 1, bot)
         is_browser = part_of(bits, 0) < mimicry
@@ -98,6 +92,8 @@ class Seats:
         if is_residential:
             address = self._nets.residential(bot, is_next_door=kind < mimicry)
             net_kind, (country, lang) = NetKind.RESIDENTIAL, chosen(_ABROAD, place)
+            if kind < mimicry:
+                country, _, lang = country_of(address >> 8)
         else:
             address, (country, lang) = self._nets.hosted(bot), chosen(_HOSTS, place)
             kinds = ((1.0 - self._vpn - _TOR, NetKind.HOSTING), (self._vpn, NetKind.VPN), (_TOR, NetKind.TOR))

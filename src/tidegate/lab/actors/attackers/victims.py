@@ -1,4 +1,4 @@
-"""Whose passwords are guessed: the accounts of established people, by number."""
+"""Whose passwords are guessed: the accounts of established people (town.py), by number."""
 
 from __future__ import annotations
 
