@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: settings, errors, events, metrics, command line, OpenAPI.
+"""Writes docs/reference/ from the code: settings, errors, events, metrics, command line, the lab's figures, OpenAPI.
 
 `python tools/reference.py` writes the pages; `--check` only says which differ and ends with 1.
 A test runs the check, so a page cannot fall behind what it describes.
@@ -33,6 +33,7 @@ from tidegate.core.registration.modes import Cause, MovedBy, RegistrationMode
 from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
+from tidegate.lab.judge.definitions import TABLES, definitions, intro
 
 PLACE = Path(__file__).parents[1] / "docs" / "reference"
 _NOTE = "<!-- Written by tools/reference.py from the code; `make reference` renews it. -->\n\n"
@@ -397,12 +398,37 @@ def command_line() -> str:
     return text.strip() + "\n\nExit status: 0 done, 1 the thing asked about is not so, 2 wrong usage or settings.\n"
 
 
+def figures() -> str:
+    """Every figure of a rehearsal with its definition."""
+    lines = [
+        "# Figures of a rehearsal",
+        "",
+        (
+            "What `tidegate lab run --json` prints, by its field; the report shows the same. The judged span begins "
+            "behind the scenario's `warm_s`. Quantiles are at most 1 % off; every number has six digits that count."
+        ),
+    ]
+    for table in TABLES:
+        lines += [
+            "",
+            f"## `{table}`",
+            "",
+            intro(table),
+            "",
+            "| field | in the report | meaning |",
+            "| --- | --- | --- |",
+        ]
+        lines += [f"| `{one.field}` | {one.title} | {one.says} |" for one in definitions() if one.table == table]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "errors.md": errors,
     "events.md": event_log,
     "metrics.md": metrics,
     "command-line.md": command_line,
+    "figures.md": figures,
 }
 
 

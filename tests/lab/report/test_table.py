@@ -61,7 +61,7 @@ def test_long_lists_end_with_how_much_more_there_is() -> None:
 
     assert len(found["Registration's modes"].rows) == 60
     assert found["Registration's modes"].about == "10 more changes are not shown."
-    assert found["Why people were refused"].rows[0][2].endswith("reason 17 1, ...")
+    assert found["Why people were refused"].rows[0][2].endswith("reason 18 1, ...")
 
 
 def test_names_from_a_file_command_no_terminal(findings: Findings) -> None:

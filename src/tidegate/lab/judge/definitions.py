@@ -18,7 +18,7 @@ from tidegate.lab.judge.figures import (
     PromiseFigures,
 )
 
-_TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "people": PeopleFigures,
     "attackers": AttackFigures,
     "oddities": OddityFigures,
@@ -28,6 +28,7 @@ _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "moves": Move,
     "load": LoadFigures,
 }
+"""The tables of the findings, in the order of the report."""
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +44,14 @@ def definitions() -> tuple[Definition, ...]:
     """Give the definition of every figure there is."""
     return tuple(
         Definition(table=table, field=field, title=meta.title or field, says=meta.description or "")
-        for table, figures in _TABLES.items()
+        for table, figures in TABLES.items()
         for field, meta in _metas(figures)
     )
 
 
 def intro(table: str) -> str:
     """Say what a table of figures is about."""
-    return (_TABLES[table].__doc__ or "").strip()
+    return (TABLES[table].__doc__ or "").strip()
 
 
 def _metas(figures: type[msgspec.Struct]) -> list[tuple[str, msgspec.Meta]]:
