@@ -58,7 +58,9 @@ def test_an_answer_in_one_piece_has_its_text_at_its_end() -> None:
 
 def test_an_error_in_the_middle_of_a_stream_is_a_cut_with_its_reason() -> None:
     heard = stream()
-    heard.take_body(b'data: {"choices":[{"delta":{"content":"ti"}}]}\n\ndata: {"error":{"code":"engine_failed"}}\n\n', 2.0)
+    heard.take_body(
+        b'data: {"choices":[{"delta":{"content":"ti"}}]}\n\ndata: {"error":{"code":"engine_failed"}}\n\n', 2.0
+    )
     heard.end(3.0)
 
     assert (heard.is_cut, heard.reason, heard.text) == (True, "engine_failed", ["ti"])

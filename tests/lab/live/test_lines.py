@@ -11,6 +11,7 @@ from tidegate.lab.live import lines as room
 from tidegate.lab.live.heard import Heard
 from tidegate.lab.live.lines import Lines, Request
 
+
 def chunked(*pieces: bytes) -> bytes:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_7\r\ntransfer-encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"

@@ -87,7 +87,12 @@ def test_a_whole_answer_is_complete_and_counted_as_the_service_counts() -> None:
     outcome = chat_outcome(CHAT, heard, since)
 
     assert (outcome.asked_at_s, outcome.ended_at_s, outcome.first_s) == (1.0, 3.0, 0.5)
-    assert (outcome.is_complete, outcome.prompt_tokens, outcome.cached_tokens, outcome.output_tokens) == (True, 55, 15, 20)
+    assert (outcome.is_complete, outcome.prompt_tokens, outcome.cached_tokens, outcome.output_tokens) == (
+        True,
+        55,
+        15,
+        20,
+    )
     assert (outcome.promised_s, outcome.waited_s) == (1.0, 0.5)
     assert 20.0 < outcome.cost < 20.0 + 40.0
 
@@ -107,8 +112,9 @@ def test_a_refusal_costs_nothing_and_tells_when_to_come_back() -> None:
 
 
 def test_a_page_that_leads_elsewhere_was_shown_and_one_that_was_refused_was_not() -> None:
-    shown, refused = page_outcome(heard_of(303), since), page_outcome(
-        heard_of(403, body=b"<p>Reason: <code>source_blocked</code></p>"), since
+    shown, refused = (
+        page_outcome(heard_of(303), since),
+        page_outcome(heard_of(403, body=b"<p>Reason: <code>source_blocked</code></p>"), since),
     )
     lost = page_outcome(heard_of(0, is_whole=False), since)
 
