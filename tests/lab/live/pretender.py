@@ -37,11 +37,11 @@ class Pretender:
 
     def public(self) -> web.Application:
         app = web.Application()
-        app.router.add_get("/readyz", lambda _: _said("ok"))
+        app.router.add_get("/readyz", self.front)
         app.router.add_post("/v1/chat/completions", self.chat)
-        app.router.add_get("/sign-in", lambda _: _said(self.page))
+        app.router.add_get("/sign-in", self.form)
         app.router.add_post("/sign-in", self.sign_in)
-        app.router.add_get("/", lambda _: _said("<p>front</p>"))
+        app.router.add_get("/", self.front)
         return app
 
     def control(self) -> web.Application:
@@ -54,6 +54,12 @@ class Pretender:
         app = web.Application()
         app.router.add_get("/api/vitals", self.vitals)
         return app
+
+    async def front(self, request: web.Request) -> web.Response:
+        return web.Response(text="<p>front</p>", content_type="text/html")
+
+    async def form(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.page, content_type="text/html")
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         wanted = await request.json()
@@ -117,10 +123,6 @@ class Pretender:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-
-
-async def _said(text: str) -> web.Response:
-    return web.Response(text=text, content_type="text/html")
 
 
 async def _serve(wish: argparse.Namespace) -> None:
