@@ -27,7 +27,7 @@ from tidegate.lab.live.fitting import Fitted, Read, Wrote, fit
 from tidegate.lab.live.lines import Lines
 from tidegate.lab.live.probing import Probe, Prober
 from tidegate.lab.live.prompts import Prompts, Tongue
-from tidegate.lab.live.service import LiveError, LiveService, running
+from tidegate.lab.live.service import PROGRAM, LiveError, LiveService, running
 from tidegate.lab.live.world import tongue_of
 
 FIT_ROUNDS: Final = 5
@@ -97,6 +97,7 @@ async def calibrate(
     about: str,
     settings: Mapping[str, Any] | None = None,
     *,
+    program: Sequence[str] = PROGRAM,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Calibrated:
     """Measure the engine that these settings begin. Raises LiveError where it does not start or answer.
@@ -111,12 +112,12 @@ async def calibrate(
     bytes_per_token, keeps_prefix = 0.0, False
     try:
         progress(f"measuring with {slots} places")
-        async with _Bench(merged(asked, _SETTINGS), cores) as bench:
+        async with _Bench(merged(asked, _SETTINGS), cores, program) as bench:
             tongue = bench.tongue
             bytes_per_token, keeps_prefix = await bench.prober.look_at_prefix()
             await _rounds(bench.prober, probes, slots, began_at, progress)
         progress("measuring how soon a place is free")
-        async with _Bench(merged(merged(asked, _SETTINGS), {"engine": {"slots": 1}}), cores) as bench:
+        async with _Bench(merged(merged(asked, _SETTINGS), {"engine": {"slots": 1}}), cores, program) as bench:
             for _ in range(FIT_ROUNDS):
                 probes.ended.append((0, await bench.prober.follow(SHORT_TOKENS, is_cut=False)))
                 probes.cut.append((0, await bench.prober.follow(SHORT_TOKENS, is_cut=True)))
@@ -228,8 +229,9 @@ def _checks(probes: _Probes, fitted: Fitted, speed: float) -> list[Check]:
 class _Bench:
     """A service that is measured, with the only caller that it has."""
 
-    def __init__(self, settings: Mapping[str, Any], cores: Sequence[int]) -> None:
+    def __init__(self, settings: Mapping[str, Any], cores: Sequence[int], program: Sequence[str]) -> None:
         self._settings = settings
+        self._program = program
         self._cores = cores
         self._stack = contextlib.AsyncExitStack()
         self.tongue = Tongue()
@@ -238,7 +240,7 @@ class _Bench:
     async def __aenter__(self) -> Self:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-calibrate-"))
         try:
-            service = await self._stack.enter_async_context(running(self._settings, Path(folder)))
+            service = await self._stack.enter_async_context(running(self._settings, Path(folder), self._program))
             await self._begin(service)
         except BaseException:
             await self._stack.aclose()

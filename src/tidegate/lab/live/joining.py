@@ -162,7 +162,7 @@ class Newcomer:
             with contextlib.suppress(msgspec.DecodeError):
                 self._promised_s = msgspec.json.decode(state.heard.body, type=_Told).wait_p90_s
             self._told_at = monotonic()
-        await asyncio.sleep(page.refresh_s or _UNTOLD_S)
+        await asyncio.sleep(_UNTOLD_S if page.refresh_s is None else page.refresh_s)
         return LINE
 
     async def _heeding(self, ask: Callable[[], Awaitable[Seen]]) -> Seen:

@@ -18,7 +18,7 @@ from typing import Final, cast
 import httptools
 import msgspec
 
-from tidegate.lab.live.heard import Heard
+from tidegate.lab.live.heard import Broken, Heard
 
 LOOK_EVERY_S: Final = 0.05
 CONNECT_S: Final = 10.0
@@ -57,6 +57,7 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no asyncio.Transport.
+        self._lines.stands(self)
         if self.request is not None:
             self._write(self.request)
 
@@ -75,6 +76,11 @@ class Line(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self.cut()
+
+    def on_message_begin(self) -> None:
+        """An answer begins. Raises Broken, which the parser hands on, where nobody asked for it."""
+        if self.request is None:
+            raise Broken
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A line of the head."""
@@ -181,6 +187,10 @@ class Lines:
         else:
             self._open_one(request, heard)
 
+    def stands(self, line: Line) -> None:
+        """The connection is there."""
+        self._open.add(line)
+
     def rested(self, line: Line) -> None:
         """The connection has nothing to do: the next one from its address uses it, or who waits takes its room."""
         if self._waiting:
@@ -193,8 +203,7 @@ class Lines:
         """The connection is gone."""
         self._open.discard(line)
         self._forget(line)
-        if self._waiting and not self._is_closed and self.busy < self._most:
-            self._open_one(*self._waiting.popleft())
+        self._serve_waiting()
 
     async def close(self) -> None:
         """Cut everything; who waits for an answer is told that there is none."""
@@ -244,7 +253,7 @@ class Lines:
         heard.began_at = monotonic()
         task = self._loop.create_task(self._connect(request, heard))
         self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        task.add_done_callback(self._connected)
         self.opened += 1
         self.most_open = max(self.most_open, self.busy)
 
@@ -255,13 +264,18 @@ class Lines:
                 with bound(request.source) as place:
                     await self._loop.sock_connect(place, self._place)
                     await self._loop.create_connection(lambda: line, sock=place)
-                    self._open.add(line)
         except (OSError, TimeoutError, asyncio.CancelledError):
             line.request = None
             line.cut()
             self._loop.call_soon(self._fail, request, heard)
-            if self._waiting and not self._is_closed:
-                self._loop.call_soon(self.left, line)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        if self._waiting and not self._is_closed and self.busy < self._most:
+            self._open_one(*self._waiting.popleft())
 
     def _fail(self, request: Request, heard: Heard) -> None:
         heard.ended_at = monotonic()

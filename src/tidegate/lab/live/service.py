@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Self
@@ -23,6 +23,7 @@ import msgspec
 
 from tidegate.lab.live import processes
 
+PROGRAM: Final = (sys.executable, "-m", "tidegate")
 READY_S: Final = 180.0
 STOP_S: Final = 20.0
 _POLL_S: Final = 0.05
@@ -114,15 +115,18 @@ class LiveService:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Mapping[str, Any], folder: Path) -> AsyncIterator[LiveService]:
+async def running(
+    settings: Mapping[str, Any], folder: Path, program: Sequence[str] = PROGRAM
+) -> AsyncIterator[LiveService]:
     """Run a service with these settings until the block ends. Raises LiveError when it does not start.
 
-    `folder` is made if it is not there, and holds its settings, its data and what it says.
+    `folder` is made if it is not there, and holds its settings, its data and what it says. `program` is what
+    `tidegate` is called by.
     """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     config, ports = folder / "tidegate.toml", _free_ports()
     config.write_text(settings_text(settings), "utf-8")
-    command = [sys.executable, "-m", "tidegate", "serve", "--config", str(config), "--data", str(folder / "data")]
+    command = [*program, "serve", "--config", str(config), "--data", str(folder / "data")]
     for name, port in zip(("--port", "--status-port", "--operator-port"), ports, strict=True):
         command += [name, str(port)]
     with (folder / "said.txt").open("wb") as said:

@@ -31,7 +31,7 @@ from tidegate.lab.live.lateness import Lateness
 from tidegate.lab.live.lines import Lines
 from tidegate.lab.live.prompts import WORDS, Prompts, Tongue, learned
 from tidegate.lab.live.questions import chat_request
-from tidegate.lab.live.service import LiveError, LiveService, running
+from tidegate.lab.live.service import PROGRAM, LiveError, LiveService, running
 from tidegate.lab.live.stage import Limits, Props, Stage
 from tidegate.lab.live.truth import TruthFile
 from tidegate.lab.live.watching import Watch
@@ -111,6 +111,7 @@ async def play(
     people: Iterable[Who] = (),
     keep: Path | None = None,
     is_pinned: bool = True,
+    program: Sequence[str] = PROGRAM,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LiveRun:
     """Play a scenario. Raises LiveError, before anything is started, for what the live world does not have.
@@ -126,7 +127,7 @@ async def play(
     try:
         with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
             progress("starting the service")
-            async with running(scenario.settings, Path(folder)) as service:
+            async with running(scenario.settings, Path(folder), program) as service:
                 if is_pinned:
                     _pin(service, before)
                 run = await _play_on(service, scenario, lives, listeners, limits, people, keep, progress)
