@@ -127,7 +127,7 @@ class Joining:
 
     `clock` tells Unix seconds; `steady` the same, but never steps: a clock that is set must end nobody's turn and
     let no work count twice. `use_up` hears of each place in line that has had its turn, for `WaitingRoom.use_up` after
-    a restart.
+    a restart. `entropy` gives so many random bytes: by them places in line are drawn.
     """
 
     def __init__(
@@ -145,6 +145,7 @@ class Joining:
         clock: Callable[[], float],
         steady: Callable[[], float] | None = None,
         use_up: Callable[[int], None] = _nowhere,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Nobody is in line."""
         self.registration = registration
@@ -161,6 +162,7 @@ class Joining:
         self._wall = clock
         self._clock = steady or clock
         self._use_up = use_up
+        self._entropy = entropy
         self._shed = 0
         self._loaded_at = float("-inf")
         self._entering: set[str] = set()
@@ -395,7 +397,7 @@ class Joining:
 
     def _ticket(self, shown: Shown, *, is_proved: bool) -> str:
         now = self._clock()
-        ticket = self.room.issue(shown.network, now, secrets.token_bytes(tickets.ID_BYTES))
+        ticket = self.room.issue(shown.network, now, self._entropy(tickets.ID_BYTES))
         if is_proved:
             place = self.room.poll(ticket, now, proved=True)
             return place.renewed or ticket if isinstance(place, Waiting) else ticket

@@ -1,0 +1,93 @@
+"""Coroutines that run in virtual time: what somebody does at the door, written down in the order in which they do it.
+
+An errand waits for a time or for a promise, and for nothing else. So the services, which await,
+run here as they are: what they await is a promise, or does not wait at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+from tidegate.lab.simulator.serving import BASE_UNIX_S, Agenda, Clock
+
+T = TypeVar("T")
+
+
+class Promise(Generic[T]):
+    """Something that will be there. At most one errand awaits it."""
+
+    def __init__(self) -> None:
+        """Not there yet."""
+        self._is_over = False
+        self._value: T
+        self._error: Exception | None = None
+        self._go_on: Callable[[], None] | None = None
+
+    def keep(self, value: T) -> None:
+        """Here it is: whoever waits goes on at once."""
+        self._value = value
+        self._end()
+
+    def fail(self, error: Exception) -> None:
+        """It will not be: whoever waits hears why at once."""
+        self._error = error
+        self._end()
+
+    def then(self, go_on: Callable[[], None]) -> None:
+        """Have this called when it is there, or failed."""
+        self._go_on = go_on
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._go_on is not None:
+            self._go_on()
+
+    def __await__(self) -> Generator[Promise[Any], None, T]:
+        """Wait for it. Raises what it failed by."""
+        if not self._is_over:
+            yield self
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Errands:
+    """Runs errands. `now` is the time (s since the beginning) of whatever is going on."""
+
+    def __init__(self, agenda: Agenda, clock: Clock) -> None:
+        """None yet. `clock` is the service's own."""
+        self.now = 0.0
+        self._agenda = agenda
+        self._clock = clock
+
+    def unix(self) -> float:
+        """What the service takes the time for (Unix s); may be set wrong."""
+        return self._clock.unix(self.now)
+
+    def steady(self) -> float:
+        """The same of its clock that nobody sets."""
+        return BASE_UNIX_S + self.now
+
+    def begin(self, errand: Coroutine[Promise[Any], None, None]) -> None:
+        """Run an errand until it waits; what it waits for takes it on from there."""
+        try:
+            awaited = errand.send(None)
+        except StopIteration:
+            return
+        awaited.then(lambda: self.begin(errand))
+
+    def at(self, when_s: float, do: Callable[[], None]) -> None:
+        """Have this done at that time."""
+
+        def go_on(now: float) -> None:
+            self.now = now
+            do()
+
+        self._agenda.at(when_s, go_on)
+
+    def pause(self, for_s: float) -> Promise[None]:
+        """Is kept when so much time has passed."""
+        passed = Promise[None]()
+        self.at(self.now + for_s, lambda: passed.keep(None))
+        return passed
