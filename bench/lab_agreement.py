@@ -33,7 +33,8 @@ from tidegate.lab.live import processes
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Scenario, parse
-from tidegate.lab.simulator.world import open_tidegate, play
+from tidegate.lab.simulator.openings import open_whole
+from tidegate.lab.simulator.world import play
 
 GOODPUT_POINTS: Final = 5.0
 FIRST_PART: Final = 0.2
@@ -163,7 +164,7 @@ def scaled(calibration: Calibration, speed: float) -> Calibration:
 def in_virtual(scenario: Scenario, rules: Rules, engine: Calibration, per_s: float) -> Needs:
     """Play it in virtual time."""
     needs = Needs(scenario)
-    play(scenario, rules, engine, lambda one: cast_of(one, per_s), [needs], opening=open_tidegate)
+    play(scenario, rules, engine, lambda one: cast_of(one, per_s), [needs], opening=open_whole)
     return needs
 
 

@@ -32,7 +32,8 @@ from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Fault, Scenario, World
 from tidegate.lab.simulator.log import EventLog
-from tidegate.lab.simulator.world import open_tidegate, part_of, play
+from tidegate.lab.simulator.openings import OPENINGS
+from tidegate.lab.simulator.world import part_of, play
 from tidegate.services.admission import Patience
 
 SHARD_KEY = b"tidegate lab: the same strangers"
@@ -203,9 +204,6 @@ def _live(
     if run.lateness.is_bottleneck:
         notes += ("the generator was the bottleneck: what it sent late counts against nobody",)
     return judge, run.lateness.late_p95_s, notes
-
-
-OPENINGS = {GateKind.TIDEGATE: open_tidegate}
 
 
 _POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
