@@ -68,7 +68,7 @@ bench: .venv/.ready-check ## Measure: every script in bench/
 	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py arrivals.py chromium.py garbage.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
 
 reference: .venv/.ready-check ## Renew docs/reference/ from the code
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference
 
 format: .venv/.ready-check ## Format and fix what can be fixed by itself
 	$(BIN)/ruff check --fix-only --quiet $(PLACES)

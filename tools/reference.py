@@ -34,6 +34,7 @@ from tidegate.core.standing.classes import Standing
 from tidegate.http import openapi
 from tidegate.http.refusals import WIRE
 from tidegate.lab.judge.definitions import TABLES, definitions, intro
+from tools.scenario_reference import scenario_page
 
 PLACE = Path(__file__).parents[1] / "docs" / "reference"
 _NOTE = "<!-- Written by tools/reference.py from the code; `make reference` renews it. -->\n\n"
@@ -429,6 +430,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "command-line.md": command_line,
     "figures.md": figures,
+    "scenario.md": scenario_page,
 }
 
 

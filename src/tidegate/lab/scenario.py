@@ -193,7 +193,11 @@ class Scale(_Table, frozen=True, kw_only=True):
 
 
 class Scenario(_Table, frozen=True, kw_only=True):
-    """See the head of this file. The first `warm_s` are played and not judged."""
+    """One rehearsal: `name` is its file's, `title` and `about` are for people.
+
+    It lasts `duration_s`, of which the first `warm_s` are played and not judged. `seed` is for all dice. `worlds`
+    are those that it is made for, `settings` what the service is played with.
+    """
 
     version: int
     name: Name
