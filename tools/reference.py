@@ -1,6 +1,6 @@
 """Writes docs/reference/ from the code: settings, errors, events, metrics, command line, the lab's figures, OpenAPI.
 
-`python tools/reference.py` writes the pages; `--check` only says which differ and ends with 1.
+`python -m tools.reference` writes the pages; `--check` only says which differ and ends with 1.
 A test runs the check, so a page cannot fall behind what it describes.
 """
 

@@ -48,8 +48,8 @@ def scenario_page() -> str:
         "How to use them: [the lab](../lab.md).",
         "",
         (
-            "A scenario is a TOML file of at most 1 MiB. What it does not know is a mistake, told by its name. Loads are "
-            "parts of what the engine can do with questions of the scenario's lengths: 1.0 is all of it. Times are "
+            "A scenario is a TOML file of at most 1 MiB. What it does not know is a mistake, told by its name. Loads "
+            "are parts of what the engine can do with questions of the scenario's lengths: 1.0 is all of it. Times are "
             "seconds since the beginning."
         ),
         "",
