@@ -109,6 +109,13 @@ def test_programs_and_people_ask_as_much_as_they_are(is_drawn: bool) -> None:
     assert sum(one.who.is_program for one, _ in heard) / len(heard) == pytest.approx(0.3, abs=0.06)
 
 
+def test_fewer_programs_are_met_between_two_questions_for_they_pause_shorter() -> None:
+    scenario = a_scenario("established = 4000\nprograms = 0.5\nload = 1.0\nthink_s = 60", duration_s=120.0)
+    heard = played(scenario, asks_per_s=40.0).asks
+
+    assert per_s(heard, Chat, 0.0, 5.0) == pytest.approx(40.0, rel=0.4)
+
+
 def test_only_who_is_active_is_alive_when_drawn() -> None:
     crowded = played(a_scenario("established = 1_000_000\nnew = 500_000\nload = 0.5", duration_s=600.0))
     few = played(a_scenario("established = 100\nnew = 50\nload = 0.5", duration_s=600.0))
@@ -131,6 +138,7 @@ def test_visitors_look_sign_up_and_sign_in_at_their_rates() -> None:
     assert len(right) / minutes == pytest.approx(8.0, rel=0.2)
     assert {one.who.group for one in heard.asks if isinstance(one.what, SignUp)} == {Group.ANONYMOUS}
     assert len({one.who.name for one in heard.asks if isinstance(one.what, SignUp)}) == len(heard.asked(SignUp))
+    assert len({one.who.name for one in heard.asks if isinstance(one.what, SignIn)}) > 50
 
 
 def test_who_has_joined_asks_instead_of_other_newcomers() -> None:
