@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
@@ -15,12 +16,15 @@ from tidegate.lab.actors.people import Regulars
 from tidegate.lab.actors.town import Town
 from tidegate.lab.actors.visitors import join_and_ask, join_and_wait, look, sign_in
 from tidegate.lab.acts import Group, Life, Who
-from tidegate.lab.scenario import Scenario
+from tidegate.lab.scenario import Oddity, Scenario, ScenarioError
 from tidegate.lab.traces.shapes import shape
 
 _AMPLE: Final = 1.2
 _SPARE: Final = 100
-"""More people than are expected to join, so that those who do are always others."""
+"""More people than are expected to join, so that those who do are others."""
+
+MOST_ACTORS: Final = 200_000
+"""So many people are actors each, at the most: a waiting one takes about 4 KiB."""
 
 
 def people_cast(scenario: Scenario, asks_per_s: float, seed: int) -> list[Life]:
@@ -29,8 +33,11 @@ def people_cast(scenario: Scenario, asks_per_s: float, seed: int) -> list[Life]:
     `asks_per_s` is what a load of 1 means: questions of the scenario's lengths, with nothing cached, that all replicas
     together can answer in a second. Equal arguments make equal casts, and one entry more in the scenario leaves
     everybody else as they were. Where the rehearsal is shorter than what `people.shape` tells of, that is
-    played faster, so that `people.load` is the mean. Raises TraceError for lengths or a shape that there are not.
+    played faster, so that `people.load` is the mean. Raises TraceError for lengths or a shape that there are not,
+    ScenarioError for more people than can be actors each.
     """
+    for mistake in _too_many(scenario):
+        raise ScenarioError(mistake)
     town = town_of(scenario, asks_per_s, seed)
     joined: list[Who] = []
     lives = [*_regulars(scenario, town, joined), *_visitors(scenario, town, joined), *_signing_in(scenario, town)]
@@ -63,6 +70,15 @@ def town_of(scenario: Scenario, asks_per_s: float, seed: int) -> Town:
     )
 
 
+def _too_many(scenario: Scenario) -> Iterator[str]:
+    people = scenario.people
+    if not scenario.scale.is_drawn and people.established + people.new > MOST_ACTORS:
+        yield f"people.established: at most {MOST_ACTORS} together with people.new, unless scale.is_drawn is true"
+    for number, odd in enumerate(scenario.odd):
+        if odd.kind in {Oddity.CLASSROOM, Oddity.SDK_RETRY_BUG} and odd.people > MOST_ACTORS:
+            yield f"odd[{number}].people: at most {MOST_ACTORS} for {odd.kind}"
+
+
 def _regulars(scenario: Scenario, town: Town, joined: list[Who]) -> list[Life]:
     """Whoever has an account. Newcomers' part is also asked by those who have `joined`."""
     people = scenario.people
@@ -91,14 +107,12 @@ def _visitors(scenario: Scenario, town: Town, joined: list[Who]) -> list[Life]:
     numbers = count()
     at_pages, at_forms = town.dice("pages"), town.dice("sign-ups")
 
-    def begin_to_join(at_s: float) -> Life | None:
+    def begin_to_join(at_s: float) -> Life:
         del at_s
-        number = next(numbers)
-        if number >= joiners.size:
-            return None
+        who = joiners.who(next(numbers) % joiners.size)
         if town.new is None:
-            return join_and_ask(joiners.who(number), town.habits, more(at_forms))
-        return join_and_wait(joiners.who(number), joined, more(at_forms))
+            return join_and_ask(who, town.habits, more(at_forms))
+        return join_and_wait(who, joined, more(at_forms))
 
     return [
         source(
