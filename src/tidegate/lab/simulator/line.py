@@ -34,8 +34,7 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.reasons import Reason
 from tidegate.lab.acts import Chat, Outcome
 from tidegate.lab.simulator.fleet import Fleet
-from tidegate.lab.simulator.questions import Question
-from tidegate.lab.simulator.runs import Run
+from tidegate.lab.simulator.questions import Question, Run
 from tidegate.lab.simulator.serving import Agenda, Done
 
 _ATTEMPTS: Final = 3
