@@ -8,6 +8,7 @@ from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.entering.entering import EnteringPlan
 from tidegate.core.entering.line import LinePlan
+from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.quotas.budget import Budget
 from tidegate.core.registration.modes import RegistrationMode
 from tidegate.core.registration.plan import ModePlan
@@ -34,5 +35,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     line: LinePlan = LinePlan()
     quotas: Budget = Budget()
     probation: ProbationPlan
+    firewall: FirewallPlan = FirewallPlan()
     patience: Patience = Patience()
     is_mail_on: bool = True
