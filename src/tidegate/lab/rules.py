@@ -8,6 +8,7 @@ from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.entering.entering import EnteringPlan
 from tidegate.core.entering.line import LinePlan
+from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.core.mail.budgets import MailPlan
 from tidegate.core.quotas.budget import Budget
 from tidegate.core.registration.modes import RegistrationMode
@@ -35,6 +36,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     line: LinePlan = LinePlan()
     quotas: Budget = Budget()
     probation: ProbationPlan
+    firewall: FirewallPlan = FirewallPlan()
     patience: Patience = Patience()
     is_mail_on: bool = True
     mail: MailPlan = MailPlan()

@@ -35,6 +35,7 @@ from tidegate.lab.scenario import Broken, Fault
 from tidegate.lab.simulator.accounts import Accounts
 from tidegate.lab.simulator.fitting import fitted, is_own
 from tidegate.lab.simulator.fleet import Fleet
+from tidegate.lab.simulator.handing import GIVES_UP_S, Handing
 from tidegate.lab.simulator.line import Line
 from tidegate.lab.simulator.questions import Question
 from tidegate.lab.simulator.refusing import OK, refused
@@ -72,6 +73,7 @@ class Tidegate:
             settled=self.ledger.settle,
             is_in_order=is_own(calibration, replicas),
         )
+        self.handing = Handing(rules.firewall, seed, tell)
         self.door: Door | None = None
         self._agenda = agenda
         self._tell = tell
@@ -113,6 +115,11 @@ class Tidegate:
         """Have the gate decide, and count what tells of a flood. Its clock is steady: nobody fills a bucket by it."""
         self._now = now
         decided = self.gate.decide(facts, BASE_UNIX_S + now)
+        if self.handing.is_on and facts.address is not None:
+            if facts.bearing is Bearing.GENUINE:
+                self.handing.seen(facts.address, now)
+            elif isinstance(decided, Refused):
+                self.handing.refused(facts.address, now)
         if not isinstance(decided, Refused):
             return None
         if decided.reason in TELLING:
@@ -123,7 +130,9 @@ class Tidegate:
 
     def ask(self, who: Who, what: Asked, now: float, done: Done) -> None:
         """Take one ask."""
-        if type(what) is Chat:
+        if self.handing.is_on and self.handing.keeps_out(who.address.to_bytes(4, "big"), now):
+            self._agenda.at(now + GIVES_UP_S, partial(_unreached, now, done))
+        elif type(what) is Chat:
             self._chat(who, what, now, done)
         elif isinstance(what, Hold):
             # Nothing of it is a request: the connection is closed when its time is over, and others have theirs.
@@ -246,6 +255,7 @@ class Tidegate:
         self.register.plan = rules.standing
         self.probation.plan = rules.probation
         self.ledger.defaults = rules.quotas
+        self.handing.apply(rules.firewall)
         plan = fitted(rules.admission, self.fleet.calibration, self.replicas, self.scheduler.plan.slots)
         self.line.carry_out(self.scheduler.replan(plan, now), now)
         if self.door is not None:
@@ -264,3 +274,7 @@ def _closed(hold: Hold, asked_at_s: float, done: Done, now: float) -> None:
         done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
     else:
         done(refused(Reason.REQUEST_TIMEOUT, asked_at_s, now))
+
+
+def _unreached(asked_at_s: float, done: Done, now: float) -> None:
+    done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
