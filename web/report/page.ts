@@ -27,7 +27,7 @@ interface Plot {
 
 const SYNC = "course";
 const HEIGHT = 200;
-const MOST_POINTS = 240;
+const MOST_POINTS = 120;
 
 const plots: { plot: uPlot; holder: HTMLElement }[] = [];
 
