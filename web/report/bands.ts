@@ -89,9 +89,12 @@ function bars(plot: uPlot, all: Bar[][], colour: Colour): void {
       ctx.globalAlpha = 1;
       ctx.fillRect(left, top, 3 * ratio, (ROW - 4) * ratio);
       ctx.fillStyle = colour("ink");
-      if (ctx.measureText(bar.word).width + 2 * PAD * ratio < width) {
-        ctx.fillText(bar.word, left + (PAD + 2) * ratio, top + (ROW / 2 - 1) * ratio);
-      }
+      // Beside it where it is too narrow, if nothing stands there.
+      const room = ctx.measureText(bar.word).width + 2 * PAD * ratio;
+      const next = row.filter((other) => other.from_s >= bar.until_s).map((other) => box(plot, other.from_s, other.until_s)[0]);
+      const free = Math.min(bbox.left + bbox.width, ...next) - left - width;
+      const at = room < width ? left + (PAD + 2) * ratio : room < free ? left + width + PAD * ratio : null;
+      if (at !== null) ctx.fillText(bar.word, at, top + (ROW / 2 - 1) * ratio);
     }
   });
   ctx.restore();

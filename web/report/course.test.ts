@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, most, short, stacked, stretches } from "./course.ts";
+import { clock, most, short, smoothed, stacked, stretches } from "./course.ts";
 
 test("each group stands on those before it, and nothing counts as none", () => {
   assert.deepEqual(stacked(["a", "b", "c"], { a: [1, null], b: [2, 3], c: [0, 1] }), [[1, 0], [3, 3], [3, 4]]);
+});
+
+test("neighbours are joined by how many asked in them, and where nobody did there is nothing", () => {
+  assert.deepEqual(smoothed([1, 0, null, null, 0.5], [3, 1, 0, 0, 2], 2), [0.75, 0.75, null, null, 0.5]);
 });
 
 test("a word's stretches are joined", () => {

@@ -20,6 +20,7 @@ export interface Course {
     offered: ByGroup;
     admitted: ByGroup;
     good: ByGroup;
+    needs: Record<string, number[]>;
     goodput: ByGroup;
     first_p95_s: ByGroup;
     running: Values;
@@ -46,6 +47,22 @@ export function stacked(groups: readonly string[], values: ByGroup): Values[] {
     sums.push((values[group] ?? []).map((value, place) => (value ?? 0) + (below?.[place] ?? 0)));
   }
   return sums;
+}
+
+// The mean over so many neighbours, each as heavy as the number of questions in it: one alone is hardly a figure.
+export function smoothed(values: Values, weights: number[], joined: number): Values {
+  return values.map((_, place) => {
+    const first = place - (place % joined);
+    let sum = 0;
+    let weight = 0;
+    for (let each = first; each < Math.min(first + joined, values.length); each++) {
+      const value = values[each];
+      if (typeof value !== "number") continue;
+      sum += value * (weights[each] ?? 0);
+      weight += weights[each] ?? 0;
+    }
+    return weight ? sum / weight : null;
+  });
 }
 
 // The stretches over which one word holds.

@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 
 import "./page.css";
 import { drawn } from "./bands.ts";
-import { GROUPS, INCREMENTS, LEGITIMATE, clock, most, short, stacked, type Course } from "./course.ts";
+import { GROUPS, INCREMENTS, LEGITIMATE, clock, most, short, smoothed, stacked, type Course } from "./course.ts";
 
 interface Line {
   key: string;
@@ -27,6 +27,7 @@ interface Plot {
 
 const SYNC = "course";
 const HEIGHT = 200;
+const MOST_POINTS = 120;
 
 const plots: { plot: uPlot; holder: HTMLElement }[] = [];
 
@@ -47,9 +48,10 @@ function areas(id: string, values: Course["load"]["good"], top?: number): Plot {
 function described(course: Course): Plot[] {
   const { load } = course;
   const shared = most([...stacked(GROUPS, load.admitted), ...stacked(GROUPS, load.good)]) * 1.05;
+  const joined = Math.ceil(load.mode.length / MOST_POINTS);
   const dashes: Record<string, number[]> = { new: [8, 3], anonymous: [2, 3] };
   const each = (values: Course["load"]["goodput"]): Line[] => LEGITIMATE.map((group) => ({
-    key: group, label: group, values: values[group] ?? [], ...(dashes[group] ? { dash: dashes[group] } : {}),
+    key: group, label: group, values: smoothed(values[group] ?? [], load.needs[group] ?? [], joined), ...(dashes[group] ? { dash: dashes[group] } : {}),
   }));
   return [
     areas("offered", load.offered),
@@ -92,7 +94,7 @@ function mixed(one: string, another: string): string {
 
 function series(line: Line, isAlone: boolean): uPlot.Series {
   const stroke = colour(line.key);
-  const own: uPlot.Series = { label: line.label, stroke, width: line.fill ? 1 : 2, spanGaps: false, points: { show: isAlone } };
+  const own: uPlot.Series = { label: line.label, stroke, width: line.fill ? 1 : 2, spanGaps: true, points: { show: isAlone } };
   // Not seen through: what lies behind is another group's.
   if (line.fill) own.fill = mixed(stroke, colour("card"));
   if (line.dash) own.dash = line.dash;

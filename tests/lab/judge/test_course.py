@@ -54,6 +54,7 @@ def test_good_tokens_and_goodput_belong_to_the_moment_of_the_first_try(judge: Ju
     found = load(judge)
     assert found.good["established"][5] == 75.0
     assert found.goodput["established"][4:7] == [None, 0.5, None]
+    assert found.needs["established"][4:7] == [0, 2, 0]
     assert found.first_p95_s["established"][5] == pytest.approx(1.5, rel=0.06)
 
 

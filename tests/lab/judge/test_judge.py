@@ -195,6 +195,12 @@ def test_what_was_neither_answered_nor_refused_was_not_admitted(judge: Judge) ->
     assert attacked(judge).admitted == 1
 
 
+def test_attackers_of_no_family_have_a_row_with_a_name(judge: Judge) -> None:
+    judge.asked(Ask(who(Group.ATTACKER), Page()), refused(510.0))
+
+    assert found(judge).attackers["unnamed"].tries == 1
+
+
 def test_odd_people_are_counted_with_their_group_and_by_themselves(judge: Judge) -> None:
     question(judge, who(Group.NEW, family="classroom"), answer(200.0))
     question(judge, who(Group.NEW, family="classroom"), refused(201.0))

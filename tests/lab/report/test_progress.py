@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tests.lab.staged import answer, played, question, scenario, who
 from tidegate.lab.acts import Ended, Group, Need
-from tidegate.lab.hearing import Happened
+from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.judge import Judge
 from tidegate.lab.report.progress import Progress
 
@@ -38,6 +38,7 @@ def test_it_says_how_far_it_is_and_how_people_fare() -> None:
     clock.now += 10.0
     progress.happened(Happened(at_s=1000.0, what="mode", was="open", to="invite"))
     progress.happened(Happened(at_s=1000.0, what="engine"))
+    progress.sampled(Sampled(at_s=1000.0, running=3, waiting=0, tok_s=0.0, capacity_tok_s=1.0, replica=1))
     bot = who(Group.ATTACKER)
     progress.ended(Ended(bot, Need.CHAT, 1000.0, 1, answer(1000.0)))
     progress.ended(Ended(who(Group.NEW), Need.PAGE, 1000.0, 1, answer(1000.0)))
@@ -47,7 +48,7 @@ def test_it_says_how_far_it_is_and_how_people_fare() -> None:
     assert "16 min 42 s of 30 min, 100.2 times as fast" in text
     assert "established 960 of 1,000 questions good (96 %)" in text
     assert "anonymous 0 of 0" in text
-    assert "engine 4 running, 9 waiting" in text
+    assert "engine 7 running, 9 waiting" in text
     assert "mode invite" in text
     assert "on now request flood" in text
 

@@ -92,6 +92,8 @@ def test_the_course_is_a_table_of_few_rows(findings: Findings) -> None:
     assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert sheet.rows[0][:4] == ("0 s", "210", "210", "210")
     assert sheet.rows[-1][-1] == "open"
+    flood = next(row for row in sheet.rows if row[0] == "15 min")
+    assert flood[4:6] == ("46.7 %", "46.7 %")  # forty of its 75 seconds were bad
 
 
 def test_where_there_is_no_terminal_a_hundred_columns_are_taken(capsys: pytest.CaptureFixture[str]) -> None:

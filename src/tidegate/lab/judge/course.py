@@ -157,6 +157,7 @@ class Course:
             offered=self._rates(self.offered),
             admitted=self._rates(self.admitted),
             good=self._rates(self.good_tokens),
+            needs={group: list(each) for group, each in self.needs.items()},
             goodput={
                 group: [rounded(good / needs) if needs else None for good, needs in zip(goods, all_, strict=True)]
                 for group, goods, all_ in ((group, self.good[group], self.needs[group]) for group in LEGITIMATE)

@@ -266,6 +266,7 @@ class LoadFigures(_Figures, frozen=True, kw_only=True):
         dict[str, list[float]],
         _figure("Good", "Tokens a second of questions that were good, at the moment in which they were asked first."),
     ]
+    needs: Annotated[dict[str, list[int]], _figure("Questions", "Questions first asked in the interval.")]
     goodput: Annotated[
         dict[str, list[float | None]],
         _figure(
@@ -276,7 +277,8 @@ class LoadFigures(_Figures, frozen=True, kw_only=True):
         dict[str, list[float | None]],
         _figure(
             "First token, p95",
-            "The 95th percentile of the seconds to the first token of questions first asked in the interval.",
+            "The 95th percentile of the seconds to the first token of questions first asked in the interval, "
+            "at most 5 % off.",
         ),
     ]
     running: Annotated[list[float | None], _figure("Running", "Answers that are being written, in the mean.")]

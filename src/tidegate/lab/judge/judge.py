@@ -19,6 +19,7 @@ from tidegate.lab.scenario import Scenario
 
 _MOST_NAMES: Final = 64
 _REST: Final = "others"
+_UNNAMED: Final = "unnamed"
 _Tally = TypeVar("_Tally", AttackTally, PeopleTally)
 
 
@@ -46,7 +47,7 @@ class Judge:
             return
         self._cost += outcome.cost
         if who.group is Group.ATTACKER:
-            self._family(who.family).asked(ask, outcome)
+            self._family(who.family or _UNNAMED).asked(ask, outcome)
             return
         is_calm = self._lookout.is_calm(at_s)
         self._promises.asked(outcome)

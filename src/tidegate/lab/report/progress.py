@@ -75,7 +75,8 @@ class Progress:
     def sampled(self, sample: Sampled) -> None:
         """Hear how the service is."""
         self._running[sample.replica] = sample.running
-        self._waiting, self._mode = sample.waiting, sample.mode
+        if sample.replica == 0:  # The line is the service's, told with the first.
+            self._waiting, self._mode = sample.waiting, sample.mode
         self._move(sample.at_s)
 
     def happened(self, happened: Happened) -> None:

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from tidegate.lab.judge.binned import share
 from tidegate.lab.judge.definitions import intro
-from tidegate.lab.judge.figures import PeopleFigures
+from tidegate.lab.judge.figures import LoadFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
 from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, seconds
 
@@ -61,7 +62,7 @@ def course(findings: Findings) -> Sheet:
         (
             seconds(place * load.step_s),
             *(number(_summed(values), place) for values in (load.offered, load.admitted, load.good)),
-            *(percent(mean(each, place)) for each in load.goodput.values()),
+            *(percent(_joined(load, group, place, joined)) for group in load.goodput),
             number(load.running, place),
             number(load.waiting, place),
             named(load.mode[place]),
@@ -79,6 +80,15 @@ def course(findings: Findings) -> Sheet:
         rows=tuple(rows),
         words=(9,),
     )
+
+
+def _joined(load: LoadFigures, group: str, place: int, joined: int) -> float | None:
+    """Goodput over some intervals together, each as heavy as the questions in it."""
+    asked = load.needs[group][place : place + joined]
+    good = [
+        (part or 0.0) * needs for part, needs in zip(load.goodput[group][place : place + joined], asked, strict=True)
+    ]
+    return share(sum(good), sum(asked))
 
 
 def _summed(by_group: dict[str, list[float]]) -> list[float]:
