@@ -22,7 +22,7 @@ from tidegate.lab.hearing import Happened
 from tidegate.lab.rules import Rules
 from tidegate.lab.simulator.call import Call, EndedError
 from tidegate.lab.simulator.entrant import Entrant
-from tidegate.lab.simulator.errands import Errands
+from tidegate.lab.simulator.errands import Errands, begin
 from tidegate.lab.simulator.newcomer import Newcomer
 from tidegate.lab.simulator.reception import House, open_reception
 from tidegate.lab.simulator.refusing import OK
@@ -118,7 +118,7 @@ class Door:
 
     def _begin(self, call: Call, errand: Coroutine[Any, Any, Outcome], done: Done) -> None:
         self._open[call.number] = (call, done)
-        self._errands.begin(self._seen_to_its_end(call.number, errand))
+        begin(self._seen_to_its_end(call.number, errand))
 
     async def _seen_to_its_end(self, number: int, errand: Coroutine[Any, Any, Outcome]) -> None:
         outcome = await errand

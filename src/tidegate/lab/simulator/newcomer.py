@@ -38,6 +38,7 @@ class Newcomer:
         self._house = house
         self._joining = reception.joining
         self._seed = call.number.to_bytes(8, "big")
+        self._network = call.network.encode()
         self._ticket = ""
         self._is_told = False
         self._typing_s = 0.0 if call.who.is_program else TYPING_S
@@ -173,7 +174,7 @@ class Newcomer:
 
     @property
     def _shown(self) -> Shown:
-        return Shown(seed=self._seed, ticket=self._ticket, network=self._call.network.encode())
+        return Shown(seed=self._seed, ticket=self._ticket, network=self._network)
 
     def _address(self) -> str:
         """What they type. Raises ValueError where that is no address."""
