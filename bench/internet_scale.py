@@ -2,13 +2,12 @@
 
 Cells of one engine each (32 places, as one GPU has them) stand side by side; people ask so much that the engines are
 loaded to 0.7, bots ask three times as often, a quarter of them with accounts that they have made. Every request is
-decided
-by the real gate and, where it gets so far, by the real scheduler. People are drawn here in the simplest way: one source
-a cell draws when somebody asks and who that is.
+decided by the real gate and, where it gets so far, by the real scheduler. People are drawn here in the simplest way:
+one source a cell draws when somebody asks and who that is.
 
-    .venv/bin/python bench/internet_scale.py [--cells 80] [--minutes 60] [--only 2] [--profile]
+    .venv/bin/python bench/internet_scale.py [--cells 80] [--minutes 60] [--only 2] [--all] [--profile]
 
-`--only` plays so many of the cells and says what all of them would take.
+Plays two of the cells and says what all of them would take; `--only` plays so many, `--all` all.
 """
 
 from __future__ import annotations
@@ -176,11 +175,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=80)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", type=int, default=0)
+    parser.add_argument("--only", type=int, default=2)
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     whole = scenario(given.cells, given.minutes)
-    counts, only = Counts(whole.slo), given.only or given.cells
+    counts, only = Counts(whole.slo), given.cells if given.all else given.only
     profile = cProfile.Profile()
     began_s = time.process_time()
     if given.profile:

@@ -238,3 +238,56 @@ def test_gaps_are_those_of_the_batches_that_wrote() -> None:
     assert longest_s == pytest.approx(FLAT.step_s(1, 9), rel=0.05)
     assert p95_s == pytest.approx(FLAT.step_s(1, 9), rel=0.05)
     assert engine.gaps.since(engine.gaps.mark()) == (0.0, 0.0)
+
+
+def test_a_job_that_hears_nothing_is_done_all_the_same() -> None:
+    """
+    And a mark that is behind is told with the next token.
+    """
+    agenda = HandAgenda()
+    engine = EngineModel(FLAT, agenda)
+    deaf, backward = Job(0, 0, 0), Noted(1, 5, 4)
+    backward.every = 0
+    engine.begin(deaf, 0.0)
+    engine.begin(backward, 0.0)
+    agenda.run()
+    assert (deaf.prompt_tokens, deaf.answer_tokens, deaf.is_out) == (1, 1, True)
+    assert [tokens for _, tokens in backward.marks] == [2, 3]
+    assert deaf.began(0.0) == deaf.marked(0.0) == 1
+
+
+def test_one_that_was_taken_out_before_its_first_batch_was_never_in() -> None:
+    """
+    It may come and go while a batch runs.
+    """
+    agenda = HandAgenda()
+    engine = EngineModel(FLAT, agenda)
+    first, passing = Noted(0, 10, 5), Noted(1, 10, 5)
+    engine.begin(first, 0.0)
+    agenda.run(0.001)
+    engine.begin(passing, agenda.now)
+    assert engine.inside == 2
+    engine.cut(passing, agenda.now, passing.freed)
+    assert passing.freed_at_s == agenda.now
+    agenda.run()
+    assert passing.first_at_s == inf
+    assert first.ended_at_s < inf
+
+
+def test_those_who_are_taken_out_are_forgotten() -> None:
+    """
+    However many: what an engine remembers is bounded by what it has inside.
+    """
+    agenda = HandAgenda()
+    engine = EngineModel(FLAT, agenda)
+    stays = Noted(0, 1, 1_000)
+    engine.begin(stays, 0.0)
+    for number in range(100):
+        job = Noted(number, 1, 5_000)
+        engine.begin(job, agenda.now)
+        agenda.run(agenda.now + 0.1)
+        engine.cut(job, agenda.now, job.freed)
+    agenda.run(agenda.now + 0.1)
+    assert len(engine._marks) < 30
+    agenda.run()
+    assert stays.ended_at_s < inf

@@ -34,8 +34,7 @@ from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.reasons import Reason
 from tidegate.lab.acts import Chat, Outcome
 from tidegate.lab.simulator.fleet import Fleet
-from tidegate.lab.simulator.questions import Question
-from tidegate.lab.simulator.runs import Run
+from tidegate.lab.simulator.questions import Question, Run
 from tidegate.lab.simulator.serving import Agenda, Done
 
 _ATTEMPTS: Final = 3
@@ -132,7 +131,7 @@ class Line:
             outcome.status = 0
             question.tell(outcome)
             if question.run is not None:
-                question.run.is_out = True
+                question.run.cut(now, _nothing)
             self._leave(question, now)
 
     # ------------------------------------------------------------ at the engine
@@ -378,3 +377,7 @@ class Line:
             prefill_tok_s=run.prompt_tokens / reading_s if reading_s > 0 else 0.0,
             decode_tok_s=(run.answer_tokens - 1) / writing_s if writing_s > 0 else 0.0,
         )
+
+
+def _nothing(_now: float) -> None:
+    """Nobody waits for this place any more."""
