@@ -12,16 +12,34 @@ from typing import Any, Generic, TypeVar
 from tidegate.lab.simulator.serving import BASE_UNIX_S, Agenda, Clock
 
 T = TypeVar("T")
-Errand = Coroutine["Promise[Any]", None, None]
 
 
-def begin(errand: Errand) -> None:
-    """Run an errand until it waits; what it waits for takes it on from there."""
-    try:
-        awaited = errand.send(None)
-    except StopIteration:
-        return
-    awaited.errand = errand
+class _Errand:
+    """A coroutine that was begun, and who hears what comes of it."""
+
+    __slots__ = ("_coroutine", "_ended")
+
+    def __init__(self, coroutine: Coroutine[Promise[Any], None, Any], ended: Callable[[Any], None]) -> None:
+        self._coroutine = coroutine
+        self._ended = ended
+
+    def go_on(self) -> None:
+        """Run until it waits; what it waits for takes it on from there."""
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration as end:
+            self._ended(end.value)
+            return
+        awaited.errand = self
+
+
+def begin(errand: Coroutine[Promise[Any], None, T], ended: Callable[[T], None]) -> None:
+    """Run a coroutine to its end, through all that it waits for; `ended` hears what it comes to.
+
+    It is the outermost one, and wraps none that was there before it: of a rehearsal that is dropped in the
+    middle Python ends the oldest first, and could not end one from within another.
+    """
+    _Errand(errand, ended).go_on()
 
 
 class Promise(Generic[T]):
@@ -34,7 +52,7 @@ class Promise(Generic[T]):
         self._is_over = False
         self._value: T
         self._error: Exception | None = None
-        self.errand: Errand | None = None
+        self.errand: _Errand | None = None
 
     def keep(self, value: T) -> None:
         """Here it is: whoever waits goes on at once."""
@@ -49,7 +67,7 @@ class Promise(Generic[T]):
     def _end(self) -> None:
         self._is_over = True
         if self.errand is not None:
-            begin(self.errand)
+            self.errand.go_on()
 
     def __await__(self) -> Generator[Promise[Any], None, T]:
         """Wait for it. Raises what it failed by."""
