@@ -23,7 +23,7 @@ from tidegate.services.permits import JoiningPlan
 RULES = Rules(joining=JoiningPlan(), probation=ProbationPlan())
 TICK_S = 0.25
 HELD = {mode: msgspec.structs.replace(RULES, sign_up=mode) for mode in RegistrationMode}
-BLIND = SignUp(effort_s=None, heeds=False)
+BLIND = SignUp(effort_s=None, heeds=False, gives_up_after_s=30.0)
 """A program that sends the form and does nothing that it is asked for."""
 
 

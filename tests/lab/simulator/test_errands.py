@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.simulator.agendas import HandAgenda
-from tidegate.lab.simulator.errands import Errands, Promise
+from tidegate.lab.simulator.errands import Errands, Promise, begin
 from tidegate.lab.simulator.serving import BASE_UNIX_S, Clock
 
 
@@ -19,10 +19,13 @@ def test_an_errand_goes_on_when_its_time_has_come_and_knows_when_that_is() -> No
             await errands.pause(10.0)
             seen.append((errands.now, errands.unix(), errands.steady()))
 
-    errands.begin(errand())
+    ended: list[None] = []
+    begin(errand(), ended.append)
     agenda.run(10.0)
     clock.off_s = 3600.0
+    assert ended == []
     agenda.run(30.0)
+    assert ended == [None]
 
     assert seen == [
         (10.0, BASE_UNIX_S + 10.0, BASE_UNIX_S + 10.0),
@@ -31,18 +34,21 @@ def test_an_errand_goes_on_when_its_time_has_come_and_knows_when_that_is() -> No
 
 
 def test_a_promise_that_is_kept_before_anybody_awaits_it_is_there_at_once() -> None:
-    errands = Errands(HandAgenda(), Clock())
     kept, failed = Promise[int](), Promise[int]()
     kept.keep(3)
     failed.fail(ValueError("it broke"))
     seen: list[int] = []
 
-    async def errand() -> None:
+    ended: list[str] = []
+
+    async def errand() -> str:
         seen.append(await kept)
         with pytest.raises(ValueError, match="it broke"):
             await failed
         seen.append(4)
+        return "done"
 
-    errands.begin(errand())
+    begin(errand(), ended.append)
 
     assert seen == [3, 4]
+    assert ended == ["done"]

@@ -50,6 +50,7 @@ class Call:
         self.number = number
         self.at_s = errands.now
         self.effort = 0
+        self.last = EndedError(0)  # What they heard last, and end with if they give up.
         self.packed = who.address.to_bytes(4, "big")
         self.network = network_of(who.address)
         self.trace = Trace(id=RequestId.of(number.to_bytes(8, "big")), src=_fingerprint(self.packed), net=self.network)
@@ -77,7 +78,7 @@ class Call:
     async def give_up(self) -> NoReturn:
         """Wait in vain, until that is too long. Raises EndedError then."""
         await self._errands.pause(max(0.0, self._until_s - self._errands.now))
-        raise EndedError(0)
+        raise EndedError(self.last.status, self.last.reason, self.last.retry_after_s)
 
     def told(self, promised_s: float) -> None:
         """Hear how long it will be: the first time counts."""

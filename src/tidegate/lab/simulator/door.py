@@ -12,6 +12,7 @@ leaves nothing behind but what the service itself remembers, within its bounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from math import inf
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from tidegate.lab.hearing import Happened
 from tidegate.lab.rules import Rules
 from tidegate.lab.simulator.call import Call, EndedError
 from tidegate.lab.simulator.entrant import Entrant
-from tidegate.lab.simulator.errands import Errands
+from tidegate.lab.simulator.errands import Errands, begin
 from tidegate.lab.simulator.newcomer import Newcomer
 from tidegate.lab.simulator.reception import House, open_reception
 from tidegate.lab.simulator.refusing import OK
@@ -118,10 +119,9 @@ class Door:
 
     def _begin(self, call: Call, errand: Coroutine[Any, Any, Outcome], done: Done) -> None:
         self._open[call.number] = (call, done)
-        self._errands.begin(self._seen_to_its_end(call.number, errand))
+        begin(errand, partial(self._ended, call.number))
 
-    async def _seen_to_its_end(self, number: int, errand: Coroutine[Any, Any, Outcome]) -> None:
-        outcome = await errand
+    def _ended(self, number: int, outcome: Outcome) -> None:
         found = self._open.pop(number, None)
         if found is not None:  # Else the rehearsal was over before.
             found[1](outcome)

@@ -14,15 +14,45 @@ from tidegate.lab.simulator.serving import BASE_UNIX_S, Agenda, Clock
 T = TypeVar("T")
 
 
+class _Errand:
+    """A coroutine that was begun, and who hears what comes of it."""
+
+    __slots__ = ("_coroutine", "_ended")
+
+    def __init__(self, coroutine: Coroutine[Promise[Any], None, Any], ended: Callable[[Any], None]) -> None:
+        self._coroutine = coroutine
+        self._ended = ended
+
+    def go_on(self) -> None:
+        """Run until it waits; what it waits for takes it on from there."""
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration as end:
+            self._ended(end.value)
+            return
+        awaited.errand = self
+
+
+def begin(errand: Coroutine[Promise[Any], None, T], ended: Callable[[T], None]) -> None:
+    """Run a coroutine to its end, through all that it waits for; `ended` hears what it comes to.
+
+    It is the outermost one, and wraps none that was there before it: of a rehearsal that is dropped in the
+    middle Python ends the oldest first, and could not end one from within another.
+    """
+    _Errand(errand, ended).go_on()
+
+
 class Promise(Generic[T]):
-    """Something that will be there. At most one errand awaits it."""
+    """Something that will be there. At most one errand awaits it: `errand`."""
+
+    __slots__ = ("_error", "_is_over", "_value", "errand")
 
     def __init__(self) -> None:
         """Not there yet."""
         self._is_over = False
         self._value: T
         self._error: Exception | None = None
-        self._go_on: Callable[[], None] | None = None
+        self.errand: _Errand | None = None
 
     def keep(self, value: T) -> None:
         """Here it is: whoever waits goes on at once."""
@@ -34,14 +64,10 @@ class Promise(Generic[T]):
         self._error = error
         self._end()
 
-    def then(self, go_on: Callable[[], None]) -> None:
-        """Have this called when it is there, or failed."""
-        self._go_on = go_on
-
     def _end(self) -> None:
         self._is_over = True
-        if self._go_on is not None:
-            self._go_on()
+        if self.errand is not None:
+            self.errand.go_on()
 
     def __await__(self) -> Generator[Promise[Any], None, T]:
         """Wait for it. Raises what it failed by."""
@@ -52,8 +78,22 @@ class Promise(Generic[T]):
         return self._value
 
 
+class _Pause(Promise[None]):
+    """Is kept by the agenda."""
+
+    __slots__ = ("_errands",)
+
+    def __init__(self, errands: Errands) -> None:
+        super().__init__()
+        self._errands = errands
+
+    def over(self, now: float) -> None:
+        self._errands.now = now
+        self.keep(None)
+
+
 class Errands:
-    """Runs errands. `now` is the time (s since the beginning) of whatever is going on."""
+    """The time of errands. `now` is that (s since the beginning) of whatever is going on."""
 
     def __init__(self, agenda: Agenda, clock: Clock) -> None:
         """None yet. `clock` is the service's own."""
@@ -69,14 +109,6 @@ class Errands:
         """The same of its clock that nobody sets."""
         return BASE_UNIX_S + self.now
 
-    def begin(self, errand: Coroutine[Promise[Any], None, None]) -> None:
-        """Run an errand until it waits; what it waits for takes it on from there."""
-        try:
-            awaited = errand.send(None)
-        except StopIteration:
-            return
-        awaited.then(lambda: self.begin(errand))
-
     def at(self, when_s: float, do: Callable[[], None]) -> None:
         """Have this done at that time."""
 
@@ -88,6 +120,6 @@ class Errands:
 
     def pause(self, for_s: float) -> Promise[None]:
         """Is kept when so much time has passed."""
-        passed = Promise[None]()
-        self.at(self.now + for_s, lambda: passed.keep(None))
-        return passed
+        pause = _Pause(self)
+        self._agenda.at(self.now + for_s, pause.over)
+        return pause

@@ -3,9 +3,9 @@
     page -> form, perhaps with work -> letter -> link -> account
             where many come: -> line -> form -> letter -> link -> account
 
-Who does no work (`effort_s` is None) waits in line instead, as people without JavaScript do. Who
-heeds nothing is sent away with the first "not now", whatever it promised: a program that comes
-again does so as another ask. Of whom is refused nothing is kept here but the ask that ends.
+Who does no work (`effort_s` is None) gets no further where a form asks for some, and waits in line
+without it where there is nothing but the line. Who heeds nothing comes again every second, whatever
+it was told, until it gives up. Of whom is refused nothing is kept here but that they try.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from tidegate.lab.acts import Outcome, SignUp
 from tidegate.lab.simulator.call import TYPING_S, Call, EndedError, refused
 from tidegate.lab.simulator.post import Post, tagged
 from tidegate.lab.simulator.reception import RIGHT, House, Reception, listed
+from tidegate.lab.simulator.refusing import OK
 from tidegate.services.joining import ByInvitation, InLine, Line, Made, Shown, Shut, TurnedAwayError
 from tidegate.services.passwords import PasswordsBusyError
 from tidegate.services.work import Work
 
-_OK = 200
 _SEE_OTHER = 303
 _ANY_DISPOSABLE = "mailinator.com"
 _LONGEST_RETRY_S = 60.0
+_HEEDLESS_S = 1.0
 
 
 class Newcomer:
@@ -38,6 +39,7 @@ class Newcomer:
         self._house = house
         self._joining = reception.joining
         self._seed = call.number.to_bytes(8, "big")
+        self._network = call.network.encode()
         self._ticket = ""
         self._is_told = False
         self._typing_s = 0.0 if call.who.is_program else TYPING_S
@@ -92,11 +94,11 @@ class Newcomer:
             await self._come_again(refusal.reason, refusal.retry_after_s)
 
     async def _come_again(self, reason: Reason, retry_after_s: float | None) -> None:
-        if retry_after_s is not None:
-            self._call.told(retry_after_s)
-        if retry_after_s is None or not self._what.heeds:
+        self._call.last = refused(reason, retry_after_s)
+        if retry_after_s is None:
             raise refused(reason, retry_after_s)
-        await self._call.pause(min(retry_after_s, _LONGEST_RETRY_S))
+        self._call.told(retry_after_s)
+        await self._call.pause(min(retry_after_s, _LONGEST_RETRY_S) if self._what.heeds else _HEEDLESS_S)
 
     async def _line_up(self, work: Work | None) -> None:
         answer = await self._call.work(work, self._what.effort_s, 0.0)
@@ -112,23 +114,18 @@ class Newcomer:
         if place.estimate.is_known and not self._is_told and not step.stands_still:
             self._is_told = True
             self._call.told_anew(place.estimate.p90_s)
-        if not self._what.heeds:
-            raise EndedError(_OK, retry_after_s=place.refresh_s)
+        self._call.last = EndedError(OK)
         await self._call.pause(max(1.0, place.refresh_s))
 
     async def _sent(self, work: Work | None, email: str) -> bool:
         """Send the form; whether that led to an account."""
         call, what = self._call, self._what
-        if work is not None and what.effort_s is None and what.heeds:
-            call.effort = max(call.effort, work.effort)
-            await self._line_up(None)
-            return False
         answer = await call.work(work, what.effort_s, self._typing_s)
         await self._enter(Lane.SIGN_UP)
         try:
             ticket = self._joining.admit(self._shown, answer, call.trace)
         except TurnedAwayError:
-            if what.effort_s is None and not what.heeds:
+            if what.effort_s is None:
                 raise refused(Reason.CHALLENGE_REQUIRED) from None
             return False
         self._ticket = ticket or self._ticket
@@ -150,7 +147,8 @@ class Newcomer:
         call, what, sessions = self._call, self._what, self._reception.sessions
         written_at_s = post.open(email)
         if what.reads_mail_after_s is None:
-            raise EndedError(_OK)
+            raise EndedError(OK)
+        call.last = EndedError(OK)
         if written_at_s is None:
             await call.give_up()  # No letter was left for this one: nothing comes.
         await call.pause(what.reads_mail_after_s)
@@ -173,7 +171,7 @@ class Newcomer:
 
     @property
     def _shown(self) -> Shown:
-        return Shown(seed=self._seed, ticket=self._ticket, network=self._call.network.encode())
+        return Shown(seed=self._seed, ticket=self._ticket, network=self._network)
 
     def _address(self) -> str:
         """What they type. Raises ValueError where that is no address."""
