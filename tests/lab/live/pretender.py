@@ -79,7 +79,7 @@ class Pretender:
         response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-request-id": "req_2"})
         await response.prepare(request)
         for number in range(wanted["max_tokens"]):
-            await asyncio.sleep(self.settings.get("gap_s", 0.0))
+            await asyncio.sleep(0.0 if wanted["max_tokens"] == 40 else self.settings.get("gap_s", 0.0))
             finish = "length" if number == wanted["max_tokens"] - 1 else None
             chunk = {"choices": [{"delta": {"content": "tide "}, "finish_reason": finish}]}
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
@@ -131,7 +131,7 @@ async def _serve(wish: argparse.Namespace) -> None:
     if pretender.settings.get("is_stillborn"):
         sys.exit("no: this is not to be")
     (pretender.data / "run").mkdir(parents=True)
-    pretender.log(t=time.time() + 0.2, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
+    pretender.log(t=time.time() + 60.0, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
     for app, where in (
         (pretender.control(), str(pretender.data / "run" / "control.sock")),
         (pretender.operator(), wish.operator_port),
