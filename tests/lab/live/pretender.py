@@ -122,7 +122,7 @@ class Pretender:
         path = self.data / "logs" / "events.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
 async def _serve(wish: argparse.Namespace) -> None:

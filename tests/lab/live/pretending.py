@@ -53,7 +53,7 @@ async def pretended(
 
 async def _listening(stack: contextlib.AsyncExitStack, app: web.Application) -> int:
     runner = await _runner(stack, app)
-    await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     port: int = runner.addresses[0][1]
     return port
 

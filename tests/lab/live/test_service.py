@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lab.live import pretender
@@ -30,12 +30,13 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(KEYS.filter(lambda name: name not in {"log", "data_dir", "server", "database_url"}), VALUES))
-def test_settings_are_read_as_they_were_meant(settings: dict[str, Any]) -> None:
-    read = tomllib.loads(settings_text(settings))
+def test_settings_are_read_as_they_were_meant(given_: dict[str, Any]) -> None:
+    read = tomllib.loads(settings_text(given_))
 
     assert read.pop("log") == {"max_bytes": 1 << 32, "kept_files": 1}
-    assert read == settings
+    assert read == given_
 
 
 def test_what_a_rehearsal_sets_itself_and_what_toml_does_not_have_is_refused() -> None:
@@ -60,11 +61,13 @@ async def test_it_is_started_with_its_settings_and_ended_with_its_engine(tmp_pat
         world._pin(service, [processes.cores()[0], processes.cores()[-1]])
         processes.pin(psutil.Process().pid, processes.cores())
         psutil.Process(engine).kill()
+        service._process.kill()
+        await service._process.wait()
+        with pytest.raises(LiveError):
+            await service.ask("GET", "/policy")
 
     assert not service.is_running
     assert "address_rate" in service.config.read_text()
-    with pytest.raises(LiveError):
-        await service.ask("GET", "/policy")
     await service.close()
 
 
