@@ -126,12 +126,13 @@ class Pretender:
 
 
 async def _serve(wish: argparse.Namespace) -> None:
-    settings = tomllib.loads(Path(wish.config).read_text())
+    settings = tomllib.loads(Path(wish.config).read_text())  # noqa: ASYNC240 - nobody is served yet
     pretender = Pretender(Path(wish.data), settings)
     if pretender.settings.get("is_stillborn"):
         sys.exit("no: this is not to be")
     (pretender.data / "run").mkdir(parents=True)
     pretender.log(t=time.time() + 60.0, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
+    where: Any
     for app, where in (
         (pretender.control(), str(pretender.data / "run" / "control.sock")),
         (pretender.operator(), wish.operator_port),
@@ -139,12 +140,8 @@ async def _serve(wish: argparse.Namespace) -> None:
     ):
         runner = web.AppRunner(app)
         await runner.setup()
-        site: web.BaseSite
-        if isinstance(where, str):
-            site = web.UnixSite(runner, where)
-        else:
-            site = web.TCPSite(runner, "127.0.0.1", where)
-        await site.start()
+        is_path = isinstance(where, str)
+        await (web.UnixSite(runner, where) if is_path else web.TCPSite(runner, "127.0.0.1", where)).start()
     pretender.beget()
     lives_s = pretender.settings.get("lives_s", 60.0)
     await asyncio.sleep(lives_s)

@@ -8,8 +8,9 @@ import pytest
 from tests.lab.live.pretending import pretended
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.live import calibrate as room
-from tidegate.lab.live import probing
+from tidegate.lab.live import probing, processes
 from tidegate.lab.live.calibrate import Calibrated, Check, calibrate
+from tidegate.lab.live.fitting import Fitted
 from tidegate.lab.live.heard import Heard
 from tidegate.lab.live.probing import Probe, gaps_together
 from tidegate.lab.live.service import LiveError
@@ -24,7 +25,7 @@ def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "CHECK_ROUNDS", 1)
     monkeypatch.setattr(room, "WRITTEN_TOKENS", 12)
     monkeypatch.setattr(probing, "_CUT_AFTER_S", 0.02)
-    monkeypatch.setattr(probing.processes, "speed_of_core", lambda _: 2e7)
+    monkeypatch.setattr(processes, "speed_of_core", lambda _: 2e7)
 
 
 async def test_it_measures_checks_itself_and_says_what_it_was_made_from() -> None:
@@ -77,7 +78,7 @@ def test_where_the_machine_was_never_steady_the_least_disturbed_probes_count() -
 
     assert [one.share for _, one in room._steady(probes)] == [0.8, 0.5]
     assert room._steady([*probes, calm]) == [calm]
-    assert room._after([], room.Fitted(batch_s=0, write_s=0, read_s=0, begin_s=0, most_tokens=1), 1.0) == 0.0
+    assert room._after([], Fitted(batch_s=0, write_s=0, read_s=0, begin_s=0, most_tokens=1), 1.0) == 0.0
 
 
 def test_times_are_told_as_of_one_speed() -> None:

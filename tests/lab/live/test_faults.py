@@ -74,7 +74,7 @@ async def test_a_slow_engine_stands_still_by_turns_and_runs_afterwards(
 
 async def test_an_engine_is_not_left_standing_when_the_rehearsal_is_cut_short(engine: subprocess.Popen[bytes]) -> None:
     task = asyncio.create_task(happening(broken(Fault.ENGINE_SLOW, 9.0, factor=0.01), Patient(engine.pid)))
-    while psutil.Process(engine.pid).status() != psutil.STATUS_STOPPED:
+    while psutil.Process(engine.pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - a process tells nobody
         await asyncio.sleep(0.002)
     task.cancel()
     await asyncio.wait([task])

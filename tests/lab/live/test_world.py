@@ -29,7 +29,7 @@ from tidegate.lab.acts import (
     Who,
 )
 from tidegate.lab.hearing import Happened, Sampled
-from tidegate.lab.live import watching, world
+from tidegate.lab.live import processes, watching, world
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.stage import Limits
 from tidegate.lab.live.world import LiveRun, play
@@ -261,8 +261,8 @@ async def test_without_an_engine_of_its_own_nothing_is_pinned_and_everything_is_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pinned: list[tuple[int, list[int]]] = []
-    monkeypatch.setattr(world.processes, "cores", lambda: [0, 1])
-    monkeypatch.setattr(world.processes, "pin", lambda pid, cores: pinned.append((pid, list(cores))))
+    monkeypatch.setattr(processes, "cores", lambda: [0, 1])
+    monkeypatch.setattr(processes, "pin", lambda pid, cores: pinned.append((pid, list(cores))))
     await play(scenario(0.1), [], [])
 
     assert [cores for _, cores in pinned] == [[0, 1]]
