@@ -68,10 +68,10 @@ def person(who: Who, after_s: float) -> Life:
     yield Wait(after_s)
     known = 0
     for _ in range(2):
-        outcome = yield Ask(who, Chat(prompt_tokens=60 + known, answer_tokens=12, cached_tokens=known))
+        outcome = yield Ask(who, Chat(prompt_tokens=60 + known, answer_tokens=12, cached_tokens=known, patience_s=30.0))
         assert outcome is not None
         yield Ended(who, Need.CHAT, outcome.asked_at_s, 1, outcome)
-        known = outcome.prompt_tokens + outcome.output_tokens
+        known = outcome.prompt_tokens + outcome.output_tokens if outcome.is_complete else 0
         yield Wait(3.0)
 
 
@@ -103,9 +103,10 @@ def test_people_are_served_a_flood_is_refused_and_everything_stops(
 
     assert run.is_complete, run
     assert not [child for child in psutil.Process().children(recursive=True) if "tidegate" in " ".join(child.cmdline())]
-    assert len(heard.chats) >= 8
-    assert all(outcome.is_complete and outcome.output_tokens == 12 for outcome in heard.chats), heard.chats
-    assert all(abs(outcome.prompt_tokens - 60) <= 3 for outcome in heard.chats if outcome.prompt_tokens < 70)
+    served = [outcome for outcome in heard.chats if outcome.is_complete]
+    assert len(served) >= len(PEOPLE), heard.chats
+    assert all(outcome.output_tokens == 12 for outcome in served), served
+    assert all(abs(outcome.prompt_tokens - 60) <= 3 for outcome in served if outcome.prompt_tokens < 70)
     assert heard.needs == len(heard.chats)
     assert [outcome.is_complete for outcome in heard.joined] == [True]
     assert heard.statuses[Group.ATTACKER, 401] > 500

@@ -79,7 +79,7 @@ class Pretender:
         response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-request-id": "req_2"})
         await response.prepare(request)
         for number in range(wanted["max_tokens"]):
-            await asyncio.sleep(self.settings.get("gap_s", 0.0))
+            await asyncio.sleep(0.0 if wanted["max_tokens"] == 40 else self.settings.get("gap_s", 0.0))
             finish = "length" if number == wanted["max_tokens"] - 1 else None
             chunk = {"choices": [{"delta": {"content": "tide "}, "finish_reason": finish}]}
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
@@ -122,16 +122,17 @@ class Pretender:
         path = self.data / "logs" / "events.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
 async def _serve(wish: argparse.Namespace) -> None:
-    settings = tomllib.loads(Path(wish.config).read_text())
+    settings = tomllib.loads(Path(wish.config).read_text())  # noqa: ASYNC240 - nobody is served yet
     pretender = Pretender(Path(wish.data), settings)
     if pretender.settings.get("is_stillborn"):
         sys.exit("no: this is not to be")
     (pretender.data / "run").mkdir(parents=True)
-    pretender.log(t=time.time() + 0.2, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
+    pretender.log(t=time.time() + 60.0, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
+    where: Any
     for app, where in (
         (pretender.control(), str(pretender.data / "run" / "control.sock")),
         (pretender.operator(), wish.operator_port),
@@ -139,12 +140,8 @@ async def _serve(wish: argparse.Namespace) -> None:
     ):
         runner = web.AppRunner(app)
         await runner.setup()
-        site: web.BaseSite
-        if isinstance(where, str):
-            site = web.UnixSite(runner, where)
-        else:
-            site = web.TCPSite(runner, "127.0.0.1", where)
-        await site.start()
+        is_path = isinstance(where, str)
+        await (web.UnixSite(runner, where) if is_path else web.TCPSite(runner, "127.0.0.1", where)).start()
     pretender.beget()
     lives_s = pretender.settings.get("lives_s", 60.0)
     await asyncio.sleep(lives_s)

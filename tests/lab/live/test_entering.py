@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Control:
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         self.acts.append(body)
         if not self.is_there:
-            raise LiveError("gone")
+            msg = "gone"
+            raise LiveError(msg)
         return {"text": f"sk-{body['email']}"}
 
 
@@ -145,13 +146,13 @@ async def test_devices_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.of("bob") == ("__Host-tidegate-device", "bob")
 
 
-Page = Callable[[web.Request], Any]
+Step = tuple[str, str, int, str, dict[str, str]]
 
 
 class Door:
     """Pages of a sign-up, by their path and turn."""
 
-    def __init__(self, *steps: tuple[str, str, int, str, dict[str, str]]) -> None:
+    def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
         self.forms: list[dict[str, str]] = []
 
@@ -169,7 +170,7 @@ class Door:
 
 
 UP, LINE = "/sign-up", "/sign-up/line"
-FORM = ("GET", UP, 200, CSRF, {})
+FORM: Step = ("GET", UP, 200, CSRF, {})
 IN = ("POST", UP, 303, "", {"location": "/chat"})
 SOON = {"retry-after-ms": "1"}
 
@@ -197,7 +198,7 @@ async def test_an_account_counts_also_where_no_key_can_be_had() -> None:
 
 
 async def test_work_beside_the_form_is_done_by_those_who_do_work() -> None:
-    asked = ("GET", UP, 200, CSRF + ASKED, {})
+    asked: Step = ("GET", UP, 200, CSRF + ASKED, {})
     door = Door(asked, IN)
     able = await join(door, SignUp())
     unable = await join(Door(asked, ("POST", UP, 403, CSRF + ASKED, {})), SignUp(effort_s=None))
@@ -207,8 +208,8 @@ async def test_work_beside_the_form_is_done_by_those_who_do_work() -> None:
 
 
 async def test_the_line_is_waited_in_and_what_it_promised_is_told() -> None:
-    line = ("GET", UP, 200, f'<form id="line">{CSRF}{ASKED}</form>', {})
-    waits = ("GET", LINE, 200, '<meta http-equiv="refresh" content="0">', {})
+    line: Step = ("GET", UP, 200, f'<form id="line">{CSRF}{ASKED}</form>', {})
+    waits: Step = ("GET", LINE, 200, '<meta http-equiv="refresh" content="0">', {})
     door = Door(
         line,
         ("POST", LINE, 303, "", {"location": LINE}),
@@ -277,7 +278,7 @@ async def test_whoever_gives_up_has_no_account() -> None:
 
 async def test_an_account_by_letter_begins_when_its_link_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "_MAIL_EVERY_S", 0.0)
-    written = ("POST", UP, 200, "<p>A letter is on its way</p>", {})
+    written: Step = ("POST", UP, 200, "<p>A letter is on its way</p>", {})
     link = "/sign-up/confirm/abc.def"
     letters = Letters(
         ("other@mail.example", "http://x/sign-up/confirm/no"), ("person@mail.example", f"go: http://x{link}\n")
@@ -292,7 +293,7 @@ async def test_an_account_by_letter_begins_when_its_link_is_opened(monkeypatch: 
 
 async def test_a_form_that_is_shown_again_and_again_is_not_sent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "_MOST_FORMS", 2)
-    again = ("POST", UP, 403, CSRF, {})
+    again: Step = ("POST", UP, 403, CSRF, {})
 
     assert not (await join(Door(FORM, again, FORM, again), SignUp())).is_complete
 

@@ -13,7 +13,8 @@ from tidegate.lab.live.lines import Lines, Request
 
 
 def chunked(*pieces: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_7\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_7\r\n"
+    head += b"transfer-encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
@@ -22,8 +23,8 @@ TOLD = chunked(
     b': reading prompt 10/20\n\ndata: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n',
     b'data: {"choices":[{"delta":{"content":"ti"}}]}\n\n',
     b'data: {"choices":[{"delta":{"content":"de"},"finish_reason":"length"}]}\n\n',
-    b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}'
-    b"\n\ndata: [DONE]\n\n",
+    b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,'
+    b'"prompt_tokens_details":{"cached_tokens":4}}}\n\ndata: [DONE]\n\n',
 )
 
 
@@ -92,7 +93,7 @@ async def test_what_is_no_answer_ends_the_connection(garbage: bytes) -> None:
 async def test_words_that_nobody_asked_for_end_the_connection() -> None:
     async with scripted([OK, OK], [OK]) as (server, lines):
         await asked(lines)
-        while lines.busy:
+        while lines.busy:  # noqa: ASYNC110 - the loop's next turns
             await asyncio.sleep(0)
         await asked(lines)
 
@@ -149,8 +150,9 @@ async def test_who_waits_for_a_connection_that_fails_gets_its_room() -> None:
 
 async def test_who_waits_too_long_for_a_connection_leaves() -> None:
     async with scripted([], most=1) as (_, lines):
-        asked(lines)
+        first = asked(lines)
         heard = await asked(lines, "127.1.0.2", patience_s=0.02)
+        assert not first.done()
 
     assert (heard.status, heard.is_whole) == (0, False)
 
@@ -172,7 +174,7 @@ async def test_a_caller_may_leave_in_the_middle() -> None:
         request = Request(ASKED, "127.1.0.1", over.set_result)
         lines.cut(request)  # Nothing is asked yet.
         lines.ask(request)
-        while not lines._open:
+        while not lines._open:  # noqa: ASYNC110 - the loop's next turns
             await asyncio.sleep(0)
         lines.cut(request)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tidegate.lab.acts import Chat
@@ -9,7 +11,7 @@ from tidegate.lab.live import prompts as room
 from tidegate.lab.live.prompts import Conversations, Prompts, Tongue, learned
 
 
-def chat(tokens: int = 60, **more: int) -> Chat:
+def chat(tokens: int = 60, **more: Any) -> Chat:
     return Chat(prompt_tokens=tokens, answer_tokens=8, **more)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.live import pretender
+from tests.lab.live.pretending import pretended
 from tidegate.lab.acts import (
     Ask,
     Asked,
@@ -30,13 +29,12 @@ from tidegate.lab.acts import (
     Who,
 )
 from tidegate.lab.hearing import Happened, Sampled
-from tidegate.lab.live import watching, world
+from tidegate.lab.live import processes, watching, world
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.stage import Limits
 from tidegate.lab.live.world import LiveRun, play
 from tidegate.lab.scenario import Scenario, parse
 
-PROGRAM = (sys.executable, pretender.__file__)
 ADA = Who(name="ada", group=Group.ESTABLISHED, address=0x0A000001, has_account=True)
 EVE = Who(name="eve", group=Group.ATTACKER, address=0x0A000001, family="request_flood")
 
@@ -69,6 +67,7 @@ def scenario(duration_s: float = 0.6, more: str = "") -> Scenario:
 @pytest.fixture(autouse=True)
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "GRACE_S", 0.3)
+    monkeypatch.setattr(world, "running", pretended)
     monkeypatch.setattr(watching, "EVERY_S", 0.1)
 
 
@@ -76,9 +75,7 @@ async def played(
     lives: Iterable[Life], what: Scenario | None = None, limits: Limits | None = None, **more: Any
 ) -> tuple[LiveRun, Ear]:
     ear = Ear()
-    run = await play(
-        what or scenario(), lives, [ear], limits=limits or Limits(), program=PROGRAM, is_pinned=False, **more
-    )
+    run = await play(what or scenario(), lives, [ear], limits=limits or Limits(), is_pinned=False, **more)
     return run, ear
 
 
@@ -235,11 +232,6 @@ async def test_what_breaks_while_it_plays_is_told_by_its_own_error(monkeypatch: 
         await played([], what)
 
 
-async def test_a_service_that_does_not_start_says_why() -> None:
-    with pytest.raises(LiveError, match="this is not to be"):
-        await played([], scenario(1.0, "[settings.pretend]\nis_stillborn = true\n"))
-
-
 async def test_a_service_without_a_model_cannot_be_played_with() -> None:
     with pytest.raises(LiveError, match="which model"):
         await played([], scenario(1.0, "[settings.pretend]\nis_bare = true\n"))
@@ -265,11 +257,12 @@ async def test_a_scenario_for_the_virtual_world_is_not_played_live() -> None:
         await played([], what)
 
 
-async def test_pinned_each_has_a_core_and_everything_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_an_engine_of_its_own_nothing_is_pinned_and_everything_is_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pinned: list[tuple[int, list[int]]] = []
-    monkeypatch.setattr(world.processes, "cores", lambda: [0, 1])
-    monkeypatch.setattr(world.processes, "pin", lambda pid, cores: pinned.append((pid, list(cores))))
-    await play(scenario(0.1), [], [], program=PROGRAM)
+    monkeypatch.setattr(processes, "cores", lambda: [0, 1])
+    monkeypatch.setattr(processes, "pin", lambda pid, cores: pinned.append((pid, list(cores))))
+    await play(scenario(0.1), [], [])
 
-    assert [cores for _, cores in pinned] == [[1], [0], [0], [0, 1]]
-    assert pinned[2][0] == pinned[3][0]
+    assert [cores for _, cores in pinned] == [[0, 1]]

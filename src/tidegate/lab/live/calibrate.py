@@ -126,7 +126,11 @@ async def calibrate(
     found = probes.all()
     speeds = [probe.speed for probe in found]
     speed = statistics.median(speeds)
-    fitted = _fit(probes, most_tokens, speed)
+    try:
+        fitted = _fit(probes, most_tokens, speed)
+    except ValueError:
+        msg = f"this machine is too slow or too busy to be measured within {LONGEST_S:.0f} s"
+        raise LiveError(msg) from None
     one_place = msgspec.structs.replace(fitted, most_tokens=most_tokens - slots + 1)
     writing_alone = [probe.spread for at_once, probe in _steady(probes.wrote) if at_once == 1]
     calibration = Calibration(
@@ -261,8 +265,8 @@ class _Bench:
         lines = Lines(service.port, most=64)
         self._stack.push_async_callback(lines.close)
         key, vitals = await Accounts(service).key(_CALLER), await service.vitals()
-        if vitals is None:
-            msg = "the service does not say how it is"
+        if vitals is None or not vitals["models"]:
+            msg = "the service does not say which model it serves"
             raise LiveError(msg)
         model = str(vitals["models"][0]["id"])
         self.tongue = await tongue_of(lines, model, key)

@@ -160,13 +160,14 @@ def _value(value: object, where: str) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(one, where) for one in value)}]"
     if isinstance(value, bool | int | float | str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # The same in TOML 1.0.
+        return _key(value)
     msg = f"settings.{where}: expected a value that TOML has, not {type(value).__name__}"
     raise LiveError(msg)
 
 
-def _key(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
+def _key(value: bool | float | str) -> str:  # noqa: FBT001 - a value
+    # What JSON writes is the same in TOML 1.0, but for this letter.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _is_setting(name: str) -> bool:

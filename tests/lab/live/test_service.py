@@ -1,0 +1,145 @@
+"""A service of one's own: started as an operator would, and ended with everything it began."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.lab.live import pretender
+from tests.lab.live.pretending import pretended
+from tidegate.lab.acts import Group, Who
+from tidegate.lab.live import accounts as accounts_room
+from tidegate.lab.live import processes, world
+from tidegate.lab.live.accounts import Accounts
+from tidegate.lab.live.service import LiveError, running, settings_text
+
+PROGRAM = (sys.executable, pretender.__file__)
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+VALUES = st.recursive(
+    st.booleans() | st.integers(-(1 << 60), 1 << 60) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(KEYS.filter(lambda name: name not in {"log", "data_dir", "server", "database_url"}), VALUES))
+def test_settings_are_read_as_they_were_meant(given_: dict[str, Any]) -> None:
+    read = tomllib.loads(settings_text(given_))
+
+    assert read.pop("log") == {"max_bytes": 1 << 32, "kept_files": 1}
+    assert read == given_
+
+
+def test_what_a_rehearsal_sets_itself_and_what_toml_does_not_have_is_refused() -> None:
+    with pytest.raises(LiveError, match=r"settings\.server"):
+        settings_text({"server": {"host": "0.0.0.0"}})
+    with pytest.raises(LiveError, match=r"settings\.gate\.rate: .* NoneType"):
+        settings_text({"gate": {"rate": None}})
+
+
+async def test_it_is_started_with_its_settings_and_ended_with_its_engine(tmp_path: Path) -> None:
+    async with running({"gate": {"address_rate": 5.0}}, tmp_path / "a", PROGRAM) as service:
+        engine = service.engine_pid
+        assert engine is not None
+        assert service.is_running
+        assert psutil.pid_exists(engine)
+        assert await service.vitals() is not None
+        assert await service.ask("POST", "/acts", {"act": "create_key", "email": "a"}) == {"text": "sk-1"}
+        with pytest.raises(LiveError, match="409"):
+            await service.reconfigure({"gate": {"address_rate": 0}})
+        processes.pin(service.pid, processes.cores())
+        world._pin(service, [processes.cores()[0]])
+        world._pin(service, [processes.cores()[0], processes.cores()[-1]])
+        processes.pin(psutil.Process().pid, processes.cores())
+        psutil.Process(engine).kill()
+        service._process.kill()
+        await service._process.wait()
+        with pytest.raises(LiveError):
+            await service.ask("GET", "/policy")
+
+    assert service._process.returncode is not None
+    assert "address_rate" in service.config.read_text()
+    await service.close()
+
+
+async def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(LiveError, match="this is not to be"):
+        async with running({"pretend": {"is_stillborn": True}}, tmp_path / "a", PROGRAM):
+            pass
+
+
+async def test_one_that_is_silent_has_no_vitals(tmp_path: Path) -> None:
+    async with pretended({}, tmp_path) as service:
+        service.operator_port = 1
+        assert await service.vitals() is None
+
+
+class Control:
+    def __init__(self) -> None:
+        self.acts: list[dict[str, Any]] = []
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        self.acts.append(body)
+        return {"text": f"key-of-{body['email']}"}
+
+
+async def test_people_have_the_accounts_that_their_group_says_and_each_only_one() -> None:
+    control = Control()
+    accounts = Accounts(control)
+    old = Who(name="old", group=Group.ESTABLISHED, address=1, has_account=True)
+    bot = Who(name="bot", group=Group.ATTACKER, address=1, has_account=True)
+    assert accounts.key_at_once("old") is None
+    assert [await accounts.key(old), await accounts.key(old)] == ["key-of-old@lab.example.org"] * 2
+    await accounts.give_password(old)
+    await accounts.give_password(old)
+    await accounts.key(bot)
+    acts = [(act["act"], act["email"].partition("@")[0]) for act in control.acts]
+
+    assert accounts.key_at_once("old") == "key-of-old@lab.example.org"
+    assert acts == [
+        ("create_user", "old"),
+        ("vouch", "old"),
+        ("create_key", "old"),
+        ("set_password", "old"),
+        ("create_user", "bot"),
+        ("create_key", "bot"),
+    ]
+    assert control.acts[0]["member_since_s"] < 2e9
+    assert control.acts[4]["member_since_s"] is None
+
+
+async def test_names_that_differ_stay_different_and_accounts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = Accounts(Control())
+    emails = {accounts.email(name) for name in ("Ada", "ada", "a da", "a-da", "ä", "ö")}
+    monkeypatch.setattr(accounts_room, "MOST", 0)
+
+    assert len(emails) == 6
+    with pytest.raises(LiveError, match="more than 0"):
+        await accounts.key(Who(name="x", group=Group.NEW, address=1))
+
+
+def test_what_is_not_known_of_a_process_is_no_error() -> None:
+    gone = 2**22 + 1
+
+    assert processes.cpu_s(gone) == 0.0
+    assert processes.engine_of(gone) is None
+    processes.pin(gone, [0])
+    processes.pin(gone, [])
+
+
+def test_the_speed_of_a_core_is_measured_and_the_process_may_use_all_cores_again() -> None:
+    before = processes.cores()
+
+    assert processes.speed_of_core(before[0], probes=1) > 1e5
+    assert processes.speed_of_core(probes=1) > 1e5
+    assert processes.cores() == before
+    assert processes.cpu_s(psutil.Process().pid) > 0.0
