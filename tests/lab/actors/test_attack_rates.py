@@ -12,6 +12,7 @@ from tests.lab.actors.campaigns import (
     FROM_S,
     SMALL,
     SPAN_S,
+    TALKING,
     UNTIL_S,
     a_small,
     an_attack,
@@ -108,6 +109,8 @@ def test_nobody_comes_before_or_after_the_campaign(family: Family) -> None:
     ).asks
 
     assert asks
+    if family in TALKING:
+        assert max(heard.at_s for heard in asks if isinstance(heard.what, Chat)) < 220.0
     # Assets belong to a page, a question to an account: what was begun in time is brought to its end.
     assert min(heard.at_s for heard in asks) >= FROM_S
     assert max(heard.at_s for heard in asks) <= 220.0 + 120.0
