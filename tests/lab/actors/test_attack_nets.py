@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.lab.actors.campaigns import a_campaign, an_attack
+from tidegate.lab.actors.addresses import country_of
 from tidegate.lab.actors.attackers.chance import chosen, mixed, part_of
 from tidegate.lab.actors.attackers.nets import Nets
 from tidegate.lab.acts import Group, NetKind
@@ -117,3 +118,16 @@ def test_what_is_mixed_spreads_evenly() -> None:
 
 def test_shares_that_do_not_quite_add_up_choose_the_last() -> None:
     assert chosen(((0.5, "a"), (0.4, "b")), 0.95) == "b"
+
+
+def test_a_proxy_next_door_is_where_its_network_is() -> None:
+    seats = a_campaign(an_attack(Family.REQUEST_FLOOD, bots=500, mimicry=1.0)).seats
+
+    for who in (seats.seat(number).who for number in range(500)):
+        assert (who.country, who.lang) == country_of(who.address >> 8)[::2]
+
+
+def test_whoever_hides_nothing_speaks_english() -> None:
+    seats = a_campaign(an_attack(Family.REQUEST_FLOOD, bots=500)).seats
+
+    assert {seats.seat(number).who.lang for number in range(500)} == {"en"}

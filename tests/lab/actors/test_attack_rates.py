@@ -12,6 +12,7 @@ from tests.lab.actors.campaigns import (
     FROM_S,
     SMALL,
     SPAN_S,
+    TALKING,
     UNTIL_S,
     a_small,
     an_attack,
@@ -69,6 +70,15 @@ def test_over_many_campaigns_the_promise_is_kept_closely(family: Family, mimicry
     assert mean(runs) == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.slow
+def test_what_lies_behind_the_end_is_made_up_for() -> None:
+    attack = an_attack(Family.REQUEST_FLOOD, mimicry=1.0)
+
+    counts = [len(chats(staged(attack, asks_per_s=3.0, seed=seed, service=answered).asks)) for seed in range(4)]
+
+    assert mean(counts) / (30.0 * SPAN_S) == pytest.approx(1.0, abs=0.035)
+
+
 @FORMS
 @ENDS
 @pytest.mark.parametrize("family", LOADS, ids=lambda family: family.value)
@@ -108,6 +118,8 @@ def test_nobody_comes_before_or_after_the_campaign(family: Family) -> None:
     ).asks
 
     assert asks
+    if family in TALKING:
+        assert max(heard.at_s for heard in asks if isinstance(heard.what, Chat)) < 220.0
     # Assets belong to a page, a question to an account: what was begun in time is brought to its end.
     assert min(heard.at_s for heard in asks) >= FROM_S
     assert max(heard.at_s for heard in asks) <= 220.0 + 120.0

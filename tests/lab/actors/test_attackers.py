@@ -94,12 +94,14 @@ def test_mimicry_loads_pages_with_what_belongs_to_them(family: Family) -> None:
 @TALKS
 def test_mimicry_asks_as_long_questions_as_people_do(family: Family) -> None:
     attack = an_attack(family, mimicry=1.0, intensity=3.0)
-    asked = chats(staged(attack, service=refused()).asks)
+    asked = chats(staged(attack, service=refused(), patience_s=7.0).asks)
 
     fresh = [chat.prompt_tokens - chat.cached_tokens for chat in asked]
     times = 8.0 * 2.0 / 3.0 if family is Family.EXPENSIVE_QUERIES else 1.0
     assert mean(fresh) == pytest.approx(times * a_campaign(attack).lengths.mean_prompt, rel=0.25)
     assert any(chat.max_tokens > chat.answer_tokens for chat in asked)
+    if family is Family.REQUEST_FLOOD:
+        assert {chat.patience_s for chat in asked} == {7.0}
 
 
 @pytest.mark.parametrize("family", [Family.REQUEST_FLOOD, Family.EXPENSIVE_QUERIES, Family.DISTILLATION])
@@ -137,12 +139,12 @@ def test_mimicry_signs_up_as_people_do() -> None:
         sign_ups(staged(a_small(Family.SIGNUP_WAVE, mimicry=mimicry), service=answered).asks) for mimicry in (0.0, 1.0)
     )
 
-    assert {(wish.effort_s, wish.reads_mail_after_s, wish.is_disposable, wish.heeds) for wish in blunt} == {
-        (None, None, True, False)
+    assert {(wish.effort_s, wish.reads_mail_after_s, wish.is_disposable, wish.gives_up_after_s) for wish in blunt} == {
+        (None, None, True, 30.0)
     }
     assert all(wish.name_family for wish in blunt)
-    assert {(wish.effort_s, wish.is_disposable, wish.heeds, wish.name_family) for wish in human} == {
-        (NATIVE_S, False, True, "")
+    assert {(wish.effort_s, wish.is_disposable, wish.gives_up_after_s, wish.name_family) for wish in human} == {
+        (NATIVE_S, False, 1_800.0, "")
     }
     assert all(wish.reads_mail_after_s is not None for wish in human)
     assert len({wish.local_part for wish in human}) > 0.95 * len(human)
@@ -238,6 +240,26 @@ def test_a_conversation_carries_what_was_said_and_ends_before_it_is_too_long() -
     assert max(chat.cached_tokens for chat in asked) < 3_000
     assert any(chat.read_s is not None for chat in asked)
     assert {(chat.cached_tokens, chat.read_s) for chat in cut} == {(0, None)}
+
+
+def test_a_conversation_that_is_too_long_begins_anew() -> None:
+    def at_length(who: Who, what: object, now: float) -> Outcome:
+        outcome = answered(who, what, now)
+        outcome.output_tokens = 1_400
+        return outcome
+
+    asked = chats(staged(an_attack(Family.PROMPT_RECON, bots=4, intensity=2.0), service=at_length).asks)
+
+    assert 1_400 < max(chat.cached_tokens for chat in asked) < 3_000
+
+
+@pytest.mark.parametrize(("mimicry", "most", "least"), [(0.0, 20, 1), (1.0, 1_000, 25)])
+def test_slow_clients_that_mimic_come_from_another_bot_each_time(mimicry: float, most: int, least: int) -> None:
+    attack = an_attack(Family.SLOW_CLIENTS, mimicry=mimicry, bots=1_000, intensity=0.02)
+
+    asks = staged(attack, service=refused()).asks
+
+    assert least <= len({heard.who.address for heard in asks}) <= most
 
 
 def test_in_a_storm_stock_clients_back_off_and_heed() -> None:
