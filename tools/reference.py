@@ -295,6 +295,7 @@ _FIELD_MEANINGS = {
     "inviter": "Fingerprint of the account whose invitation it is. Absent: an operator's command made it.",
     "number": "How many people were answered.",
     "failures": "How often since the start.",
+    "errno": "The system's number of the error: 28 is a full disk.",
     "unsent": "Elements that wait for the firewall to be reached.",
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
     "error": "The exception's class, with `:0`; never its message.",
