@@ -37,6 +37,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one claim asks of an engine: seconds of reading and writing beside `at_once` answers, itself one of them.
 
     `is_left`: its caller gave up then. `waits_s`: where it never had a place, its caller gave up after that.
+    `queue_s` and `was_cut` are what happened; `is_known` is false of one whose end is not told.
     """
 
     read_s: float
@@ -49,7 +50,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at_once: float = 1.0
     is_left: bool = False
     waits_s: float | None = None
-    has_place: bool = True
+    queue_s: float = 0.0
+    was_cut: bool = False
+    is_known: bool = True
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -178,7 +181,7 @@ def _reckon(found: Survey, claims: dict[Key, Claimed], ends: dict[Key, tuple[flo
         found.unended += ended is None
         if key not in works:
             waits_s = None if ended is None else max(0.0, ended[0] - claim.t)
-            works[key] = msgspec.structs.replace(usual, waits_s=waits_s, has_place=ended is None)
+            works[key] = msgspec.structs.replace(usual, waits_s=waits_s, is_known=ended is not None)
         elif ran[key].end.how is How.CUT:
             works[key] = _finished(works[key], usual)
     found.works = works
@@ -208,6 +211,8 @@ def _work(one: _Ran, at_once: float) -> Work:
         decode_tok_s=end.decode_tok_s,
         at_once=at_once,
         is_left=end.how is How.LEFT,
+        queue_s=end.queue_s or 0.0,
+        was_cut=end.how is How.CUT,
     )
 
 
