@@ -20,6 +20,8 @@ from tidegate.cli import (
     firewall,
     gate,
     invitations,
+    lab,
+    lab_replay,
     mode,
     models,
     policy,
@@ -100,6 +102,8 @@ app.add_typer(policy.policy_app, name="policy")
 app.add_typer(firewall.firewall_app, name="firewall")
 app.add_typer(events.events_app, name="events")
 app.command("score")(score.score)
+lab.app.command("replay")(lab_replay.replay_record)
+app.add_typer(lab.app, name="lab")
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ class Recorder:
         self.is_on = True
         self.register: Register | None = None
         self._fingerprint = fingerprint
-        self._run = fingerprint(f"run {unix_s!r} {monotonic_s!r}")
+        self._run = self.who(f"run {unix_s!r} {monotonic_s!r}")
         self._pending: list[Pending] = []
         self._lost = 0
         self._met: OrderedDict[UserId, Record] = OrderedDict()
@@ -94,7 +94,7 @@ class Recorder:
     def gate_plan(self, plan: GatePlan) -> None:
         """Take the numbers of the gate's plan. Its lists stay here: they are addresses."""
         kept = {name: getattr(plan, name) for name in plan.__struct_fields__}
-        self._gate = {name: value for name, value in kept.items() if isinstance(value, bool | int | float)}
+        self._gate = {name: float(value) for name, value in kept.items() if isinstance(value, bool | int | float)}
 
     def admission_plan(self, line: int, plan: AdmissionPlan) -> None:
         """Take the plan of one engine's line, without the key that deals its queues."""
@@ -214,16 +214,17 @@ class Recorder:
 
     # ------------------------------------------------------------ lines and fingerprints
 
-    def who(self, name: str) -> Fingerprint:
+    def who(self, name: str) -> str:
         """What stands for an account, a cohort or an end user: for accounts the same as in the log."""
-        return self._fingerprint(name)
+        # Plain text: the encoder knows no fingerprints, and would ask for each of them.
+        return str(self._fingerprint(name))
 
-    def digest(self, digest: bytes) -> Fingerprint:
+    def digest(self, digest: bytes) -> str:
         """What stands for a credential; where an account is known by its digest, what stands for that."""
-        return self._fingerprint(UserId.of(digest) if len(digest) in _DIGEST_BYTES else digest.hex())
+        return self.who(UserId.of(digest) if len(digest) in _DIGEST_BYTES else digest.hex())
 
-    def _source(self, address: bytes | None) -> tuple[Fingerprint, ...]:
-        return () if address is None else tuple(self._fingerprint(f"net {key.hex()}") for key in keys_of(address))
+    def _source(self, address: bytes | None) -> tuple[str, ...]:
+        return () if address is None else tuple(self.who(f"net {key.hex()}") for key in keys_of(address))
 
     def _line(self, one: Pending) -> AnyLine:
         if isinstance(one, Record):

@@ -40,7 +40,7 @@ from tidegate.lab.replay.surveying import Survey, Work, survey
 from tidegate.lab.replay.world import Policy, World, recorded_policy
 from tidegate.lab.rules import Rules
 
-LEAST_FIDELITY: Final = 0.95
+LEAST_FIDELITY: Final = 0.9
 WARM_S: Final = 120.0
 """Where the beginning of a run is not in the record, so long is played and not compared: buckets fill meanwhile."""
 
@@ -54,28 +54,39 @@ _PENDING_S: Final = 120.0
 """So long after its head a request's claim is still known to be its own: its body has to come first."""
 
 
+class Alike(msgspec.Struct):
+    """How many decisions there were, and how many of them came out again."""
+
+    of: int = 0
+    same: int = 0
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1; 1 where there were none."""
+        return self.same / self.of if self.of else 1.0
+
+    def count(self, *, is_same: bool) -> None:
+        """Count one."""
+        self.of += 1
+        self.same += is_same
+
+
 class Fidelity(msgspec.Struct, kw_only=True):
-    """How much of what happened came out again under the policy that was in force."""
+    """How much of what happened came out again under the policy that was in force.
 
-    gate_decisions: int = 0
-    gate_same: int = 0
-    claims: int = 0
-    claims_same: int = 0
+    Of the `gate`: passed, or refused for the same reason. Of `claims`, by class: ended alike, and waited alike.
+    """
 
-    @property
-    def gate(self) -> float:
-        """The share of the gate's decisions: passed, or refused for the same reason."""
-        return self.gate_same / self.gate_decisions if self.gate_decisions else 1.0
+    gate: Alike = msgspec.field(default_factory=Alike)
+    claims: dict[str, Alike] = msgspec.field(default_factory=dict)
 
-    @property
-    def admission(self) -> float:
-        """The share of claims that ended alike and waited alike."""
-        return self.claims_same / self.claims if self.claims else 1.0
+    def withheld(self, least: float) -> list[str]:
+        """Classes of whose claims too few came out again to conclude anything."""
+        return [standing for standing, alike in self.claims.items() if alike.share < least]
 
-    @property
-    def least(self) -> float:
-        """The smaller share of both."""
-        return min(self.gate, self.admission)
+    def is_enough(self, least: float) -> bool:
+        """Whether anything can be concluded at all: of the gate, and of one class of claims, if there were any."""
+        return self.gate.share >= least and (not self.claims or len(self.withheld(least)) < len(self.claims))
 
 
 class Replayed(msgspec.Struct, kw_only=True):
@@ -215,8 +226,7 @@ class Replay:
         words = [_word(one) for one in said]
         who = line.who or (line.source[0] if line.source else "")
         if line.t >= self._judged_from:
-            self.fidelity.gate_decisions += 1
-            self.fidelity.gate_same += words[0] == (line.reason or PASSED)
+            self.fidelity.gate.count(is_same=words[0] == (line.reason or PASSED))
             self.tally.gate(said[0].standing, who, words[0], words[1])
         if facts.lane is not Lane.INFERENCE:
             return
@@ -333,8 +343,7 @@ class Replay:
         del self._open[number]
         self.tally.claim(one.standing, one.who, before, after)
         if one.recorded is not None:
-            self.fidelity.claims += 1
-            self.fidelity.claims_same += _is_same(one.recorded, before)
+            self.fidelity.claims.setdefault(one.standing, Alike()).count(is_same=_is_same(one.recorded, before))
 
 
 def replay(path: Path, rules: Rules) -> Replayed:
