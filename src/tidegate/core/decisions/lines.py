@@ -117,7 +117,7 @@ class Resized(Line, frozen=True, kw_only=True, tag="resize", gc=False):
     """An engine's line has another number of places."""
 
     line: Which = 0
-    slots: Annotated[int, Meta(ge=0, le=65_536)]
+    slots: Annotated[int, Meta(ge=1, le=65_536)]
 
 
 class Met(Line, frozen=True, kw_only=True, tag="met", gc=False):

@@ -200,7 +200,8 @@ class Bench:
                     seat = self._waiting.pop(act.ticket)
                     self._start(seat)
                 case Cut(is_returning=True):
-                    self._waiting[act.ticket] = self._running.pop(act.ticket)
+                    seat = self._waiting[act.ticket] = self._running.pop(act.ticket)
+                    heappush(self._leaving, (self.now + seat.claim.patience_s, act.ticket))
                     left.extend(self.scheduler.release(act.ticket, self.now))
                 case Cut():
                     seat = self._running[act.ticket]
