@@ -117,7 +117,8 @@ class Recorder:
 
     def begin(self, part: int) -> Began:
         """Make the first line of a new file, in which nobody was met yet."""
-        self._met.clear()
+        if part > 1:
+            self._met.clear()
         standing = self._standing()
         return Began(
             t=0.0,

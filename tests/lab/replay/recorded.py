@@ -14,15 +14,15 @@ from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.room import room_ahead
 from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.registration.probation import ProbationPlan
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.lab.rules import Rules
-from tidegate.core.registration.probation import ProbationPlan
+from tidegate.services.admission import Patience
 from tidegate.services.permits import JoiningPlan
 from tidegate.services.recorded import RecordedGate, RecordedScheduler
 from tidegate.services.recorder import Recorder
-from tidegate.services.admission import Patience
 from tidegate.testing.standing import a_record
 
 UNIX_S = 1_800_000_000.0

@@ -63,7 +63,8 @@ class DecisionFiles:
             os.close(handle)
 
     def _delete_old(self) -> None:
-        kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob(PATTERN))
+        # By name: a file's begins with when it began.
+        kept = [(path.stat().st_mtime, path.stat().st_size, path) for path in sorted(self._folder.glob(PATTERN))]
         room_bytes = self._most_bytes - self._most_bytes // _PARTS
         taken_bytes = sum(size for _, size, _ in kept)
         for written_at, size, path in kept:
