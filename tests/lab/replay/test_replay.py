@@ -105,3 +105,59 @@ def test_the_pace_of_the_engine_is_learned_from_how_it_slowed_down(record: Path)
     assert not found.survey.pace.is_assumed
     assert found.survey.pace.slope == pytest.approx(1.0, abs=0.1)
     assert found.survey.unended == 0
+
+
+def test_who_was_cut_left_or_was_still_in_at_the_end_is_played_with_what_is_known_of_them(tmp_path: Path) -> None:
+    service = Service(admission=AdmissionPlan(slots=1))
+    service.knows(1)
+    service.knows(2)
+    service.ask(1, tokens=30)
+    service.run(0.3)
+    service.ask(2, tokens=30)
+    service.run(0.2)
+    service.leave(2)
+    service.rest()
+    service.ask(1, tokens=50)
+    service.run(0.2)
+    service.leave(3)
+    service.ask(2, tokens=50)
+    service.run(0.1)
+    record = service.written(tmp_path / "record.jsonl")
+
+    found = replayed(record, admission=AdmissionPlan(slots=1))
+
+    assert found.survey.unended == 1
+    assert (found.fidelity.claims["established"].of, found.fidelity.claims["established"].share) == (3, 1.0)
+    assert found.differences.claims["established"].moved == {}
+
+
+def test_who_would_wait_shorter_or_longer_is_told(tmp_path: Path) -> None:
+    service = Service(admission=PLAN)
+    for number in (1, 2, 3):
+        service.knows(number)
+    for _ in range(10):
+        for number in (1, 2, 3):
+            service.ask(number, tokens=30)
+        service.run(6.0)
+    record = service.written(tmp_path / "record.jsonl")
+    line = record.read_bytes().split(b"\n", 1)
+
+    wider = line[0].replace(b'"slots":2', b'"slots":3')
+    shorter = replayed(record, admission=PLAN).differences.claims["established"]
+    record.write_bytes(wider + b"\n" + line[1])
+    own = replayed(record, admission=PLAN)
+
+    assert shorter.shorter == shorter.longer == 0
+    assert own.fidelity.claims["established"].share < 1.0, "who waited does not where there is a place more"
+
+
+def test_a_run_after_another_begins_anew(tmp_path: Path) -> None:
+    first, second = busy(turns=10), busy(turns=10)
+    second.recorder._run = "f" * 16
+    first.written(tmp_path / "decisions-1-a-000001.jsonl")
+    second.written(tmp_path / "decisions-2-b-000001.jsonl")
+
+    both = replayed(tmp_path)
+
+    assert both.survey.decisions == both.fidelity.gate.of == 98
+    assert both.survey.seconds > 20

@@ -138,8 +138,7 @@ class Replay:
             self._begin(line)
             return
         worlds = self._worlds
-        if worlds is None:
-            source.refuse("kind: expected `begin` first")
+        assert worlds is not None, "a record begins with its first line"
         try:
             self._play(line, worlds)
         except ValueError as error:

@@ -117,7 +117,9 @@ class _Gathered:
             case Claimed():
                 self._claim(line, source)
             case Ended():
-                self.ends[self._runs, line.line, line.ticket] = line.t, line
+                key = self._runs, line.line, line.ticket
+                if key in self.claims:  # Else its claim stood in a file that is gone.
+                    self.ends[key] = line.t, line
             case Counted():
                 self.found.refused_uncounted += line.number
             case Lost():
