@@ -1,4 +1,5 @@
-"""Writes docs/reference/ from the code: settings, errors, events, metrics, command line, the lab's figures, OpenAPI.
+# long because: what each field means stands beside the page that shows it
+"""Writes docs/reference/ from the code: settings, errors, events, records, metrics, command line, the lab, OpenAPI.
 
 `python -m tools.reference` writes the pages; `--check` only says which differ and ends with 1.
 A test runs the check, so a page cannot fall behind what it describes.
@@ -22,7 +23,9 @@ from tidegate.config.engine_settings import EngineUpstream
 from tidegate.config.mistakes import allowed_at
 from tidegate.config.settings import Settings
 from tidegate.core import events
+from tidegate.core.admission.facts import Bearing, Lane
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.decisions import lines as decisions
 from tidegate.core.firewall.elements import Mode, OffloadReason, Spared
 from tidegate.core.generation.call import FinishReason
 from tidegate.core.mail.budgets import Bound
@@ -297,6 +300,7 @@ _FIELD_MEANINGS = {
     "inviter": "Fingerprint of the account whose invitation it is. Absent: an operator's command made it.",
     "number": "How many people were answered.",
     "failures": "How often since the start.",
+    "errno": "The system's number of the error: 28 is a full disk.",
     "unsent": "Elements that wait for the firewall to be reached.",
     "retry": "How often this caller's OpenAI client says to have tried before (`x-stainless-retry-count`, up to 99).",
     "error": "The exception's class, with `:0`; never its message.",
@@ -423,10 +427,117 @@ def figures() -> str:
     return "\n".join(lines) + "\n"
 
 
+def record() -> str:
+    """Every kind of line of a record of decisions."""
+    lines = [
+        "# Record of decisions",
+        "",
+        (
+            "With `record.decisions = true` the service and `tidegate gate` write what they decide to "
+            "`logs/decisions-*.jsonl` in the data directory, for `tidegate lab replay` "
+            "([how](../lab/replay.md)): one JSON object a line, "
+            f"version {decisions.VERSION}. Fields are numbers, words of fixed lists, and fingerprints of 16 hex "
+            "digits, keyed like those of the log. A field that equals its default is absent."
+        ),
+        "",
+        (
+            f"Refusals of strangers beyond {decisions.LISTED_PER_S} a second are not listed, but counted: see "
+            "`counted`. "
+            "Files are for their owner only; the oldest are deleted when all of them are larger than "
+            "`record.most_mib`, or after `record.keep_days`. Each can be read alone."
+        ),
+        "",
+        "`t`, in every line: seconds since the run began; 0 in `met`, which belongs to the line after it.",
+        "",
+    ]
+    for kind in typing.get_args(decisions.AnyLine):
+        text = " ".join((kind.__doc__ or "").split())
+        lines += [f"## `{kind.__struct_config__.tag}`", "", text, ""]
+        lines += ["| field | present | meaning |", "| --- | --- | --- |"]
+        for field in msgspec.structs.fields(kind):
+            if field.name != "t":
+                present = "always" if field.required else "if not the default"
+                lines.append(f"| `{field.encode_name}` | {present} | {record_meaning(field.name)} |")
+        lines.append("")
+    lines += ["## Words", ""]
+    for name, words in (
+        ("lane", Lane),
+        ("bearing", Bearing),
+        ("standing", Standing),
+        ("answered", decisions.Answered),
+        ("how", decisions.How),
+        ("listed", decisions.Listed),
+        ("what", decisions.Noted),
+    ):
+        lines.append(f"- `{name}`: {_listed(words)}.")
+    lines.append("- `reason`, `would`: see [errors](errors.md).")
+    return "\n".join(lines) + "\n"
+
+
+_RECORD_MEANINGS = {
+    "version": "Of this form.",
+    "run": "Which run of the service; parts of one run have the same.",
+    "part": "Which file of the run, from 1 on.",
+    "unix_s": "When the run began, in Unix seconds.",
+    "monotonic_s": "The same by the clock that only goes forward.",
+    "policy": "A digest of the plans: the same digest, the same policy.",
+    "gate": "The numbers of the gate's plan, named as the settings; yes is 1. Its lists are not there.",
+    "admission": "The plan of each engine's line; without the key by which strangers' queues are dealt.",
+    "standing": "How accounts come to be known, in `begin` and `plan`; elsewhere the class of whoever asked.",
+    "listed_per_s": "So many refusals of strangers are listed in a second.",
+    "line": "Which engine's line, from 0 on.",
+    "slots": "Its places from now on.",
+    "who": "The account's fingerprint, the same as `acct` in the log; of who shows no key, of the address's name.",
+    "cohort": "The group of linked sign-ups; absent, the account stands alone.",
+    "role": "What the account may do.",
+    "created_at_s": "When it was made, in Unix seconds.",
+    "member_since_s": "Since when its age counts.",
+    "is_verified": "Its address was proved.",
+    "is_vouched": "An operator gave their word.",
+    "is_born_in_flood": "It was made while a flood ran.",
+    "suspect_until_s": "There is a finding against it until then.",
+    "history": "Days on which it was served, and how many requests it has in at once.",
+    "lane": "What kind of work it was.",
+    "bearing": "What the request showed of who sent it.",
+    "source": "Fingerprints of the address and of its networks, the narrowest first.",
+    "digest": "The credential's fingerprint.",
+    "needs_credential": "Its route is for holders of one only.",
+    "size_bytes": "Its body, as its head told; only where it asks the engine.",
+    "reason": "Why it was refused; absent, it passed.",
+    "would": "Why it would have been refused, were it not a dry run.",
+    "wait_s": "Seconds that it was told: when to come back, or how long it would wait.",
+    "listed": "On which of the operator's lists its address was.",
+    "is_junk": "The work that it brought was certainly none.",
+    "number": "How many.",
+    "what": "What the gate was told.",
+    "ticket": "By which `claim` and `end` belong together, within a run and line.",
+    "usual": "Requests that the account usually has in at once.",
+    "prompt_bytes": "How large its prompt was.",
+    "output_tokens": "In `claim` the most that was asked for, in `end` what was written.",
+    "patience_s": "How long its caller would wait.",
+    "end_user": "The fingerprint of whom it was asked for, where its caller said so.",
+    "answered": "What it was told at once.",
+    "how": "How it ended.",
+    "queue_s": "Seconds until it had its place; absent, it never had one.",
+    "first_s": "Seconds from there to the first piece of the answer; absent, there was none.",
+    "prompt_tokens": "Tokens of the prompt; of one that did not end well, those that were read.",
+    "cached_tokens": "How many of them the engine knew already.",
+    "prefill_tok_s": "How fast the engine read it, by its own word.",
+    "decode_tok_s": "How fast it wrote.",
+    "returns": "How often its place was taken back before the answer began.",
+}
+
+
+def record_meaning(name: str) -> str:
+    """What a field of a record holds; KeyError for one that nobody has explained."""
+    return _RECORD_MEANINGS[name]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "errors.md": errors,
     "events.md": event_log,
+    "record.md": record,
     "metrics.md": metrics,
     "command-line.md": command_line,
     "figures.md": figures,

@@ -6,12 +6,15 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.core.capacity.health import EngineState
+from tidegate.core.decisions.lines import AnyLine
 from tidegate.core.events import (
     AddressVerified,
     ChallengeOutcome,
@@ -72,6 +75,17 @@ def test_no_field_is_explained_that_no_event_has(reference: ModuleType, monkeypa
 
     monkeypatch.setitem(reference._FIELD_MEANINGS, "mood", "How it felt.")
     assert reference.unused_meanings() == {"mood"}
+
+
+def test_a_field_of_a_record_that_nobody_has_explained_stops_the_page_and_none_is_explained_in_vain(
+    reference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = {field.name for kind in get_args(AnyLine) for field in msgspec.structs.fields(kind)}
+    assert written - {"t"} == reference._RECORD_MEANINGS.keys()
+
+    monkeypatch.delitem(reference._RECORD_MEANINGS, "queue_s")
+    with pytest.raises(KeyError, match="queue_s"):
+        reference.record()
 
 
 def test_a_metric_label_that_nobody_has_explained_stops_the_page(

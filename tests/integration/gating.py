@@ -168,6 +168,10 @@ class GateInstance:
         command = [*_PROGRAM, *arguments, "--config", str(self.config), "--data", str(self.data)]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
+    def verb_alone(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb that needs no data directory."""
+        return subprocess.run([*_PROGRAM, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)

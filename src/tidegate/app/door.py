@@ -13,12 +13,12 @@ from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
-from tidegate.core.admission.claims import Crowded, Shed
-from tidegate.core.admission.gate import Gate, Preview
+from tidegate.core.admission.gate import Gate
 from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.room import room_ahead
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import Pressure
-from tidegate.core.identifiers import Fingerprint, UserId
+from tidegate.core.identifiers import Fingerprint
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.register import Register
 from tidegate.http.gate.clients import Clients, packed
@@ -31,6 +31,8 @@ from tidegate.services.admission import Admission, Patience
 from tidegate.services.handover import Handover
 from tidegate.services.passing import Guess
 from tidegate.services.quotas import Quotas
+from tidegate.services.recorded import RecordedGate, RecordedScheduler
+from tidegate.services.recorder import Recorder
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     telling: Telling
     handover: Handover
     steady: Callable[[], float]
+    recorder: Recorder | None = None
 
     def apply(self, plans: Plans) -> None:
         """Go on under other plans; nothing that runs is touched."""
@@ -61,6 +64,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
             if admission.quotas is not None:
                 admission.quotas.ledger.defaults = plans.quotas
         self.handover.apply(plans.firewall)
+        if self.recorder is not None:
+            self.recorder.replanned()
 
     def note_dead(self, digest: bytes) -> None:
         """A genuine credential is revoked or over: it is a stranger's from now on."""
@@ -92,15 +97,22 @@ def open_admission(
     served: Callable[..., None],
     quotas: Quotas | None = None,
     fit: Callable[[AdmissionPlan], AdmissionPlan] = lambda plan: plan,
+    *,
+    recorder: Recorder | None = None,
+    line: int = 0,
 ) -> Admission:
-    """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine."""
+    """Make the scheduler and its awaitable face; `fit` makes the plan that of its engine.
+
+    With a `recorder` its decisions are written down, as those of the service's `line`.
+    """
 
     def claimant(user: User) -> tuple[Standing, str, int]:
         standing = register.standing(user.id, time.time())
         return standing, register.cohort(user.id), register.usual_in_flight(user.id)
 
+    plan = fit(plans.admission)
     return Admission(
-        Scheduler(fit(plans.admission)),
+        Scheduler(plan) if recorder is None else RecordedScheduler(plan, recorder, line),
         time.monotonic,
         claimant=claimant,
         patience=patience(plans),
@@ -126,27 +138,6 @@ def steady_clock() -> Callable[[], float]:
     return lambda: started_at + time.monotonic() - started_ticks
 
 
-def room_ahead(register: Register, schedulers: tuple[Scheduler, ...]) -> Preview:
-    """Tell from a request's head whether there will be room for it, in one of the lines at least."""
-
-    def preview(
-        principal: UserId | None, standing: Standing, size_bytes: int, patience_s: float, _now: float
-    ) -> Shed | Crowded | None:
-        who, cohort = (principal, register.cohort(principal)) if principal is not None else ("", "")
-        now = time.monotonic()
-        if len(schedulers) > 1 and any(one.has_room for one in schedulers):
-            return None  # Which model is asked for, the headers do not tell.
-        refused: Shed | Crowded | None = None
-        for scheduler in schedulers:
-            refused = scheduler.preview(who, standing, cohort, size_bytes, patience_s, now)
-            refused = refused or scheduler.crowded(who, standing, now)
-            if refused is None:
-                break
-        return refused
-
-    return preview
-
-
 def open_door(
     settings: Settings,
     plans: Plans,
@@ -161,16 +152,22 @@ def open_door(
     memory: InhabitedFile,
     is_nobody_known: bool = False,
     marks: Marking | None = None,
+    recorder: Recorder | None = None,
 ) -> Door:
     """Make the gate before the `lines` of every model, which knows callers by `credentials`, addresses by `lanes`.
 
     `marks` finds devices that people have signed in on. `key` hides where known people live; `is_nobody_known`: there
-    is no account yet.
+    is no account yet. With a `recorder` its decisions are written down; the `lines` are to have the same one.
     """
     steady = steady_clock()
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, room_ahead(register, tuple(admission.scheduler for admission, _ in lines)))
+    preview = room_ahead(register, tuple(admission.scheduler for admission, _ in lines), time.monotonic)
+    gate = (
+        Gate(plans.gate, register, preview)
+        if recorder is None
+        else RecordedGate(plans.gate, register, preview, recorder)
+    )
     handover = open_handover(
         settings,
         plans.firewall,
@@ -207,4 +204,5 @@ def open_door(
         telling=telling,
         handover=handover,
         steady=steady,
+        recorder=recorder,
     )

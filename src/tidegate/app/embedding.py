@@ -21,7 +21,7 @@ from tidegate.adapters.disk.datadir import DataDir, DataDirError
 from tidegate.adapters.disk.secrets import SecretsError, load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.app.background import beside
-from tidegate.app.door import guess, open_admission, room_ahead, steady_clock
+from tidegate.app.door import guess, open_admission, steady_clock
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
@@ -30,6 +30,7 @@ from tidegate.app.wrapping_plan import WrappingPlan, WrappingSettings, plan_of
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.room import room_ahead
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.events import AnyEvent
 from tidegate.core.identifiers import UserId
@@ -185,7 +186,7 @@ def _wrapped(
     keys = PassedKeys(secret, lambda principal: register.record(principal) is not None, time.monotonic)
     steady, pressure = steady_clock(), Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, room_ahead(register, (admission.scheduler,)))
+    gate = Gate(plans.gate, register, room_ahead(register, (admission.scheduler,), time.monotonic))
     guard = Guard(
         gate=gate,
         credentials=KeysOnPaths(keys),

@@ -20,7 +20,7 @@ from tidegate.adapters.engines.passing import PassingEngines
 from tidegate.adapters.engines.probing import Probing
 from tidegate.adapters.engines.upstream import Upstream, UpstreamPlan
 from tidegate.adapters.firewall.memory import InhabitedFile
-from tidegate.adapters.sql.callers import open_callers
+from tidegate.adapters.sql.callers import CallerStore, open_callers
 from tidegate.adapters.telemetry.journals import Journals
 from tidegate.adapters.telemetry.metrics import Metrics
 from tidegate.app.audience import ServeAudience
@@ -32,6 +32,7 @@ from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.listening import Server, bind_port, server, url_of
 from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
+from tidegate.app.recording import open_recording
 from tidegate.app.reputation import caller_reputation
 from tidegate.app.running import open_log, serve_until_told
 from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
@@ -63,6 +64,7 @@ from tidegate.services.issuing import Issuing
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.policy import PolicyError
 from tidegate.services.proven import Proven, Recall
+from tidegate.services.reputation import Reputation
 
 _USUAL_PLACES: Final = 64
 _FOLLOW_EVERY_S: Final = 0.5
@@ -205,17 +207,14 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             open_callers(datadir.callers_url, half_life_days=settings.standing.half_life_days)
         )
         known = caller_reputation(settings, store)
-        await known.load()
-        # Nobody signs in here: a key that was accepted once must be known by what is remembered.
-        for record in reversed(await store.recent(known.register.most // STRANGERS_PART)):
-            if known.register.record(record.principal) is None:
-                known.register.know(record)
+        await _load(known, store)
         fit = _fit(settings, sum(member.places for member in _members(plan)))
 
         def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
             proven.served(principal, cost_tokens, in_flight)  # Who knows callers needs the door, made further down.
 
-        admission = open_admission(plans, known.register, served, fit=fit)
+        recorder = await stack.enter_async_context(open_recording(settings, datadir, secrets.fingerprint_key, journal))
+        admission = open_admission(plans, known.register, served, fit=fit, recorder=recorder)
         engines = PassingEngines(pool, upstreams)
         probing = Probing(pool, upstreams, engines)
         behind = Behind(
@@ -242,6 +241,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             key=secrets.fingerprint_key,
             memory=InhabitedFile(datadir.inhabited_path),
             is_nobody_known=not len(known.register),
+            recorder=recorder,
         )
         policy = live_policy(
             settings,
@@ -316,6 +316,14 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
         when_hung_up(reload)
         await _serve_until_told(plan, listeners, applications, door, lifecycle, journal, audience, told)
     journal.record(ServiceChanged(t=time.time(), event=Tag.SERVICE_STOPPED))
+
+
+async def _load(known: Reputation, store: CallerStore) -> None:
+    await known.load()
+    # Nobody signs in here: a key that was accepted once must be known by what is remembered.
+    for record in reversed(await store.recent(known.register.most // STRANGERS_PART)):
+        if known.register.record(record.principal) is None:
+            known.register.know(record)
 
 
 def _caller_keys(issuing: Issuing | None, secrets: Secrets, register: Register) -> CallerKeys:

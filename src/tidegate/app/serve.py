@@ -28,6 +28,7 @@ from tidegate.app.certificate import Certificate
 from tidegate.app.engines import Elsewhere, Line, open_elsewhere
 from tidegate.app.listening import Server, bind_port, check_path, port_of, server, url_of
 from tidegate.app.plans import line_plan
+from tidegate.app.recording import open_recording
 from tidegate.app.running import open_log, serve_until_told
 from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.app.survey import Lineup, relined
@@ -150,6 +151,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: LettersAudience) 
         background = Background()
         stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
+        recording = open_recording(settings, datadir, secrets.fingerprint_key, journal)
         wired = await wire(
             settings,
             lines=lines,
@@ -170,6 +172,7 @@ async def run(plan: ServePlan, listeners: Listeners, audience: LettersAudience) 
             looked_at=elsewhere.looked_at,
             datadir=datadir,
             model_sha256=plan.model_sha256,
+            recorder=await stack.enter_async_context(recording),
         )
         served_elsewhere = wired.door.admissions[len(lines) - len(elsewhere.engines) :]
         elsewhere.admissions.extend(zip(elsewhere.engines, served_elsewhere, strict=True))

@@ -52,6 +52,7 @@ from tidegate.services.models import Served
 from tidegate.services.passwords import PasswordLane
 from tidegate.services.policy import Policy
 from tidegate.services.quotas import Quotas
+from tidegate.services.recorder import Recorder
 from tidegate.services.registration import Sources
 from tidegate.services.replies import Replies
 from tidegate.services.reputation import Reputation
@@ -99,6 +100,7 @@ async def wire(
     relined: Callable[[Settings], Callable[[], None]] = lambda _: lambda: None,
     replicas: Callable[[], list[ReplicaReport]] = list,
     looked_at: Callable[[], Iterable[Target]] = tuple,
+    recorder: Recorder | None = None,
 ) -> Wired:
     """Make every service of what was opened. `read_settings` gives the settings as they stand at that moment.
 
@@ -120,7 +122,10 @@ async def wire(
         fingerprint=fingerprint,
     )
     people = People(probation=probation, usher=usher, recent=open_recent(secrets.fingerprint_key))
-    admissions = tuple(open_admission(plans, known.register, known.served, budgets, line.fit) for line in lines)
+    admissions = tuple(
+        open_admission(plans, known.register, known.served, budgets, line.fit, recorder=recorder, line=number)
+        for number, line in enumerate(lines)
+    )
     door = open_door(
         settings,
         plans,
@@ -134,6 +139,7 @@ async def wire(
         memory=InhabitedFile(datadir.inhabited_path),
         is_nobody_known=not await store.accounts.newest_users(1),
         marks=Marks(secrets.server_keys, settings.sign_in.device_days * _DAY_S),
+        recorder=recorder,
     )
 
     def apply(plans: Plans) -> None:

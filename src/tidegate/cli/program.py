@@ -21,6 +21,7 @@ from tidegate.cli import (
     gate,
     invitations,
     lab,
+    lab_replay,
     mode,
     models,
     policy,
@@ -101,6 +102,7 @@ app.add_typer(policy.policy_app, name="policy")
 app.add_typer(firewall.firewall_app, name="firewall")
 app.add_typer(events.events_app, name="events")
 app.command("score")(score.score)
+lab.lab_app.command("replay")(lab_replay.replay_record)
 app.add_typer(lab.lab_app, name="lab")
 
 

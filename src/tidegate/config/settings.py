@@ -15,6 +15,7 @@ from msgspec import Meta
 from tidegate.config.engine_settings import EngineSettings, EngineUpstream, Seconds
 from tidegate.config.mail import MailSettings
 from tidegate.config.quotas import QuotasSettings
+from tidegate.config.record import RecordSettings
 from tidegate.config.registration import RegistrationSettings
 from tidegate.config.sign_in import SignInSettings
 
@@ -464,3 +465,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mail: MailSettings = MailSettings()
     sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()
+    record: RecordSettings = RecordSettings()

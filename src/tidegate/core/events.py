@@ -81,6 +81,7 @@ class Tag(StrEnum):
     MAIL_FAILING = "mail:failing"
     MAIL_WORKING = "mail:working"
     VERIFY_TRIED = "verify:tried"
+    RECORD_STOPPED = "record:stopped"
 
 
 class RouteKind(StrEnum):
@@ -450,6 +451,13 @@ class FirewallFailed(Event, frozen=True, kw_only=True, tag_field="kind", tag="fi
     unsent: int
 
 
+class RecordStopped(Event, frozen=True, kw_only=True, tag_field="kind", tag="record"):
+    """Decisions are not written down any more: the disk refused, with this error number (errno)."""
+
+    event: Tag = msgspec.field(default_factory=lambda: Tag.RECORD_STOPPED)
+    errno: int
+
+
 class LibrarySpoke(Event, frozen=True, kw_only=True, tag_field="kind", tag="library"):
     """A library logged something. Where and what kind of error, never its words."""
 
@@ -479,5 +487,6 @@ AnyEvent = (
     | FirewallChanged
     | FirewallSpared
     | FirewallFailed
+    | RecordStopped
     | LibrarySpoke
 )

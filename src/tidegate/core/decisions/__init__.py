@@ -1,0 +1,1 @@
+"""What is written down of decisions, so that they can be made again under another policy."""

@@ -1,0 +1,1 @@
+"""Decisions that a service has written down, made again under another policy."""
