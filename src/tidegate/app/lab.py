@@ -17,10 +17,12 @@ from typing import Any
 import msgspec
 import uvloop
 
+from tidegate.app.door import patience
+from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
 from tidegate.config import Settings, load_settings
 from tidegate.lab.calibration import Calibration, find
-from tidegate.lab.casting import asks_per_s, cast_of, known_people
+from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
 from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
 from tidegate.lab.judge.findings import Result, Run, Staging
@@ -34,7 +36,6 @@ from tidegate.lab.scenario import Fault, Scenario, World
 from tidegate.lab.simulator.log import EventLog
 from tidegate.lab.simulator.openings import OPENINGS
 from tidegate.lab.simulator.world import part_of, play
-from tidegate.services.admission import Patience
 
 SHARD_KEY = b"tidegate lab: the same strangers"
 """Strangers share queues by this key: the same in every rehearsal, so that one can be played again."""
@@ -55,7 +56,10 @@ def rules_of(settings: Settings) -> Rules:
         line=line_plan(settings),
         quotas=plans.quotas,
         probation=plans.probation,
-        patience=Patience(streamed_s=plans.patience_s, whole_s=plans.patience_whole_s),
+        firewall=plans.firewall,
+        is_mail_on=settings.mail.delivery != "off",
+        mail=mail_plan(settings.mail),
+        patience=patience(plans),
     )
 
 
@@ -146,7 +150,9 @@ def _virtual(
     for broken in scenario.fault:
         if broken.kind is Fault.CONFIGURATION:
             reading(broken.settings)  # What is wrong with them is told before anything is played.
-    per_s = asks_per_s(scenario, calibration, rules.admission.slots)
+    slots = rules.admission.slots
+    per_s = asks_per_s(scenario, calibration, slots)
+    weight = prompt_weight(calibration, max(1, slots // scenario.engine.replicas))
     whole: Judge | None = None
     for number in range(scenario.scale.cells):
         judge, part = Judge(scenario, number), part_of(scenario, number)
@@ -155,7 +161,7 @@ def _virtual(
                 part,
                 rules,
                 calibration,
-                lambda one: cast_of(one, per_s),
+                lambda one: cast_of(one, per_s, weight),
                 [judge, *logs, *listeners],
                 opening=OPENINGS[wish.gate],
                 reading=reading,
@@ -191,9 +197,10 @@ def _live(
     if wish.gate is not GateKind.TIDEGATE:
         msg = f"gate: {wish.gate} can be had in the virtual world only"
         raise RehearsalError(msg)
-    per_s = asks_per_s(scenario, calibration, rules.admission.slots)
+    slots = rules.admission.slots
+    per_s = asks_per_s(scenario, calibration, slots)
     judge = Judge(scenario)
-    lives = cast_of(scenario, per_s)
+    lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
     try:
         run = uvloop.run(
             play_live(scenario, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep)

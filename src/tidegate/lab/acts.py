@@ -159,8 +159,8 @@ class Outcome(msgspec.Struct, kw_only=True, gc=False):
     first token (for what is no chat: to the answer), `gap_s` the 95th percentile and `stall_s` the longest of the
     gaps between two. `is_complete`: the answer came whole, the page was shown, the account is there.
     `promised_s` is what a refusal or a line told first, `waited_s` the wait that it came to. `is_final`: the service
-    said that trying again is no use (`x-should-retry: false`). `effort` is the work
-    asked for, 0 none. `standing` is the class they were served in, where that shows.
+    said that trying again is no use (`x-should-retry: false`). `is_whole`: the answer comes in one piece, so
+    that its first token is told with its last. `effort` is the work asked for, 0 none. `standing` is the class they were served in, where that shows.
     """
 
     asked_at_s: float
@@ -178,6 +178,7 @@ class Outcome(msgspec.Struct, kw_only=True, gc=False):
     queue_s: float = 0.0
     retry_after_s: float | None = None
     is_final: bool = False
+    is_whole: bool = False
     promised_s: float | None = None
     waited_s: float | None = None
     effort: int = 0

@@ -212,6 +212,7 @@ class Fifo:
             prompt_tokens=chat.prompt_tokens,
             cached_tokens=question.cached_tokens,
             output_tokens=written,
+            is_whole=not chat.is_stream,
             cost=written + self.weight * (0 if job is None else engine.has_read(job, now)),
             queue_s=(now if job is None else question.seated_at_s) - question.asked_at_s,
             replica=self._replica,

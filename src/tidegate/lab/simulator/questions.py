@@ -104,6 +104,7 @@ class Question:
             prompt_tokens=chat.prompt_tokens,
             cached_tokens=self.cached_tokens,
             output_tokens=output_tokens,
+            is_whole=not chat.is_stream,
             cost=cost,
             queue_s=waited_s,
             promised_s=self.promised_s if is_promised else None,

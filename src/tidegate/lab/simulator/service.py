@@ -155,8 +155,12 @@ class Tidegate:
 
     def _chat(self, who: Who, chat: Chat, now: float, done: Done) -> None:
         calibration = self.fleet.calibration
-        size_bytes = int(calibration.bytes_per_token * max(1, chat.prompt_tokens - calibration.template_tokens))
-        facts = self.facts(who, Lane.INFERENCE, size_bytes=size_bytes)
+        bytes_per_token = chat.bytes_per_token or calibration.bytes_per_token
+        size_bytes = int(bytes_per_token * max(1, chat.prompt_tokens - calibration.template_tokens))
+        if chat.is_key_forged:
+            facts = _forged(who, size_bytes)
+        else:
+            facts = self.facts(who, Lane.INFERENCE, size_bytes=size_bytes)
         decided = self.judge(facts, now)
         if decided is not None:
             outcome = refused(decided.reason, now, now, decided.retry_after_s)
@@ -278,3 +282,14 @@ def _closed(hold: Hold, asked_at_s: float, done: Done, now: float) -> None:
 
 def _unreached(asked_at_s: float, done: Done, now: float) -> None:
     done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
+
+
+def _forged(who: Who, size_bytes: int) -> Facts:
+    """What the head of a question tells that comes with a key that nobody was ever given."""
+    return Facts(
+        address=who.address.to_bytes(4, "big"),
+        lane=Lane.INFERENCE,
+        bearing=Bearing.FORGED,
+        requires_credential=True,
+        size_bytes=size_bytes,
+    )

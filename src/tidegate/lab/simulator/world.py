@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tidegate.lab.actors.attackers.cast import BY_LOAD
 from tidegate.lab.acts import Ask, Ended, Life, Outcome, Wait
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Happened, Listener
@@ -128,7 +129,14 @@ def part_of(scenario: Scenario, number: int) -> Scenario:
             for crowd in scenario.crowd
         ),
         attack=tuple(
-            replace(attack, bots=part(attack.bots, 1), accounts=part(attack.accounts)) for attack in scenario.attack
+            replace(
+                attack,
+                bots=part(attack.bots, 1),
+                accounts=part(attack.accounts),
+                # What is a part of an engine's load is the same part of each cell's.
+                intensity=attack.intensity / (1 if attack.family in BY_LOAD else cells),
+            )
+            for attack in scenario.attack
         ),
         odd=tuple(replace(odd, people=part(odd.people, 1)) for odd in scenario.odd),
     )
