@@ -62,7 +62,7 @@ def blind(number: int, dice: random.Random) -> tuple[Who, SignUp]:
     """A program that does nothing of what it is asked for, of 2,000; each tenth is a person."""
     if number % PER_S == 0:
         return waiting(number, dice)
-    return a_bot(number % 2000), SignUp(effort_s=None, heeds=False, local_part=f"x{number}q")
+    return a_bot(number % 2000), SignUp(effort_s=None, heeds=False, gives_up_after_s=30.0, local_part=f"x{number}q")
 
 
 COMERS = {"people who wait": waiting, "programs that work": working, "blind programs, 10 % people": blind}
