@@ -36,15 +36,10 @@ def main() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(measured())
     rows = [("what", "predicted", "measured", "off")]
-    for check in found.checks:
-        rows.append(
-            (
-                check.what,
-                f"{1000 * check.predicted_s:,.1f} ms",
-                f"{1000 * check.measured_s:,.1f} ms",
-                f"{check.off:+.1%}",
-            )
-        )
+    rows += [
+        (one.what, f"{1000 * one.predicted_s:,.1f} ms", f"{1000 * one.measured_s:,.1f} ms", f"{one.off:+.1%}")
+        for one in found.checks
+    ]
     figures = msgspec.to_builtins(found)
     figures["is_good"] = found.is_good
     report("lab calibration", figures, rows)

@@ -168,10 +168,12 @@ class Lines:
         """Connections that are open, or on their way."""
         return len(self._open) + len(self._connecting)
 
-    def ask(self, request: Request) -> None:
-        """Ask; the answer, or that there is none, is told later."""
+    def ask(self, request: Request) -> Heard:
+        """Ask; the answer, or that there is none, is told later. Until then it can be seen coming."""
         self.requests += 1
-        self._ask(request, Heard(monotonic()))
+        heard = Heard(monotonic())
+        self._ask(request, heard)
+        return heard
 
     def cut(self, request: Request) -> None:
         """Leave: whoever asked this goes away without waiting for the end of the answer."""

@@ -28,7 +28,8 @@ OWN_SHARE: Final = 0.85
 """The part of its core that the engine must have had in a probe, through all of which it has work."""
 LIMIT_S: Final = 60.0
 _LEAST_GAPS: Final = 8
-_CUT_AFTER_S: Final = 1.5
+_CUT_AFTER_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.005
 
 
 _Moment = tuple[float, float, float, float, float]
@@ -47,8 +48,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_token: float = 0.0
 
     def at(self, seconds: float, speed: float) -> float:
-        """A time of this probe, as it would be on a core of that speed."""
-        return seconds * self.speed / speed
+        """A time of this probe, as it would be on a core of that speed, and of the engine's own.
+
+        Where others had a part of the core, only the engine's part of the time counts: that is the best that is known.
+        """
+        own = self.share if 0.0 < self.share < OWN_SHARE else 1.0
+        return seconds * own * self.speed / speed
 
 
 class Prober:
@@ -92,7 +97,9 @@ class Prober:
         before = await self._speed()
         first: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
         begun = Request(self._content(60, 400 if is_cut else 24), self._source(0), first.set_result, LIMIT_S, LIMIT_S)
-        self._lines.ask(begun)
+        heard = self._lines.ask(begun)
+        while not heard.arrived and not first.done():  # noqa: ASYNC110 - who waits must not be there first
+            await asyncio.sleep(_LOOK_EVERY_S)
         waits = asyncio.create_task(self.ask(prompt_tokens, 4, 1))
         if is_cut:
             await asyncio.sleep(_CUT_AFTER_S)

@@ -51,7 +51,7 @@ def pin(pid: int, to: Collection[int]) -> None:
 
 
 def speed_of_core(core: int | None = None, probes: int = 5) -> float:
-    """Additions a second of one core that nothing else uses now: the best of some tries, a few ms each.
+    """Additions a second of one core, in the time that it was had: the best of some tries, a few ms each.
 
     On a shared machine it changes by half within seconds: what is measured is to be told with it.
     """
@@ -66,7 +66,7 @@ def speed_of_core(core: int | None = None, probes: int = 5) -> float:
 
 
 def _probe() -> float:
-    began_at, total = time.perf_counter(), 0
+    began_at, total = time.thread_time(), 0
     for number in range(_PROBED_ADDITIONS):
         total += number
-    return _PROBED_ADDITIONS / (time.perf_counter() - began_at)
+    return _PROBED_ADDITIONS / (time.thread_time() - began_at)
