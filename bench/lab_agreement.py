@@ -164,7 +164,14 @@ def scaled(calibration: Calibration, speed: float) -> Calibration:
 def in_virtual(scenario: Scenario, rules: Rules, engine: Calibration, per_s: float) -> Needs:
     """Play it in virtual time."""
     needs = Needs(scenario)
-    play(scenario, rules, engine, lambda one: cast_of(one, per_s, prompt_weight(engine, rules.admission.slots)), [needs], opening=open_whole)
+    play(
+        scenario,
+        rules,
+        engine,
+        lambda one: cast_of(one, per_s, prompt_weight(engine, rules.admission.slots)),
+        [needs],
+        opening=open_whole,
+    )
     return needs
 
 
@@ -176,7 +183,14 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
     live = Needs(scenario)
     core = processes.cores()[-1]
     before = processes.speed_of_core(core)
-    run = uvloop.run(play_live(scenario, cast_of(scenario, per_s, prompt_weight(calibration, rules.admission.slots)), [live], people=known_people(scenario, per_s)))
+    run = uvloop.run(
+        play_live(
+            scenario,
+            cast_of(scenario, per_s, prompt_weight(calibration, rules.admission.slots)),
+            [live],
+            people=known_people(scenario, per_s),
+        )
+    )
     speed = statistics.mean((before, processes.speed_of_core(core))) / calibration.speed
     if not run.is_complete or run.lateness.is_bottleneck:
         print(f"  {case}: {run.ended}; {run.lateness.in_words()}", flush=True)

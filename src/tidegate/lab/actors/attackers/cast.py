@@ -36,9 +36,7 @@ _LIVES: Final[dict[Family, Callable[[Campaign], list[Life]]]] = {
     Family.RETRY_STORM: retry_storm.lives,
 }
 
-BY_LOAD: Final = frozenset(
-    {Family.REQUEST_FLOOD, Family.EXPENSIVE_QUERIES, Family.DISTILLATION, Family.RETRY_STORM}
-)
+BY_LOAD: Final = frozenset({Family.REQUEST_FLOOD, Family.EXPENSIVE_QUERIES, Family.DISTILLATION, Family.RETRY_STORM})
 """Families whose intensity is a part of what the engine can do; that of others is so many acts a second."""
 
 
