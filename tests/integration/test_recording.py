@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Serve
 from tests.integration.gating import GateInstance, answering
+from tests.integration.running import MODEL, run_verb
 
 pytestmark = pytest.mark.integration
 
@@ -94,6 +96,26 @@ def test_what_a_gate_decided_is_written_without_a_word_and_comes_out_again(tmp_p
     worse = {one["who"]: one["worse"] for one in tight["differences"]["most_changed"]}
     assert worse.keys() == known.keys()
     assert all(worse[who] >= known[who] - 3 for who in known)
+
+
+def test_what_a_service_decided_of_people_and_programs_comes_out_again(serve: Serve, tmp_path: Path) -> None:
+    service = serve(RECORDING).ready()
+    body = {"model": MODEL, "messages": [{"role": "user", "content": SECRET}], "max_tokens": 8}
+    assert [service.ask("/v1/chat/completions", body).status for _ in range(4)] == [200] * 4
+    assert [service.ask("/sign-in", key="").status for _ in range(5)] == [200] * 5
+    assert service.ask("/v1/chat/completions", body, key="tgk_no_key_of_ours").status == 401
+    assert service.stop() == 0, service.output
+    policy = tmp_path / "policy.toml"
+    policy.write_text(RECORDING)
+
+    told = run_verb("lab", "replay", service.data / "logs", "--policy", policy, "--json", models=service.models)
+
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    assert found["fidelity"]["gate"]["share"] == 1.0
+    assert found["fidelity"]["gate"]["of"] >= 10
+    assert [alike["share"] for alike in found["fidelity"]["claims"].values()] == [1.0]
+    assert found["differences"]["most_changed"] == []
 
 
 def test_a_gate_records_nothing_unless_it_is_told_to(tmp_path: Path, upstream: str) -> None:

@@ -40,7 +40,6 @@ from tidegate.lab.replay.surveying import Survey, Work, survey
 from tidegate.lab.replay.world import Policy, World, recorded_policy
 from tidegate.lab.rules import Rules
 
-LEAST_FIDELITY: Final = 0.9
 WARM_S: Final = 120.0
 """Where the beginning of a run is not in the record, so long is played and not compared: buckets fill meanwhile."""
 
