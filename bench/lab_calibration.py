@@ -18,7 +18,7 @@ from service import MODEL, report
 from tidegate.lab.live.calibrate import Calibrated, calibrate
 
 ABOUT = (
-    "Measured: SmolLM2-135M-Instruct (Q8_0 or as pulled) in the embedded engine, one thread on one core of its own, "
+    "Measured: SmolLM2-135M-Instruct in the embedded engine, one thread on one core of its own, "
     "service and caller on another, 4 places, batch_tokens 6. Times are as of `speed`."
 )
 
