@@ -39,6 +39,7 @@ from tidegate.lab.simulator.world import play
 GOODPUT_POINTS: Final = 5.0
 FIRST_PART: Final = 0.2
 CHANCES: Final = 5
+LAST_S: Final = 45.0
 
 HEAD: Final = """
 version = 1
@@ -99,7 +100,10 @@ class Needs:
 
     def ended(self, ended: Ended) -> None:
         """Count a question."""
-        if ended.who.group is Group.ATTACKER or ended.need is not Need.CHAT or ended.since_s < self._scenario.warm_s:
+        if ended.who.group is Group.ATTACKER or ended.need is not Need.CHAT:
+            return
+        # What begins shortly before the end is cut at its end, in either world in its own way.
+        if not self._scenario.warm_s <= ended.since_s <= self._scenario.duration_s - LAST_S:
             return
         outcome = ended.outcome
         self.all += 1

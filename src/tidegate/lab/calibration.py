@@ -4,7 +4,14 @@ An engine with continuous batching (Yu et al., "Orca", OSDI 2022, section 3) run
 every answer that is being written gets one token, and what is left of the batch is filled with tokens of prompts that
 are being read, one prompt after the other. A batch that writes `r` tokens and reads `p` takes
 
-    batch_s + write_s * r + read_s * p        seconds,   p <= most_tokens - r.
+    batch_s + write_s * r + read_s * p        seconds,   p <= most_tokens - r,
+
+and `mixed_s` more where it does both. llama.cpp (`is_split`) goes through the model more than once for some
+batches, and `batch_s` is what each pass takes: answers in places that are not neighbours are passes of their own,
+and so is what is left of a prompt when it has kept step with its neighbours' answers for one token (`passes`).
+
+That attention takes longer in long conversations is not in the model: a calibration holds for lengths like those
+that it was measured with.
 """
 
 from __future__ import annotations
@@ -42,6 +49,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     batch_s: _Seconds
     write_s: _Seconds
     read_s: _Seconds
+    mixed_s: _Seconds = 0.0
+    is_split: bool = False
     begin_s: _Seconds = 0.0
     end_s: _Seconds = 0.0
     free_s: _Seconds = 0.0
@@ -51,18 +60,34 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     speed: float = 0.0
     spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
 
-    def step_s(self, writing: int, reading: int) -> float:
-        """How long a batch takes that writes and reads so many tokens."""
-        return self.batch_s + self.write_s * writing + self.read_s * reading
+    def step_s(self, writing: int, reading: int, passes: int = 1) -> float:
+        """How long a batch takes that writes and reads so many tokens, in so many passes."""
+        mixed_s = self.mixed_s if writing and reading else 0.0
+        return self.batch_s * passes + self.write_s * writing + self.read_s * reading + mixed_s
 
     def busy_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
         """How much of the whole engine's time one such call takes while so many run: its part of every batch."""
         shared = self.batch_s / at_once
-        return prompt_tokens * self.read_s + answer_tokens * (shared + self.write_s)
+        # While all others write, a prompt is read in what they leave of each batch; alone there is nobody to wait.
+        more_s = self.mixed_s + (self.batch_s if self.is_split else 0.0) if at_once > 1 else 0.0
+        batches = prompt_tokens / max(1, self.most_tokens - at_once + 1)
+        return prompt_tokens * self.read_s + batches * more_s + answer_tokens * (shared + self.write_s)
 
     def calls_per_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
         """How many such calls a second one replica can answer at the most, with so many at once."""
         return 1.0 / self.busy_s(prompt_tokens, answer_tokens, at_once)
+
+
+def passes(writing: int, reading: int, *, is_more_read: bool) -> int:
+    """How often llama.cpp goes through the model for a batch, of places given as bits: those that write, that read.
+
+    A pass takes the same number of tokens of each of its places, which must be neighbours. `is_more_read`: the batch
+    reads more than a token of each prompt.
+    """
+    both = writing | reading
+    runs = (both & ~(both << 1)).bit_count()
+    beside = reading & (writing << 1 | writing >> 1)
+    return max(1, runs + (1 if is_more_read and beside else 0))
 
 
 def find(wanted: str) -> Calibration:

@@ -23,7 +23,7 @@ from tidegate.lab.calibration import Calibration
 from tidegate.lab.live import processes
 from tidegate.lab.live.accounts import Accounts
 from tidegate.lab.live.faults import merged
-from tidegate.lab.live.fitting import Fitted, Read, Wrote, fit
+from tidegate.lab.live.fitting import Beside, Fitted, Read, Wrote, fit
 from tidegate.lab.live.lines import Lines
 from tidegate.lab.live.probing import Probe, Prober
 from tidegate.lab.live.prompts import Prompts, Tongue
@@ -32,8 +32,10 @@ from tidegate.lab.live.world import tongue_of
 
 FIT_ROUNDS: Final = 5
 CHECK_ROUNDS: Final = 3
-READ_FOR_FIT: Final = (70, 130, 300, 600)
-READ_FOR_CHECK: Final = (50, 200, 800)
+READ_FOR_FIT: Final = (50, 90, 140, 220)
+READ_FOR_CHECK: Final = (60, 110, 180)
+READ_BESIDE: Final = 120
+BESIDE_TOKENS: Final = 120
 WRITTEN_TOKENS: Final = 56
 SHORT_TOKENS: Final = 60
 LONGEST_S: Final = 140.0
@@ -46,6 +48,10 @@ _SETTINGS: Final = {
 _DEFAULT_SLOTS: Final = 4
 _DEFAULT_BATCH_TOKENS: Final = 6
 _CALLER: Final = Who(name="lab-calibration", group=Group.ESTABLISHED, address=0, has_account=True)
+
+
+_WRITE, _READ, _BESIDE = "write", "read", "beside"
+_Todo = tuple[list[tuple[int, "Probe"]], int, str]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +87,17 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
 class _Probes(msgspec.Struct):
     wrote: list[tuple[int, Probe]] = []
     read: list[tuple[int, Probe]] = []
+    beside: list[tuple[int, Probe]] = []
     wrote_checks: list[tuple[int, Probe]] = []
     read_checks: list[tuple[int, Probe]] = []
+    beside_checks: list[tuple[int, Probe]] = []
     ended: list[tuple[int, Probe]] = []
     cut: list[tuple[int, Probe]] = []
 
     def all(self) -> list[Probe]:
         """Every probe."""
-        lists = (self.wrote, self.read, self.wrote_checks, self.read_checks, self.ended, self.cut)
+        fitted = (self.wrote, self.read, self.beside, self.ended, self.cut)
+        lists = (*fitted, self.wrote_checks, self.read_checks, self.beside_checks)
         return [probe for found in lists for _, probe in found]
 
 
@@ -141,6 +150,8 @@ async def calibrate(
         batch_s=round(fitted.batch_s, 6),
         write_s=round(fitted.write_s, 6),
         read_s=round(fitted.read_s, 6),
+        mixed_s=round(fitted.mixed_s, 6),
+        is_split=True,
         begin_s=round(fitted.begin_s, 6),
         end_s=round(_after(probes.ended, one_place, speed), 6),
         free_s=round(_after(probes.cut, one_place, speed), 6),
@@ -167,21 +178,27 @@ async def _rounds(
     """All sizes by turns, in another order each time; those of the check every other round."""
     dice = random.Random(7)  # noqa: S311 - an order, no secret
     known = round(prober.known_tokens)
-    at_once = sorted({1, 2, 3, slots} & set(range(1, slots + 1)))
+    # One, or all: of some, nobody outside knows whether their places are neighbours.
+    at_once = sorted({1, slots})
     for number in range(FIT_ROUNDS):
         is_check = number < CHECK_ROUNDS
-        todo: list[tuple[list[tuple[int, Probe]], int, bool]] = [(probes.wrote, one, True) for one in at_once]
-        todo += [(probes.read, one, False) for one in READ_FOR_FIT]
+        todo: list[_Todo] = [(probes.wrote, one, _WRITE) for one in at_once]
+        todo += [(probes.read, one, _READ) for one in READ_FOR_FIT]
+        todo += [(probes.beside, one, _BESIDE) for one in {slots - 1} - {0}]
         if is_check:
-            todo += [(probes.wrote_checks, one, True) for one in (1, 2, 4) if one <= slots]
-            todo += [(probes.read_checks, one, False) for one in READ_FOR_CHECK]
+            todo += [(probes.wrote_checks, one, _WRITE) for one in at_once]
+            todo += [(probes.read_checks, one, _READ) for one in READ_FOR_CHECK]
+            todo += [(probes.beside_checks, one, _BESIDE) for one in {slots - 1} - {0}]
         dice.shuffle(todo)
-        for found, size, is_writing in todo:
+        for found, size, doing in todo:
             if monotonic() - began_at > LONGEST_S:
                 return
-            probe = await (
-                prober.write(size, WRITTEN_TOKENS, SHORT_TOKENS) if is_writing else prober.read(size + known)
-            )
+            if doing == _WRITE:
+                probe = await prober.write(size, WRITTEN_TOKENS, SHORT_TOKENS)
+            elif doing == _READ:
+                probe = await prober.read(size + known)
+            else:
+                probe = await prober.beside(size, BESIDE_TOKENS, READ_BESIDE + known)
             found.append((size, probe))
         progress(f"round {number + 1} of {FIT_ROUNDS}")
 
@@ -203,7 +220,12 @@ def _fit(probes: _Probes, most_tokens: int, speed: float) -> Fitted:
         for size in {one for one, _ in probes.read}
         for _, probe in _steady(one for one in probes.read if one[0] == size)
     ]
-    return fit(wrote, read, most_tokens)
+    beside = [
+        Beside(writing, probe.at(probe.gap_s, speed))
+        for size in {one for one, _ in probes.beside}
+        for writing, probe in _steady(one for one in probes.beside if one[0] == size)
+    ]
+    return fit(wrote, read, most_tokens, beside)
 
 
 def _after(probes: Sequence[tuple[int, Probe]], fitted: Fitted, speed: float) -> float:
@@ -220,6 +242,12 @@ def _checks(probes: _Probes, fitted: Fitted, speed: float) -> list[Check]:
             measured_s = statistics.median(probe.at(probe.gap_s, speed) for _, probe in wrote)
             what = f"gap between tokens, {at_once} at once"
             found.append(Check(what=what, predicted_s=fitted.gap_s(at_once), measured_s=measured_s))
+    for writing in sorted({one for one, _ in probes.beside_checks}):
+        beside = _steady(one for one in probes.beside_checks if one[0] == writing)
+        if beside:
+            measured_s = statistics.median(probe.at(probe.gap_s, speed) for _, probe in beside)
+            what = f"gap of {writing} beside a prompt that is read"
+            found.append(Check(what=what, predicted_s=fitted.beside_s(writing), measured_s=measured_s))
     for size in sorted({one for one, _ in probes.read_checks}):
         read = [probe for _, probe in _steady(one for one in probes.read_checks if one[0] == size)]
         if read:

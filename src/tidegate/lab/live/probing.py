@@ -7,6 +7,7 @@ each probe, times are told as of one speed, and a probe during which the speed c
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 from collections.abc import Sequence
 from time import monotonic
@@ -81,6 +82,35 @@ class Prober:
             return Probe(speed=before[0], is_steady=False)
         mean_s = statistics.fmean(gaps)
         return self._probe(before, after, gap_s=mean_s, spread=statistics.pstdev(gaps) / mean_s)
+
+    async def beside(self, writing: int, tokens: int, prompt_tokens: int) -> Probe:
+        """The gap of so many answers while a prompt is read beside them."""
+        before = await self._speed()
+        first: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+        writers = [
+            Request(self._content(40, tokens), self._source(one), _unheard, LIMIT_S, LIMIT_S) for one in range(writing)
+        ]
+        heard = [self._lines.ask(writer) for writer in writers]
+        while not all(one.arrived for one in heard):  # noqa: ASYNC110 - all must write before anybody reads
+            await asyncio.sleep(_LOOK_EVERY_S)
+        asked_at = monotonic()
+        self._lines.ask(
+            Request(self._content(prompt_tokens, 2), self._source(writing), first.set_result, LIMIT_S, LIMIT_S)
+        )
+        read = await first
+        for writer in writers:
+            self._lines.cut(writer)
+        after = await self._speed()
+        until = read.arrived[0] if read.arrived else asked_at
+        gaps = [
+            later - sooner
+            for one in heard
+            for sooner, later in itertools.pairwise(one.arrived)
+            if sooner >= asked_at and later <= until
+        ]
+        if len(gaps) < _LEAST_GAPS:
+            return Probe(speed=before[0], is_steady=False)
+        return self._probe(before, after, gap_s=statistics.median(gaps))
 
     async def read(self, prompt_tokens: int) -> Probe:
         """When a prompt that is alone has its first token."""
@@ -163,6 +193,10 @@ class Prober:
 
     def _used_s(self) -> float:
         return 0.0 if self._engine is None else processes.cpu_s(self._engine)
+
+
+def _unheard(heard: Heard) -> None:
+    """Nobody waits for the end of an answer that is cut."""
 
 
 def gaps_together(heard: Sequence[Heard]) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tidegate.core.admission.cost import CostPlan
+from tidegate.core.reasons import Reason
 from tidegate.lab.acts import Chat, Outcome, Page
 from tidegate.lab.live.heard import Heard
 
@@ -21,6 +22,7 @@ _OK: Final = 200
 _ERRORS: Final = 400
 _PLAN: Final = CostPlan()
 _PROMPT_WEIGHT: Final = _PLAN.decode_tok_s / _PLAN.prefill_tok_s
+_SOON_S: Final = 0.05
 _REFERRERS: Final = {"search": "https://search.example/", "social": "https://social.example/"}
 
 
@@ -72,12 +74,15 @@ def chat_outcome(chat: Chat, heard: Heard, since: Callable[[float], float]) -> O
     elif heard.arrived:  # It was cut: what the scenario wanted is what is known.
         prompt, cached = chat.prompt_tokens, chat.cached_tokens
     is_complete = heard.status == _OK and heard.is_whole and not heard.is_cut and heard.finish in _FINISHED
+    # Who leaves without a word of an answer has had none, whatever its head said.
+    has_left = not heard.arrived and not heard.is_whole and heard.ended_at - heard.asked_at > chat.patience_s - _SOON_S
     return Outcome(
         asked_at_s=since(heard.asked_at),
         ended_at_s=since(heard.ended_at),
-        status=heard.status,
-        reason=reason_of(heard),
+        status=0 if has_left else heard.status,
+        reason=Reason.CLIENT_LEFT.value if has_left else reason_of(heard),
         first_s=first_s,
+        is_whole=not chat.is_stream,
         gap_s=gap_s,
         stall_s=stall_s,
         is_complete=is_complete,

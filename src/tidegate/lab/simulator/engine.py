@@ -23,7 +23,7 @@ from math import ceil, floor, inf
 from random import Random
 from typing import Final
 
-from tidegate.lab.calibration import Calibration
+from tidegate.lab.calibration import Calibration, passes
 from tidegate.lab.simulator.gaps import Gaps
 from tidegate.lab.simulator.jobs import Job
 from tidegate.lab.simulator.serving import Agenda
@@ -53,6 +53,7 @@ class EngineModel:
         self._reading: list[Job] = []
         self._marks: list[tuple[int, int, Job]] = []
         self._writing = 0
+        self._places = 0  # Of those who write, as bits.
         self._batch = 0  # How many have ended.
         self._sequence = 0
         # The batches that run now, all alike: how many, how long each takes, what they read, whether of one prompt.
@@ -130,7 +131,7 @@ class EngineModel:
         self._coming.clear()
         self._marks.clear()
         self._batch += self._passed(now)
-        self._writing = self._many = 0
+        self._writing = self._many = self._places = 0
         self._due_s = inf
         for _, freed in going:
             freed(now)
@@ -219,6 +220,7 @@ class EngineModel:
         job.first_at_s = now
         job.gaps_mark = self.gaps.mark()
         self._writing += 1
+        self._places |= 1 << job.order if self.calibration.is_split else 0
         self.written_tokens += 1
         self._note(job, job.began(now))
 
@@ -230,7 +232,7 @@ class EngineModel:
             self._note(job, job.marked(now))
             return
         job.is_out = True
-        self._writing -= 1
+        self._leave(job)
         job.ended(now)
 
     def _note(self, job: Job, mark: int) -> None:
@@ -252,10 +254,25 @@ class EngineModel:
             if job in self._reading:
                 self._reading.remove(job)
         elif job.first_at_s < inf:
-            self._writing -= 1
+            self._leave(job)
             if len(self._marks) > 2 * (self._writing + 8):
                 self._marks = [marked for marked in self._marks if not marked[2].is_out]
                 heapify(self._marks)
+
+    def _leave(self, job: Job) -> None:
+        self._writing -= 1
+        if self.calibration.is_split:
+            self._places &= ~(1 << job.order)
+
+    def _passes(self, reads: int) -> int:
+        """How often a batch goes through the model that reads so many tokens."""
+        places, left = 0, reads
+        for job in self._reading:
+            if left <= 0:
+                break
+            places |= 1 << job.order
+            left -= job.left_tokens
+        return passes(self._places, places, is_more_read=reads > places.bit_count())
 
     def _plan(self, now: float) -> None:
         """Begin as many batches as will all be alike."""
@@ -282,9 +299,10 @@ class EngineModel:
             many = min(many, left) if many else left
         if not many:
             return
-        batch_s = self.calibration.step_s(writing, reads) / self.speed
-        if self.calibration.spread:
-            noise = self._dice.gauss(0.0, self.calibration.spread / many**0.5)
+        calibration = self.calibration
+        batch_s = calibration.step_s(writing, reads, self._passes(reads) if calibration.is_split else 1) / self.speed
+        if calibration.spread:
+            noise = self._dice.gauss(0.0, calibration.spread / many**0.5)
             batch_s *= max(_LEAST_NOISY, 1.0 + noise)
         self._many, self._batch_s, self._reads, self._from_s = many, batch_s, reads, now
         self._due_s = now + many * batch_s
