@@ -39,7 +39,7 @@ def test_the_gates_stand_side_by_side(board: dict[str, dict[GateKind, Findings]]
 
     assert shown.columns[2:] == ("Goodput: tidegate", "Goodput: off", "Goodput: by-address")
     assert shown.rows == (
-        ("attacked", "1,080", "96.3 %", "97 %", "97.6 %"),
+        ("attacked", "1,080", "96.3 %", "97.1 %", "97.6 %"),
         ("alone", "480", "100 %", "\N{EN DASH}", "\N{EN DASH}"),
     )
 
