@@ -65,7 +65,8 @@ def run_scenario(
     written = _found(scenario)
     place = world or written.scenario.worlds[0]
     if place not in written.scenario.worlds:
-        refuse(f"{scenario}: it is not made for the {place} world", WRONG_USAGE)
+        made_for = ", ".join(written.scenario.worlds)
+        refuse(f"{scenario}: it is not made for the {place} world; its worlds are: {made_for}", WRONG_USAGE)
     wish = RehearsalWish(
         scenario=written.scenario,
         scenario_text=written.text,
@@ -131,7 +132,8 @@ def compare_runs(
     if as_json:
         print_json({"one": findings[0].staging, "another": findings[1].staging, "differences": differences})
     elif differences:
-        console().print(compared(differences, one.name, another.name))
+        names = (one.name, another.name) if one.name != another.name else (str(one), str(another))
+        console().print(compared(differences, *names))
     else:
         typer.echo("Nothing differs.")
 
@@ -193,6 +195,7 @@ def _played(wish: RehearsalWish, keep: Path | None) -> Result:
 
     try:
         with Progress(wish.scenario) as progress:
+            wish = msgspec.structs.replace(wish, say=progress.say)
             return rehearse(wish, [progress] if progress.is_shown else [], keep)
     except (SettingsError, CalibrationError, ScenarioError, TraceError) as error:
         refuse(str(error), WRONG_USAGE)
