@@ -50,3 +50,34 @@ def test_what_the_live_world_says_while_it_plays_goes_where_progress_goes(
 
     assert said.err == "under rehearsal: http://127.0.0.1:40213\n"
     assert said.out.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ('"chat-small"', '"chat-tiny"', "mine.toml: lengths: expected one of"),
+        ("mimicry = 0.5", 'variant = "z"', "mine.toml: attack[0].variant: expensive_queries has a, b"),
+        ("slots = 64", "slotz = 64", "sponge: settings.engine.slotz: no such setting; did you mean engine.slots?"),
+        ("[people]\n", "[people]\nturnz = 1\n", "mine.toml: people: no such field: turnz; did you mean turns?"),
+    ],
+)
+def test_a_mistake_in_a_scenario_is_told_with_its_name(
+    verb: Verb, tmp_path: Path, was: str, becomes: str, told: str
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(verb("lab", "show", "sponge").out.replace(was, becomes))
+
+    assert told in sentence(verb("lab", "run", str(mine)), 2)
+
+
+def test_a_mistake_in_an_operators_file_is_told_as_theirs(verb: Verb, tmp_path: Path) -> None:
+    (tmp_path / "new.toml").write_text("[engine]\nslotz = 1\n")
+
+    said = sentence(verb("lab", "run", "sponge", "--config", str(tmp_path / "new.toml")), 2)
+
+    assert said == "engine.slotz: no such setting; did you mean engine.slots?\n"
+
+
+def test_a_name_that_is_nearly_one_is_guessed(verb: Verb) -> None:
+    assert "did you mean sponge?" in sentence(verb("lab", "show", "spnge"), 2)
+    assert "`tidegate lab list` shows" in sentence(verb("lab", "show", "zzzz"), 2)

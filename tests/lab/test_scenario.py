@@ -29,6 +29,7 @@ def test_what_a_file_does_not_say_has_defaults() -> None:
     ("text", "told"),
     [
         (HEAD.replace("version = 1", "version = 2"), "version: expected 1, not 2"),
+        ("version = 1", "name: is missing"),
         (HEAD + "warm_s = 60\n", "warm_s: expected less than duration_s"),
         (HEAD + "worlds = []\n", "worlds: expected at least one of virtual, live"),
         (HEAD + FLOOD.replace("20", "61"), "attack[0].until_s: expected more than from_s and at most duration_s"),
@@ -41,7 +42,7 @@ def test_what_a_file_does_not_say_has_defaults() -> None:
         (HEAD + "worlds = ['real']\n", "worlds[0]: 'real' is none of virtual, live"),
         (HEAD + "[[odd]]\nkind = 'x'\nfrom_s = 1\nuntil_s = 2\n", "odd[0].kind: 'x' is none of viral_prompt, class"),
         (HEAD + "[[fault]]\nkind = 'x'\nfrom_s = 1\nuntil_s = 2\n", "fault[0].kind: 'x' is none of engine_slow, en"),
-        (HEAD + "[[crowd]]\nfrom_s = 1\n", "crowd[0]: Object missing required field `until_s`"),
+        (HEAD + "[[crowd]]\nfrom_s = 1\n", "crowd[0].until_s: is missing"),
         (HEAD + FLOOD + "mimicry = 2.0\n", "attack[0].mimicry: Expected `float` <= 1.0"),
         (HEAD.replace("60", "'long'"), "duration_s: Expected `float`, got `str`"),
         (HEAD.replace('"one"', '"../one"'), "name: expected small letters, digits and single hyphens"),

@@ -22,7 +22,7 @@ import uvloop
 from tidegate.app.door import patience
 from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
-from tidegate.config import Settings, load_settings
+from tidegate.config import Settings, SettingsError, load_settings
 from tidegate.lab.calibration import Calibration, find
 from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
 from tidegate.lab.gates import GateKind
@@ -98,7 +98,12 @@ def settings_of(scenario: Scenario, config: Path | None, more: Mapping[str, Any]
     The environment says nothing: a rehearsal is the same wherever it is played. Raises SettingsError.
     """
     wanted = {**dict(_dotted(scenario.settings)), **dict(_dotted(more or {}))}
-    return load_settings(config, {}, wanted)
+    try:
+        return load_settings(config, {}, wanted)
+    except SettingsError as error:
+        load_settings(config, {})  # A mistake of the operator's file is told as one.
+        msg = f"{scenario.name}: settings.{error}"
+        raise SettingsError(msg) from None
 
 
 def live_settings(scenario: Scenario, config: Path | None) -> tuple[dict[str, Any], list[str]]:

@@ -78,7 +78,7 @@ def run_scenario(
     )
     if events and out is None:
         refuse("--events needs --out, the folder to keep them in", WRONG_USAGE)
-    result = _played(wish, out if events else None)
+    result = _played(scenario, wish, out if events else None)
     try:
         _keep(result, _again(scenario, wish), out, html)
     except OSError as error:
@@ -187,7 +187,7 @@ def _found(scenario: str) -> Written:
         refuse(str(error), WRONG_USAGE)
 
 
-def _played(wish: RehearsalWish, keep: Path | None) -> Result:
+def _played(named: str, wish: RehearsalWish, keep: Path | None) -> Result:
     from tidegate.app.lab import RehearsalError, rehearse
     from tidegate.lab.calibration import CalibrationError
     from tidegate.lab.report.progress import Progress
@@ -197,7 +197,9 @@ def _played(wish: RehearsalWish, keep: Path | None) -> Result:
         with Progress(wish.scenario) as progress:
             wish = msgspec.structs.replace(wish, say=progress.say)
             return rehearse(wish, [progress] if progress.is_shown else [], keep)
-    except (SettingsError, CalibrationError, ScenarioError, TraceError) as error:
+    except (ScenarioError, TraceError) as error:
+        refuse(f"{named}: {error}", WRONG_USAGE)
+    except (SettingsError, CalibrationError) as error:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:
         refuse(str(error), NOT_SO)

@@ -225,6 +225,7 @@ class Scenario(_Table, frozen=True, kw_only=True):
 
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING: Final = re.compile(r"Object missing required field `(.*)`")
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "worlds": tuple(World),
     "attack.family": tuple(Family),
@@ -283,6 +284,9 @@ def _said(told: str) -> str:
         close = difflib.get_close_matches(unknown[1], fields, n=1)
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
         what = f"no such field: {unknown[1]}; {meant}"
+    missing = _MISSING.fullmatch(what)
+    if missing is not None:
+        where, what = ".".join(filter(None, (where, missing[1]))), "is missing"
     if table == "name" and "regex" in what:
         what = "expected small letters, digits and single hyphens between them, as in my-bad-day"
     return f"{where}: {what}" if where else what
