@@ -33,11 +33,11 @@ PLACES := $(wildcard src tests tools bench) hatch_build.py
 QUICK := $(wildcard $(addprefix tests/,house core services contracts http config cli docs lab))
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint check test wheel bench reference format lock clean uv chromium proxies
+.PHONY: help run lint check test wheel bench scoreboard reference format lock clean uv chromium proxies
 
 help: ## This list
 	@echo "Tidegate. What you can do here:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: .venv/.ready-run ## Start the service (ARGS="--port 9000 --status-port 9001 --operator-port 9002")
 	exec $(BIN)/tidegate serve $(ARGS)
@@ -66,6 +66,9 @@ wheel: $(UV) ## Build the wheel into dist/
 
 bench: .venv/.ready-check ## Measure: every script in bench/
 	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py arrivals.py chromium.py garbage.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
+
+scoreboard: .venv/.ready-check ## Play every scenario with the gate and without: renews docs/scoreboard.md
+	$(BIN)/python -m tools.scoreboard $(ARGS)
 
 reference: .venv/.ready-check ## Renew docs/reference/ from the code
 	$(BIN)/python -m tools.reference

@@ -1,207 +1,219 @@
 """An hour of a million people and ten million bots in the virtual world: how long does it take one core?
 
-Cells of one engine each (32 places, as one GPU has them) stand side by side; people ask so much that the engines are
-loaded to 0.7, bots ask three times as often, a quarter of them with accounts that they have made. Every request is
-decided by the real gate and, where it gets so far, by the real scheduler. People are drawn here in the simplest way:
-one source a cell draws when somebody asks and who that is.
+Plays the shipped scenario `internet-scale`: a hundred services side by side, each of which is an engine, the service's
+own gate, line and door before it, and a hundredth of everybody. Whoever is not active is a number from which they can
+be drawn. All of it runs in this process, one service after the other, so four of them say what all would take.
 
-    .venv/bin/python bench/internet_scale.py [--cells 80] [--minutes 60] [--only 2] [--all] [--profile]
+    .venv/bin/python bench/internet_scale.py [--only 4 | --all] [--json FILE]
+    .venv/bin/python bench/internet_scale.py --agreement [--seeds 3] [--gate off]
+    .venv/bin/python bench/internet_scale.py --twice
 
-Plays two of the cells and says what all of them would take; `--only` plays so many, `--all` all.
+`--agreement` plays one service with everybody drawn, and with every person and every bot an actor of their own, and
+says by how many points goodput differs; behind Tidegate nearly all is good, so `--gate off` shows more of it. `--twice`
+plays one service in two processes with the same seed, and says whether they found the same, byte for byte. Both end
+with 1 where it is not so.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
-import pstats
+import hashlib
+import json
+import os
 import resource
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
-from random import Random
-from typing import Final
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from tidegate.core.registration.probation import ProbationPlan
-from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Need, Outcome, Spawn, Wait, Who
-from tidegate.lab.calibration import Calibration
-from tidegate.lab.hearing import Happened, Sampled
-from tidegate.lab.rules import Rules
-from tidegate.lab.scenario import Attack, Family, People, Scale, Scenario, Slo
-from tidegate.lab.simulator.world import part_of, play
-from tidegate.services.permits import JoiningPlan
+from tidegate.app.lab import RehearsalWish, rehearse
+from tidegate.lab.actors.attackers.cast import BY_LOAD
+from tidegate.lab.acts import Group
+from tidegate.lab.gates import GateKind
+from tidegate.lab.judge.findings import Findings, encoded
+from tidegate.lab.library import find
+from tidegate.lab.scenario import Scenario, World
+from tidegate.lab.simulator.world import part_of
 
-GPU: Final = Calibration(
-    name="one-gpu",
-    about="Assumed: a small model on one GPU, 32 places.",
-    slots=32,
-    most_tokens=512,
-    batch_s=0.012,
-    write_s=0.0002,
-    read_s=0.00004,
-    begin_s=0.005,
-)
-PROMPT_TOKENS: Final = 250
-ANSWER_TOKENS: Final = 150
-LOAD: Final = 0.7
-BOTS_PER_PERSON: Final = 3.1
-WITH_ACCOUNTS: Final = 0.25
-RULES: Final = Rules(joining=JoiningPlan(), probation=ProbationPlan())
+NAME: Final = "internet-scale"
+CELLS: Final = 4
+POINTS: Final = 2.0
+GROUPS: Final = (Group.ESTABLISHED, Group.NEW)
+
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
 
 
-def scenario(cells: int, minutes: float) -> Scenario:
-    """A million people, ten million bots."""
-    duration_s = minutes * 60.0
-    return Scenario(
-        version=1,
-        name="internet-scale",
-        title="A million people and ten million bots",
-        about="Measured, not judged.",
-        duration_s=duration_s,
-        people=People(established=850_000, new=150_000, anonymous=0, load=LOAD),
-        attack=(Attack(family=Family.REQUEST_FLOOD, from_s=0.0, until_s=duration_s, bots=10_000_000),),
-        scale=Scale(cells=cells, is_drawn=True, tick_s=2.0),
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What `cells` of `of` services took, and what was found. `peak_mib` is the most memory that the process had."""
+
+    cells: int
+    of: int
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
+    findings: Findings
+
+
+def few(whole: Scenario, cells: int) -> Scenario:
+    """So many of a scenario's services, each with as much of everybody as it has among all of them."""
+    replace, people, part = msgspec.structs.replace, whole.people, cells / whole.scale.cells
+
+    def heads(count: int) -> int:
+        return round(count * part)
+
+    def flows(table: Any) -> dict[str, float]:
+        return {name: getattr(table, name) * part for name in table.__struct_fields__ if name.endswith("_per_min")}
+
+    return replace(
+        whole,
+        scale=replace(whole.scale, cells=cells),
+        people=replace(
+            people,
+            established=heads(people.established),
+            new=heads(people.new),
+            anonymous=heads(people.anonymous),
+            **flows(people),
+        ),
+        crowd=tuple(replace(crowd, people=heads(crowd.people), **flows(crowd)) for crowd in whole.crowd),
+        attack=tuple(
+            replace(
+                attack,
+                bots=max(1, heads(attack.bots)),
+                accounts=heads(attack.accounts),
+                intensity=attack.intensity * (1.0 if attack.family in BY_LOAD else part),
+            )
+            for attack in whole.attack
+        ),
     )
 
 
-def rate_of_people() -> float:
-    """Questions a second in one cell."""
-    return LOAD * GPU.calls_per_s(PROMPT_TOKENS, ANSWER_TOKENS, GPU.slots)
+def found(scenario: Scenario, gate: GateKind = GateKind.TIDEGATE) -> Findings:
+    """Play it in this process."""
+    wish = RehearsalWish(scenario=scenario, scenario_text="", world=World.VIRTUAL, seed=scenario.seed, gate=gate)
+    return rehearse(wish).findings
 
 
-def cast(part: Scenario) -> Iterable[Life]:
-    """The two sources of one cell."""
-    rate = rate_of_people()
-    return [_people(part, rate), _bots(part, BOTS_PER_PERSON * rate)]
+def played(whole: Scenario, cells: int) -> Played:
+    """Play so many services, and measure it."""
+    scenario = whole if cells == whole.scale.cells else few(whole, cells)
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    findings = found(scenario)
+    return Played(
+        cells=cells,
+        of=whole.scale.cells,
+        cpu_s=round(time.process_time() - began_cpu_s, 1),
+        wall_s=round(time.perf_counter() - began_s, 1),
+        peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, 1),
+        findings=findings,
+    )
 
 
-def _people(part: Scenario, rate: float) -> Life:
-    dice = Random(f"{part.seed}:people")
-    established, everybody = part.people.established, part.people.established + part.people.new
-    while True:
-        yield Wait(dice.expovariate(rate))
-        number = dice.randrange(everybody)
-        group = Group.ESTABLISHED if number < established else Group.NEW
-        who = Who(name=f"p{number}", group=group, address=0x0B000000 + number, has_account=True)
-        chat = Chat(
-            prompt_tokens=1 + int(dice.expovariate(1.0 / PROMPT_TOKENS)),
-            answer_tokens=1 + int(dice.expovariate(1.0 / ANSWER_TOKENS)),
-            max_tokens=1024,
+def show(one: Played) -> None:
+    """Print what it took, and what people got."""
+    findings, times = one.findings, one.of / one.cells
+    print(f"{one.cells} of {one.of} services, {findings.duration_s:g} s, {findings.requests:,} requests")
+    print(f"  CPU             {one.cpu_s:10.1f} s     {1e6 * one.cpu_s / findings.requests:.1f} us a request")
+    print(f"  wall            {one.wall_s:10.1f} s")
+    print(f"  memory, at most {one.peak_mib:10.1f} MiB")
+    if one.cells < one.of:
+        print(
+            f"  all {one.of}, extrapolated and not played: {times * one.cpu_s / 60.0:.0f} minutes of one core, "
+            f"{times * findings.requests:,.0f} requests; memory as above, for each goes when it was played"
         )
-        yield Spawn(_question(who, chat))
+    print(f"  requests from second {findings.warm_s:g} on:")
+    for group, figures in findings.people.items():
+        good = "" if figures.goodput is None else f"{100 * figures.goodput:6.2f} % of {figures.needs:,} questions good"
+        print(f"    {group:22} {figures.tries:10,}   {good}")
+    for family, got in findings.attackers.items():
+        print(f"    {family:22} {got.tries:10,}   {100 * (got.cost_share or 0.0):6.2f} % of all work")
+    told = {name: getattr(one, name) for name in ("cells", "of", "cpu_s", "wall_s", "peak_mib")}
+    tries = {group: figures.tries for group, figures in (findings.people | findings.attackers).items()}
+    goodput = {group: figures.goodput for group, figures in findings.people.items()}
+    print(json.dumps({**told, "requests": findings.requests, "tries": tries, "goodput": goodput}))
 
 
-def _question(who: Who, chat: Chat) -> Life:
-    since_s, tries = None, 0
-    while True:
-        tries += 1
-        outcome = yield Ask(who, chat)
-        assert outcome is not None, "a world answers"
-        since_s = outcome.asked_at_s if since_s is None else since_s
-        if outcome.is_complete or outcome.retry_after_s is None or tries > 2:
-            yield Ended(who, Need.CHAT, since_s, tries, outcome)
-            return
-        yield Wait(outcome.retry_after_s)
+def forms(whole: Scenario, seeds: int) -> list[Scenario]:
+    """One service for each seed, drawn and individual."""
+    replace = msgspec.structs.replace
+    made = []
+    for seed in range(1, seeds + 1):
+        part = part_of(replace(whole, seed=seed), 0)
+        made += [replace(part, scale=replace(part.scale, is_drawn=is_drawn)) for is_drawn in (True, False)]
+    return made
 
 
-def _bots(part: Scenario, rate: float) -> Life:
-    dice = Random(f"{part.seed}:bots")
-    bots, chat = part.attack[0].bots, Chat(prompt_tokens=400, answer_tokens=400, patience_s=30.0)
-    while True:
-        yield Wait(dice.expovariate(rate))
-        number = dice.randrange(bots)
-        has_account = dice.random() < WITH_ACCOUNTS
-        who = Who(name=f"b{number}", group=Group.ATTACKER, address=0x60000000 + number * 13, has_account=has_account)
-        yield Spawn(_try(who, chat))
+def agree(whole: Scenario, seeds: int, gate: GateKind) -> bool:
+    """Play both forms, print goodput in both, and say whether they agree."""
+    results = _apart(partial(found, gate=gate), forms(whole, seeds))
+    pairs = list(zip(results[::2], results[1::2], strict=True))
+    is_near, part = True, part_of(whole, 0)
+    heads = part.people.established + part.people.new, sum(attack.bots for attack in part.attack)
+    print(f"one service of {whole.scale.cells}, gate {gate}: {heads[0]:,} people with an account, {heads[1]:,} bots")
+    for group in GROUPS:
+        print(f"  {group}: seed, questions drawn and individual, goodput, first token p95")
+        apart = []
+        for seed, both in enumerate(pairs, 1):
+            drawn, individual = (one.people[group] for one in both)
+            parts = [100.0 * (one.goodput or 0.0) for one in (drawn, individual)]
+            apart.append(parts[0] - parts[1])
+            print(
+                f"    {seed:3} {drawn.needs:8,} {individual.needs:8,}   {parts[0]:6.2f} % {parts[1]:6.2f} %"
+                f"   {drawn.first_s.p95} s {individual.first_s.p95} s"
+            )
+        print(
+            f"    apart {fmean(apart):+.2f} points in the mean, {max(map(abs, apart)):.2f} at most; wanted {POINTS:g}"
+        )
+        is_near = is_near and abs(fmean(apart)) <= POINTS
+    for family in sorted(pairs[0][0].attackers):
+        told = (" and ".join(f"{one.attackers[family].tries:,}" for one in both) for both in pairs)
+        print(f"  tries of {family}, drawn and individual: {'; '.join(told)}")
+    return is_near
 
 
-def _try(who: Who, chat: Chat) -> Life:
-    yield Ask(who, chat)
+def is_same_twice(whole: Scenario) -> bool:
+    """Play one service in two processes, and say whether both found the same bytes."""
+    bytes_ = [encoded(findings) for findings in _apart(found, [few(whole, 1)] * 2)]
+    for each in bytes_:
+        print(f"{hashlib.sha256(each).hexdigest()}  {len(each):,} bytes")
+    return bytes_[0] == bytes_[1]
 
 
-class Counts:
-    """What came of it."""
-
-    def __init__(self, slo: Slo) -> None:
-        """Nothing yet."""
-        self.slo = slo
-        self.asks = 0
-        self.reasons: Counter[tuple[str, str]] = Counter()
-        self.needs: Counter[str] = Counter()
-        self.good: Counter[str] = Counter()
-        self.waiting = 0
-
-    def asked(self, ask: Ask, outcome: Outcome) -> None:
-        """Count a try."""
-        self.asks += 1
-        self.reasons[ask.who.group.value, outcome.reason] += 1
-
-    def ended(self, ended: Ended) -> None:
-        """Count a need."""
-        outcome, slo = ended.outcome, self.slo
-        self.needs[ended.who.group.value] += 1
-        if outcome.is_complete and outcome.first_s is not None:
-            first_s = outcome.asked_at_s + outcome.first_s - ended.since_s
-            is_good = first_s <= slo.first_s and outcome.gap_s <= slo.gap_s and outcome.stall_s <= slo.stall_s
-            self.good[ended.who.group.value] += is_good
-
-    def sampled(self, sample: Sampled) -> None:
-        """Take the most that waited."""
-        self.waiting = max(self.waiting, sample.waiting)
-
-    def happened(self, happened: Happened) -> None:
-        """Take no notice."""
+def _apart(work: Callable[[_Given], _Found], given: Iterable[_Given]) -> list[_Found]:
+    """Each in a process of its own, which hashes strings in its own way; as many at once as there are cores."""
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), max_tasks_per_child=1) as pool:
+        return list(pool.map(work, given))
 
 
-def agreement(individual: Callable[[Scenario], Iterable[Life]], drawn: Callable[[Scenario], Iterable[Life]]) -> float:
-    """By how many points the goodput of established people differs between two ways to cast one and the same scenario.
-
-    Played at a hundredth of the scale: one cell, a quarter of an hour.
-    """
-    whole = scenario(80, 15.0)
-    part = msgspec.structs.replace(part_of(whole, 0), name="a-hundredth")
-    goodput = []
-    for one in (individual, drawn):
-        counts = Counts(part.slo)
-        play(part, RULES, GPU, one, [counts])
-        goodput.append(100.0 * counts.good["established"] / max(1, counts.needs["established"]))
-    return abs(goodput[0] - goodput[1])
-
-
-def main() -> None:
+def main() -> int:
     """Play it, and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", type=int, default=80)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", type=int, default=2)
+    parser.add_argument("--only", type=int, default=CELLS, metavar="CELLS")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--agreement", action="store_true")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--gate", type=GateKind, default=GateKind.TIDEGATE)
+    parser.add_argument("--twice", action="store_true")
     given = parser.parse_args()
-    whole = scenario(given.cells, given.minutes)
-    counts, only = Counts(whole.slo), given.cells if given.all else given.only
-    profile = cProfile.Profile()
-    began_s = time.process_time()
-    if given.profile:
-        profile.enable()
-    for number in range(only):
-        play(part_of(whole, number), RULES, GPU, cast, [counts])
-    profile.disable()
-    took_s = time.process_time() - began_s
-    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{only} of {given.cells} cells, {given.minutes:g} min: {took_s:.1f} s of one core, {counts.asks} asks")
-    print(
-        f"{1e6 * took_s / counts.asks:.1f} us an ask; all cells: {took_s * given.cells / only:.0f} s, "
-        f"{counts.asks * given.cells // only} asks; at most {memory_mib:.0f} MiB, {counts.waiting} waiting"
-    )
-    for group, needs in sorted(counts.needs.items()):
-        print(f"{group}: {needs} needs, {100 * counts.good[group] / needs:.2f} % good")
-    for (group, reason), count in counts.reasons.most_common(12):
-        print(f"  {group:12} {reason or 'served':32} {count}")
-    if given.profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+    whole = find(NAME).scenario
+    if given.agreement:
+        return 0 if agree(whole, given.seeds, given.gate) else 1
+    if given.twice:
+        return 0 if is_same_twice(whole) else 1
+    one = played(whole, whole.scale.cells if given.all else min(given.only, whole.scale.cells))
+    show(one)
+    if given.json is not None:
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(one, order="deterministic"), indent=2) + b"\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

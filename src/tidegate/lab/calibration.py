@@ -37,8 +37,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `most_tokens` fit into a batch beside the answers that are written. `begin_s` goes by before the first batch
     of a call and is nobody's work (tokenizing, HTTP, the gate), `end_s` after its last one before its place is
     free, `free_s` until a call that is cut is gone. `slots` are the answers at once that it was measured with.
-    `speed` is how fast the machine was then, in additions a second of one core: 0 is not known. `spread` is the
-    standard deviation of a batch's time, as a part of it.
+    With `keeps_prefix` what a caller's last prompt began with is not read again; `prefix_tokens` of it are the
+    same in all of a caller's questions (the template's). `speed` is how fast the machine was then, in additions a
+    second of one core: 0 is not known. `spread` is the standard deviation of a batch's time, as a part of it.
     """
 
     version: int = VERSION
@@ -57,6 +58,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bytes_per_token: Annotated[float, Meta(gt=0.0, le=32.0)] = 4.0
     template_tokens: Annotated[int, Meta(ge=0, le=4096)] = 0
     keeps_prefix: bool = True
+    prefix_tokens: Annotated[int, Meta(ge=0, le=4096)] = 0
     speed: float = 0.0
     spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
 

@@ -142,9 +142,11 @@ def test_beyond_the_most_that_may_be_active_nobody_more_comes(monkeypatch: pytes
 
 
 def test_too_many_actors_of_their_own_are_refused_by_the_field() -> None:
-    for fields, field in (({"bots": 60_000}, "bots"), ({"accounts": 60_000}, "accounts")):
+    for fields, field in (({"bots": 200_001}, "bots"), ({"accounts": 200_001}, "accounts")):
         attack = an_attack(Family.REQUEST_FLOOD, **fields)
-        with pytest.raises(ScenarioError, match=rf"^attack\[2\]\.{field}: more than 50000 need scale.is_drawn = true$"):
+        with pytest.raises(
+            ScenarioError, match=rf"^attack\[2\]\.{field}: more than 200000 need scale.is_drawn = true$"
+        ):
             attack_cast(attack, 2, 1.0, a_scenario(attack), 1)
 
 

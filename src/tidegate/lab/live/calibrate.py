@@ -34,7 +34,7 @@ FIT_ROUNDS: Final = 5
 CHECK_ROUNDS: Final = 3
 READ_FOR_FIT: Final = (50, 90, 140, 220)
 READ_FOR_CHECK: Final = (60, 110, 180)
-READ_BESIDE: Final = 120
+READ_BESIDE: Final = 50
 BESIDE_TOKENS: Final = 120
 WRITTEN_TOKENS: Final = 56
 SHORT_TOKENS: Final = 60
@@ -118,12 +118,12 @@ async def calibrate(
     slots = int(engine.get("slots", _DEFAULT_SLOTS))
     most_tokens = slots + int(engine.get("batch_tokens", _DEFAULT_BATCH_TOKENS))
     probes, cores = _Probes(), processes.cores()
-    bytes_per_token, keeps_prefix = 0.0, False
+    bytes_per_token, keeps_prefix, prefix_tokens = 0.0, False, 0
     try:
         progress(f"measuring with {slots} places")
         async with _Bench(merged(asked, _SETTINGS), cores, program) as bench:
             tongue = bench.tongue
-            bytes_per_token, keeps_prefix = await bench.prober.look_at_prefix()
+            bytes_per_token, keeps_prefix, prefix_tokens = await bench.prober.look_at_prefix()
             await _rounds(bench.prober, probes, slots, began_at, progress)
         progress("measuring how soon a place is free")
         async with _Bench(merged(merged(asked, _SETTINGS), {"engine": {"slots": 1}}), cores, program) as bench:
@@ -158,6 +158,7 @@ async def calibrate(
         bytes_per_token=round(bytes_per_token, 3),
         template_tokens=round(tongue.around),
         keeps_prefix=keeps_prefix,
+        prefix_tokens=prefix_tokens,
         speed=round(speed),
         spread=round(min(1.0, statistics.median(writing_alone)), 4) if writing_alone else 0.0,
     )

@@ -156,8 +156,11 @@ class Prober:
             raise LiveError(msg)
         return heard
 
-    async def look_at_prefix(self) -> tuple[float, bool]:
-        """Bytes of a prompt for each of its tokens, and whether a conversation's beginning is known when it goes on."""
+    async def look_at_prefix(self) -> tuple[float, bool, int]:
+        """Bytes of a prompt for each of its tokens; whether a conversation's beginning is known when it goes on.
+
+        And how many tokens of another question of the same caller's are.
+        """
         words = self._prompts.text(Chat(prompt_tokens=200, answer_tokens=8))
         messages = [{"role": "user", "content": words}]
         first = await self._told(messages)
@@ -165,7 +168,14 @@ class Prober:
         second = await self._told(more)
         assert first.usage is not None
         assert second.usage is not None
-        return len(words.encode()) / first.usage.prompt_tokens, second.usage.cached_tokens > 0
+        other = self._prompts.text(Chat(prompt_tokens=60, answer_tokens=8))
+        third = await self._told([{"role": "user", "content": other}])
+        assert third.usage is not None
+        return (
+            len(words.encode()) / first.usage.prompt_tokens,
+            second.usage.cached_tokens > 0,
+            third.usage.cached_tokens,
+        )
 
     async def _told(self, messages: list[dict[str, Any]]) -> Heard:
         chat = Chat(prompt_tokens=1, answer_tokens=8)

@@ -145,7 +145,8 @@ class Fifo:
             self._holders[place] = question
             question.place, question.seated_at_s = place, now
             is_warm = self._calibration.keeps_prefix and self._last_owner[place] == question.owner
-            question.cached_tokens = min(question.chat.cached_tokens, question.chat.prompt_tokens - 1) if is_warm else 0
+            cached = max(question.chat.cached_tokens, self._calibration.prefix_tokens) if is_warm else 0
+            question.cached_tokens = min(cached, question.chat.prompt_tokens - 1)
             self._last_owner[place] = question.owner
             self._seated[question.number] = question
             run = question.job = _Run(question, place, self._finish)

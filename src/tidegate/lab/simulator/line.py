@@ -161,7 +161,8 @@ class Line:
         assert question.place is not None, "it holds a place"
         chat, is_warm = question.chat, question.place.is_warm
         knows = self.fleet.knows(question.claim.principal, replica, is_warm=is_warm)
-        cached = max(chat.cached_tokens, question.kept_tokens) if knows else 0
+        same = self.fleet.calibration.prefix_tokens
+        cached = max(chat.cached_tokens, question.kept_tokens, same) if knows else 0
         question.cached_tokens = min(cached, chat.prompt_tokens - 1)
         answer_tokens = min(chat.answer_tokens, chat.max_tokens)
         order = question.place.number if self._is_in_order else question.number

@@ -21,8 +21,8 @@ from tidegate.lab.actors.dice import dice
 from tidegate.lab.acts import Life, Spawn, Wait
 from tidegate.lab.scenario import ScenarioError
 
-MOST_INDIVIDUAL: Final = 50_000
-"""Seats that may exist as actors of their own; more need `scale.is_drawn`."""
+MOST_INDIVIDUAL: Final = 200_000
+"""Seats that may exist as actors of their own, at about 4 KiB each, as many as people; more need `scale.is_drawn`."""
 _VISITS_EACH: Final = 4.0  # In the mean, so that every seat takes part and none stands out.
 _PAUSES_IN_SPAN: Final = 4.0
 _LEAST_VISITS: Final = 30  # In a campaign, so that chance does not make it half as strong, or twice.
