@@ -26,10 +26,11 @@ from tidegate.lab.calibration import Calibration, find
 from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
 from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
-from tidegate.lab.judge.findings import Result, Run, Staging
+from tidegate.lab.judge.findings import Result, Run, Staging, digest_of
 from tidegate.lab.judge.judge import Judge
 from tidegate.lab.live.calibrate import Calibrated
 from tidegate.lab.live.calibrate import calibrate as measure
+from tidegate.lab.live.faults import merged
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
@@ -120,7 +121,9 @@ def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path
         judge, late_p95_s, notes = _live(wish, scenario, rules, calibration, listeners, keep)
     else:
         judge, late_p95_s, notes = _virtual(wish, scenario, rules, calibration, listeners, keep), None, ()
-    findings, wall_s = judge.findings(staging), time.time() - began
+    # Other dice make no other scenario: two seeds of one can be compared.
+    findings = msgspec.structs.replace(judge.findings(staging), scenario_digest=digest_of(wish.scenario))
+    wall_s = time.time() - began
     return Result(
         findings=findings,
         run=Run(
@@ -216,10 +219,11 @@ def _live(
     per_s = asks_per_s(scenario, calibration, slots)
     judge = Judge(scenario)
     lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
+    # Of the operator's file only what decides: where a rehearsal listens, keeps its data and sends letters is its own.
+    policy = merged(_tables(wish.config, (*_POLICY, "models")), scenario.settings)
+    played = msgspec.structs.replace(scenario, settings=policy)
     try:
-        run = uvloop.run(
-            play_live(scenario, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep)
-        )
+        run = uvloop.run(play_live(played, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep))
     except LiveError as error:
         raise RehearsalError(str(error)) from None
     notes: tuple[str, ...] = () if run.is_complete else (f"ended early: {run.ended}, after {run.played_s:.0f} s",)
@@ -238,6 +242,12 @@ def digest_of_policy(settings: Settings) -> str:
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
 
 
+def _tables(config: Path | None, names: Sequence[str]) -> dict[str, Any]:
+    """Take these tables of an operator's file as they stand there: it has been read, and is usable."""
+    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    return {name: given[name] for name in names if name in given}
+
+
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
@@ -250,9 +260,7 @@ def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -
         msg = "engines: only the embedded engine can be measured; of others write a calibration by hand, docs/lab.md"
         raise RehearsalError(msg)
     about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    told: dict[str, Any] = {table: given[table] for table in ("engine", "models") if table in given}
     try:
-        return uvloop.run(measure(name, about, told, progress=progress))
+        return uvloop.run(measure(name, about, _tables(config, ("engine", "models")), progress=progress))
     except LiveError as error:
         raise RehearsalError(str(error)) from None
