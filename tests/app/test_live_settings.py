@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_one_that_is_longer_than_anybody_sits_is_refused() -> None:
 
 def test_one_that_is_ended_before_it_began_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ended(*_: Any, **__: Any) -> LiveRun:
-        raise lab.asyncio.CancelledError
+        raise asyncio.CancelledError
 
     monkeypatch.setattr(lab, "play_live", ended)
 

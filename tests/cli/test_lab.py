@@ -20,6 +20,7 @@ from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
 from tidegate.lab.judge import Judge, Result, Run, Staging
 from tidegate.lab.judge.findings import read
+from tidegate.lab.live.calibrate import Calibrated, Check
 from tidegate.lab.scenario import World
 
 
@@ -35,8 +36,11 @@ def wishes(monkeypatch: pytest.MonkeyPatch) -> list[lab.RehearsalWish]:
     """What was asked for; the world is one in which a higher seed answers a question more."""
     asked: list[lab.RehearsalWish] = []
 
-    def rehearse(wish: lab.RehearsalWish, listeners: Sequence[Listener] = ()) -> Result:
+    def rehearse(wish: lab.RehearsalWish, listeners: Sequence[Listener] = (), keep: Path | None = None) -> Result:
         asked.append(wish)
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / "events.jsonl").write_text("{}")
         judge = played(Judge(wish.scenario))
         for _ in range(wish.seed):
             question(judge, who(Group.NEW), answer(1300.0))
@@ -95,6 +99,17 @@ def test_run_keeps_the_findings_the_run_and_the_page(
     assert sorted(path.name for path in kept.iterdir()) == ["findings.json", "page.html", "run.json"]
     assert json.loads(said.out)["findings"] == json.loads((kept / "findings.json").read_text())
     assert read(kept).run.machine == "a test"
+
+
+def test_run_keeps_the_event_log_where_everything_else_is_and_nowhere_else(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+
+    assert verb("lab", "run", staged, "--out", str(kept), "--events").code == 0
+    assert (kept / "events.jsonl").exists()
+    assert "--events needs --out" in sentence(verb("lab", "run", staged, "--events"), 2)
+    assert len(wishes) == 1
 
 
 @pytest.mark.parametrize(
@@ -218,15 +233,72 @@ MEASURED = Calibration(
 )
 
 
-def test_calibrate_keeps_what_it_measured(verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab, "calibrate", lambda config: MEASURED)
+def calibrated(*checks: Check) -> Calibrated:
+    return Calibrated(
+        calibration=MEASURED, checks=list(checks), probes=9, counted=8, took_s=1.0, slowest=1.0, fastest=1.0
+    )
+
+
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path | None]]:
+    """What was to be measured; it came out well."""
+    asked: list[tuple[str, Path | None]] = []
+
+    def measure(name: str, config: Path | None, progress: Callable[[str], None]) -> Calibrated:
+        asked.append((name, config))
+        progress("round 1 of 5")
+        return calibrated(Check(what="first token of a prompt of 60", predicted_s=0.42, measured_s=0.4))
+
+    monkeypatch.setattr(lab, "calibrate", measure)
+    return asked
+
+
+def test_calibrate_keeps_what_it_measured_and_says_how_well_it_predicts(
+    verb: Verb, tmp_path: Path, wanted: list[tuple[str, Path | None]]
+) -> None:
     out = tmp_path / "here.json"
 
-    said = verb("lab", "calibrate", "--out", str(out))
+    said = verb("lab", "calibrate", "--out", str(out), "--config", "own.toml")
 
-    assert (said.code, "here is in" in said.out) == (0, True)
+    assert (said.code, said.err) == (0, "round 1 of 5 ...\n")
+    assert re.search(r"^Tried on +Predicted +Measured +Off *$", said.out, re.MULTILINE)
+    assert re.search(r"^first token of a prompt of 60 +420 ms +400 ms +\+5% *$", said.out, re.MULTILINE)
+    assert f"here is in {out}: this machine" in said.out
+    assert wanted == [("here", Path("own.toml"))]
     assert msgspec.json.decode(out.read_bytes(), type=Calibration) == MEASURED
-    assert "No such file" in sentence(verb("lab", "calibrate", "--out", str(tmp_path / "no" / "where")), 2)
+
+
+def test_calibrate_gives_everything_it_knows_to_programs(
+    verb: Verb, tmp_path: Path, wanted: list[tuple[str, Path | None]]
+) -> None:
+    said = json.loads(verb("lab", "calibrate", "--out", str(tmp_path / "here.json"), "--json").out)
+
+    assert said["checks"] == [{"what": "first token of a prompt of 60", "predicted_s": 0.42, "measured_s": 0.4}]
+    assert (said["calibration"]["name"], said["probes"], said["counted"]) == ("here", 9, 8)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_calibrate_ends_with_1_where_it_predicts_badly_and_keeps_it_all_the_same(
+    verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    bad = Check(what="gap", predicted_s=0.1, measured_s=0.2)
+    monkeypatch.setattr(lab, "calibrate", lambda *_: calibrated(bad))
+    out = tmp_path / "here.json"
+
+    said = verb("lab", "calibrate", "--out", str(out), *options)
+
+    assert said.code == 1
+    assert "measure again when the machine has nothing else to do" in said.err
+    assert out.exists()
+
+
+def test_calibrate_says_where_it_could_not_write(
+    verb: Verb, tmp_path: Path, wanted: list[tuple[str, Path | None]]
+) -> None:
+    said = verb("lab", "calibrate", "--out", str(tmp_path / "no" / "where"))
+
+    assert (said.code, said.out) == (2, "")
+    assert "No such file" in said.err
 
 
 @pytest.mark.parametrize(("error", "code"), [(lab.RehearsalError("no engine"), 1), (SettingsError("bad"), 2)])

@@ -50,6 +50,17 @@ def test_what_would_have_been_different_is_listed_by_class(verb: Verb, record: P
     assert "might have come again" in said.out
 
 
+def test_what_is_listed_fits_on_eighty_columns(verb: Verb, record: Path, policy: Path) -> None:
+    policy.write_text("[gate]\nprincipal_rate = 0.001\nprincipal_burst = 8\n")
+
+    said = verb("lab", "replay", str(record), "--policy", str(policy))
+
+    assert said.code == 0, said
+    lines = [line for line in said.out.splitlines() if "  " in line]
+    assert len(lines) > 8
+    assert max(len(line) for line in lines) <= 80
+
+
 def test_the_same_policy_makes_no_difference(verb: Verb, record: Path, policy: Path) -> None:
     said = verb("lab", "replay", str(record), "--policy", str(policy))
 

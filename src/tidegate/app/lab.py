@@ -114,7 +114,7 @@ def live_settings(scenario: Scenario, config: Path | None) -> tuple[dict[str, An
     out. Where letters are on, they are kept in the rehearsal's own folder.
     """
     given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    told = {name: given[name] for name in given if name in _LIVE}
+    told = {name: value for name, value in given.items() if name in _LIVE}
     if given.get("mail", {}).get("delivery", "off") != "off":
         letters = {name: value for name, value in given["mail"].items() if name not in _DELIVERY}
         told["mail"] = {**letters, "delivery": "disk"}
@@ -242,7 +242,7 @@ def _live(
 ) -> tuple[Judge, float, tuple[str, ...]]:
     """Play it over HTTP, against a service of its own."""
     if wish.gate is not GateKind.TIDEGATE:
-        msg = f"--gate {wish.gate}: can be had in the virtual world only"
+        msg = f"gate: {wish.gate} can be had in the virtual world only"
         raise RehearsalError(msg)
     if scenario.duration_s > LONGEST_LIVE_S:
         msg = f"{scenario.name}: duration_s: expected at most {LONGEST_LIVE_S:,.0f} in the live world"
@@ -292,6 +292,12 @@ def digest_of_policy(settings: Settings) -> str:
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
 
 
+def _tables(config: Path | None, names: Sequence[str]) -> dict[str, Any]:
+    """Take these tables of an operator's file as they stand there: it has been read, and is usable."""
+    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    return {name: given[name] for name in names if name in given}
+
+
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
@@ -304,9 +310,7 @@ def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -
         msg = "engines: only the embedded engine can be measured; of others write a calibration by hand, docs/lab.md"
         raise RehearsalError(msg)
     about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    told: dict[str, Any] = {table: given[table] for table in ("engine", "models") if table in given}
     try:
-        return uvloop.run(measure(name, about, told, progress=progress))
+        return uvloop.run(measure(name, about, _tables(config, ("engine", "models")), progress=progress))
     except LiveError as error:
         raise RehearsalError(str(error)) from None

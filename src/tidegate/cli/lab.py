@@ -239,7 +239,8 @@ def _print(result: Result, *, as_json: bool) -> None:
     if as_json:
         typer.echo(encoded(result).decode(), nl=False)
     else:
-        console().print(shown(result.findings, result.run))
+        out = console()
+        out.print(shown(result.findings, result.run, out.width))
 
 
 def _row(one: object) -> dict[str, object]:

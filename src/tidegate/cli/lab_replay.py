@@ -14,7 +14,7 @@ from tidegate.cli.output import NOT_SO, WRONG_USAGE, cell, print_json, refuse, w
 from tidegate.config import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from tidegate.lab.replay.differences import ClaimRow, Differences, GateRow
+    from tidegate.lab.replay.differences import Differences
     from tidegate.lab.replay.replaying import Alike, Replayed
 
 _LEAST = 0.9
@@ -125,21 +125,25 @@ def _print(found: Replayed, withheld: list[str], *, is_enough: bool) -> None:
 
 
 def _print_differences(found: Differences, show: Any) -> None:
-    gate = Table("The gate", "Decisions", "Passed", "Would pass", "Newly refused", "Newly passed", "Moved", box=None)
+    gate = _table("The gate", "Decisions", "Passed", "Would", "Newly refused", "Newly passed")
     for standing, row in found.gate.items():
-        gate.add_row(standing, *_of_gate(row))
+        numbers = (row.decisions, row.passed_before, row.passed_after, row.passed_to_refused, row.refused_to_passed)
+        gate.add_row(standing, *map(str, numbers))
     show(gate)
-    claims = Table(
-        *("The engine", "Claims", "Served", "Would be served", "No more", "Newly", "Wait p50 / p95 s"),
-        *("Would wait p50 / p95 s", "Shorter", "Longer", "Moved"),
-        box=None,
-    )
+    _print_moved({standing: row.moved for standing, row in found.gate.items()})
+    claims = _table("The engine", "Claims", "Served", "Would be", "No more", "Newly", "Shorter", "Longer")
+    waits = _table("Waits, s", "p50", "Would be", "p95", "Would be")
     for standing, one in found.claims.items():
-        claims.add_row(standing, *_of_claims(one))
+        served = (one.claims, one.served_before, one.served_after, one.served_to_not, one.not_to_served)
+        claims.add_row(standing, *map(str, (*served, one.shorter, one.longer)))
+        before, after = one.waits_before, one.waits_after
+        waits.add_row(standing, *map(_seconds, (before.p50_s, after.p50_s, before.p95_s, after.p95_s)))
     if found.claims:
         show(claims)
+        show(waits)
+        _print_moved({standing: one.moved for standing, one in found.claims.items()})
     if found.most_changed:
-        who = Table("Who changed most", "Changed", "Better", "Worse", box=None)
+        who = _table("Who changed most", "Changed", "Better", "Worse")
         for changed in found.most_changed:
             who.add_row(cell(changed.who), str(changed.changed), str(changed.better), str(changed.worse))
         show(who)
@@ -147,17 +151,22 @@ def _print_differences(found: Differences, show: Any) -> None:
         typer.echo("Nothing would have been different.")
 
 
-def _of_gate(row: GateRow) -> tuple[str, ...]:
-    numbers = (row.decisions, row.passed_before, row.passed_after, row.passed_to_refused, row.refused_to_passed)
-    return (*map(str, numbers), _moved(row.moved))
+def _table(name: str, *figures: str) -> Table:
+    table = Table(box=None)
+    table.add_column(name)
+    for figure in figures:
+        table.add_column(figure, justify="right")
+    return table
 
 
-def _of_claims(row: ClaimRow) -> tuple[str, ...]:
-    numbers = (row.claims, row.served_before, row.served_after, row.served_to_not, row.not_to_served)
-    waits = tuple(
-        "" if one.p50_s is None else f"{one.p50_s:.1f} / {one.p95_s:.1f}" for one in (row.waits_before, row.waits_after)
-    )
-    return (*map(str, numbers), *waits, str(row.shorter), str(row.longer), _moved(row.moved))
+def _print_moved(by_class: dict[str, dict[str, int]]) -> None:
+    for standing, moved in by_class.items():
+        if moved:
+            typer.echo(f"   {standing}: {_moved(moved)}")
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _moved(moved: dict[str, int]) -> str:

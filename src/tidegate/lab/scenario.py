@@ -233,8 +233,14 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "odd.kind": tuple(Oddity),
 }
 _TABLES: Final[dict[str, type[_Table]]] = {
-    **{"slo": Slo, "engine": Engine, "people": People, "scale": Scale},
-    **{"crowd": Crowd, "attack": Attack, "fault": Broken, "odd": Odd},
+    "slo": Slo,
+    "engine": Engine,
+    "people": People,
+    "scale": Scale,
+    "crowd": Crowd,
+    "attack": Attack,
+    "fault": Broken,
+    "odd": Odd,
 }
 
 

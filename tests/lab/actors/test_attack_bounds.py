@@ -31,7 +31,8 @@ FORMS = pytest.mark.parametrize("is_drawn", [False, True], ids=["individual", "d
 
 
 def generators() -> int:
-    return sum(isinstance(kept, GeneratorType) for kept in gc.get_objects())
+    # Not isinstance: that asks each object for its class, and of all that a run of tests has made some answer slowly.
+    return sum(type(kept) is GeneratorType for kept in gc.get_objects())
 
 
 def gaps(played: Played) -> list[float]:
@@ -112,7 +113,7 @@ def test_accounts_of_an_attack_are_named_before_it_begins() -> None:
 def test_ten_million_bots_are_as_many_objects_as_visits_that_are_on() -> None:
     attack = an_attack(Family.REQUEST_FLOOD, bots=10_000_000, accounts=1_000_000, from_s=0.0, until_s=10.0)
     scenario = a_scenario(attack, is_drawn=True)
-    lives = attack_cast(attack, 0, 100.0, scenario, 1)
+    lives = attack_cast(attack, 0, 20.0, scenario, 1)
     before, most = generators(), 0
 
     def counting(who: Who, what: object, now: float) -> Outcome:
@@ -124,9 +125,9 @@ def test_ten_million_bots_are_as_many_objects_as_visits_that_are_on() -> None:
     played = play(lives, counting)
 
     assert len(lives) == 1
-    assert len(played.asks) == pytest.approx(10_000, rel=0.1)
-    assert played.most < 1_400  # A thousand begin in a second, and an answer takes one.
-    assert 500 < most < 2 * played.most + 10  # A visit is a life, and the conversation in it.
+    assert len(played.asks) == pytest.approx(2_000, rel=0.1)
+    assert played.most < 280  # Two hundred begin in a second, and an answer takes one.
+    assert 100 < most < 2 * played.most + 10  # A visit is a life, and the conversation in it.
 
 
 def test_beyond_the_most_that_may_be_active_nobody_more_comes(monkeypatch: pytest.MonkeyPatch) -> None:

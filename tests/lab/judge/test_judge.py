@@ -73,6 +73,14 @@ def test_an_answer_that_misses_one_limit_is_not_good(judge: Judge, changed: dict
     assert established(judge).good == 0
 
 
+def test_an_answer_in_one_piece_may_take_as_long_as_its_last_token_might_have(judge: Judge) -> None:
+    for at_s, first_s, is_whole in ((200.0, 11.9, True), (220.0, 12.1, True), (240.0, 2.1, False)):
+        question(judge, PERSON, answer(at_s, first_s, is_whole=is_whole, gap_s=0.0, stall_s=0.0, output_tokens=50))
+    question(judge, PERSON, answer(260.0, 11.9, is_whole=True, is_complete=False))
+
+    assert established(judge).good == 1, "2 s, and 0.2 s for each of 50 tokens"
+
+
 def test_the_first_token_is_counted_from_the_first_try(judge: Judge) -> None:
     question(judge, PERSON, answer(205.0, 0.5), since_s=200.0, tries=3)
 

@@ -21,6 +21,8 @@ from aiohttp import web
 CSRF = '<input type="hidden" name="csrf" value="0a1b">'
 CHALLENGE = "sha256.sign-up.1.1700000000000.600." + "0" * 32 + "." + "0" * 32
 ASKED = f'<input name="challenge" value="{CHALLENGE}">'
+_BESIDE_OTHERS = 2
+"""So many tokens a calibration asks for, of a prompt that is read beside answers."""
 ENGINE = (sys.executable, "-c", "import time; time.sleep(60)", "tidegate.adapters.engines.child")
 
 
@@ -78,6 +80,8 @@ class Pretender:
             return web.json_response({"choices": [choice], "usage": usage})
         response = web.StreamResponse(headers={"content-type": "text/event-stream", "x-request-id": "req_2"})
         await response.prepare(request)
+        if wanted["max_tokens"] == _BESIDE_OTHERS:
+            await asyncio.sleep(self.settings.get("read_s", 0.0))
         for number in range(wanted["max_tokens"]):
             await asyncio.sleep(0.0 if wanted["max_tokens"] == 40 else self.settings.get("gap_s", 0.0))
             finish = "length" if number == wanted["max_tokens"] - 1 else None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.lab.live.fitting import Fitted, Read, Wrote, fit
+from tidegate.lab.live.fitting import Beside, Fitted, Read, Wrote, fit
 
 SECONDS = st.floats(1e-4, 0.05)
 
@@ -34,6 +34,31 @@ def test_a_disturbed_measurement_among_others_of_its_size_counts_for_nothing() -
 
     assert found.gap_s(4) == pytest.approx(true.gap_s(4), rel=0.03)
     assert found.first_s(200) == pytest.approx(true.first_s(200), rel=0.03)
+
+
+TRUE = Fitted(batch_s=0.01, write_s=0.002, read_s=0.005, begin_s=0.01, most_tokens=10, mixed_s=0.004)
+
+
+def fitted_with(*beside: Beside) -> Fitted:
+    wrote = [Wrote(at_once, TRUE.gap_s(at_once)) for at_once in (1, 4)]
+    return fit(wrote, [Read(tokens, TRUE.first_s(tokens)) for tokens in (70, 600)], 10, beside)
+
+
+def test_a_gap_beside_a_prompt_is_two_passes_what_is_read_and_what_both_together_take_longer() -> None:
+    assert TRUE.beside_s(3) == pytest.approx(2 * 0.01 + 3 * 0.002 + 7 * 0.005 + 0.004)
+    assert fitted_with(Beside(3, TRUE.beside_s(3))).mixed_s == pytest.approx(0.004)
+    assert fitted_with(Beside(3, TRUE.beside_s(3)), Beside(1, TRUE.beside_s(1) + 0.002)).mixed_s == pytest.approx(0.005)
+
+
+def test_of_gaps_beside_a_prompt_one_that_was_disturbed_counts_for_nothing() -> None:
+    beside = [Beside(3, TRUE.beside_s(3))] * 4
+
+    assert fitted_with(*beside, Beside(3, 9.0)).mixed_s == pytest.approx(0.004)
+
+
+def test_both_together_never_take_less_and_without_such_gaps_nothing_is_known_of_them() -> None:
+    assert fitted_with(Beside(3, 0.001)).mixed_s == 0.0
+    assert fitted_with().mixed_s == 0.0
 
 
 def test_no_coefficient_is_negative_whatever_was_measured() -> None:

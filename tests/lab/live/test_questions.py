@@ -104,6 +104,35 @@ def test_a_cut_answer_is_not_complete_and_costs_what_came() -> None:
     assert (outcome.prompt_tokens, outcome.output_tokens) == (50, 2)
 
 
+def test_who_leaves_without_a_word_has_had_no_answer_whatever_its_head_said() -> None:
+    impatient = msgspec.structs.replace(CHAT, patience_s=2.0)
+    waited: dict[str, Any] = {"is_stream": True, "is_whole": False}
+
+    left = chat_outcome(impatient, heard_of(200, **waited), since)
+    assert (left.status, left.reason, left.is_complete, left.output_tokens, left.cost) == (
+        0,
+        "client_left",
+        False,
+        0,
+        0.0,
+    )
+    # Cut by the service before that, after a word of it, or answered at last: that is what it was.
+    early = chat_outcome(impatient, heard_of(200, **waited, reason="engine_lost", ended_at=102.0), since)
+    assert (early.status, early.reason) == (200, "engine_lost")
+    begun = chat_outcome(impatient, heard_of(200, **waited, arrived=[101.5]), since)
+    assert (begun.status, begun.reason) == (200, "")
+    late = chat_outcome(impatient, heard_of(503, reason="server_is_overloaded"), since)
+    assert (late.status, late.reason) == (503, "server_is_overloaded")
+
+
+def test_an_answer_in_one_piece_is_told_to_be_one() -> None:
+    usage = msgspec.convert({"prompt_tokens": 55, "completion_tokens": 20}, Usage)
+    one = heard_of(200, arrived=[102.9], finish="stop", usage=usage)
+
+    assert chat_outcome(msgspec.structs.replace(CHAT, is_stream=False), one, since).is_whole
+    assert not chat_outcome(CHAT, one, since).is_whole
+
+
 def test_a_refusal_costs_nothing_and_tells_when_to_come_back() -> None:
     outcome = chat_outcome(CHAT, heard_of(429, reason="slow_down", retry_after_s=2.5), since)
 

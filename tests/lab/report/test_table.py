@@ -40,7 +40,8 @@ def test_all_of_it_fits_in_a_hundred_columns_without_colours(findings: Findings)
         "     97.6 %  of 1,680 questions of established people were good",
         "          Asked    Good  Complete  Refused  Left",
         "New       1,032  77.1 %       852      180     0",
-        "request flood  2,400       120  8.7 %     12,000  6,000         0          0  source blocked 2,280",
+        "request flood  2,400       120  8.7 %     12,000  6,000         0          0",
+        "request flood    2,280  source blocked 2,280",
         "6 min 44 s   open          throttled     auto  sign_up_rate",
     ):
         assert " ".join(said.split()) in words, said
@@ -105,3 +106,18 @@ def test_the_course_is_a_table_of_few_rows(findings: Findings) -> None:
 
 def test_where_there_is_no_terminal_a_hundred_columns_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert console().width == WIDTH
+
+
+def test_on_eighty_columns_no_word_is_broken_where_all_can_stand_whole(findings: Findings) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80, highlight=False, markup=False).print(shown(findings, Run(), 80))
+    lines = out.getvalue().splitlines()
+
+    assert max(len(line) for line in lines) <= 80
+    door = lines[lines.index("At the door") :]
+    assert [line.split()[0] for line in door if line.startswith(("Est", "New", "Ano"))][:3] == [
+        "Established",
+        "New",
+        "Anonymous",
+    ]
+    assert any("Challenges" in line for line in door[:4])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.simulator.desks import LONG, OLD, SMALL, Desk
 from tests.lab.simulator.towns import CPU, GPU, RULES, a_scenario, bot, person, played, somebody
-from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed
+from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate, GatePlan
 from tidegate.core.quotas.budget import Budget
 from tidegate.core.registration.probation import ProbationPlan
@@ -80,6 +80,39 @@ def test_accounts_are_as_well_known_as_their_group_says(who: Who, standing: Stan
     desk.run()
     assert told[0].standing == standing
     assert told[0].is_complete
+
+
+def test_a_forged_key_is_no_key_whoever_shows_it() -> None:
+    """
+    Who shows one is a stranger of their address, account or not; and that harms nobody who is known there.
+    """
+    desk = Desk(msgspec.structs.replace(RULES, gate=GatePlan(address_rate=0.01, address_burst=3.0)))
+    forged = msgspec.structs.replace(SMALL, is_key_forged=True)
+    told = [desk.ask(OLD, forged)[0] for _ in range(5)]
+    assert [(one.status, one.reason) for one in told] == [(401, "invalid_api_key")] * 3 + [(429, "slow_down")] * 2
+    genuine = desk.ask(OLD)
+    desk.run()
+    assert genuine[0].is_complete
+
+
+def test_a_prompt_is_judged_by_its_bytes_before_anybody_has_counted_its_tokens() -> None:
+    """
+    Without the template's, which nobody sends; and a bomb looks as short as its bytes are.
+    """
+    engine = msgspec.structs.replace(CPU, bytes_per_token=5.0, template_tokens=30)
+    seen: list[int] = []
+    desk = Desk(calibration=engine)
+    judge = desk.service.judge
+
+    def noting(facts: Facts, now: float) -> Refused | None:
+        seen.append(facts.size_bytes)
+        return judge(facts, now)
+
+    desk.service.judge = noting  # type: ignore[method-assign] # looked at, on its way
+    for changed in ({}, {"bytes_per_token": 1.0}, {"prompt_tokens": 7}, {"is_key_forged": True}):
+        chat = msgspec.structs.replace(SMALL, **{"prompt_tokens": 130, **changed})
+        desk.ask(OLD, chat)
+    assert seen == [500, 100, 5, 500]
 
 
 def test_an_account_that_is_made_now_is_new_and_in_a_flood_at_the_bottom() -> None:

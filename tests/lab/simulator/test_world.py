@@ -234,6 +234,18 @@ def test_cells_share_everybody_and_nobody_is_lost() -> None:
     assert [sample.at_s for sample in heard.samples].count(5.0) == 3
 
 
+def test_an_attack_that_is_a_part_of_the_load_is_the_same_part_of_each_cells() -> None:
+    """
+    One that is so many acts a second is dealt out, like heads.
+    """
+    families = list(Family)
+    attack = tuple(Attack(family=family, from_s=0.0, until_s=9.0, intensity=6.0) for family in families)
+    part = part_of(a_scenario(60, scale=Scale(cells=3), attack=attack), 1)
+    by_load = {family for family, one in zip(families, part.attack, strict=True) if one.intensity == 6.0}
+    assert by_load == {Family.REQUEST_FLOOD, Family.EXPENSIVE_QUERIES, Family.DISTILLATION, Family.RETRY_STORM}
+    assert {one.intensity for one in part.attack} == {6.0, 2.0}
+
+
 def test_what_a_service_tells_is_heard() -> None:
     """
     By every listener, at the time it happened.

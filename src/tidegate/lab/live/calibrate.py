@@ -46,6 +46,7 @@ _SETTINGS: Final = {
     "admission": {"usual_burst_s": 86_400.0, "usual_part": 1.0, "gap_s": 5.0},
 }
 _DEFAULT_SLOTS: Final = 4
+_LEAST_SLOTS: Final = 2
 _DEFAULT_BATCH_TOKENS: Final = 6
 _CALLER: Final = Who(name="lab-calibration", group=Group.ESTABLISHED, address=0, has_account=True)
 
@@ -113,9 +114,11 @@ async def calibrate(
 
     The machine should have nothing else to do. On two cores or more the engine has all but the first.
     """
-    began_at, asked = monotonic(), dict(settings or {})
-    engine = asked.get("engine", {})
-    slots = int(engine.get("slots", _DEFAULT_SLOTS))
+    began_at, given = monotonic(), dict(settings or {})
+    engine = given.get("engine", {})
+    # With one place there is nothing by which to tell what a batch takes from what an answer takes in it.
+    slots = max(_LEAST_SLOTS, int(engine.get("slots", _DEFAULT_SLOTS)))
+    asked = merged(given, {"engine": {"slots": slots}})
     most_tokens = slots + int(engine.get("batch_tokens", _DEFAULT_BATCH_TOKENS))
     probes, cores = _Probes(), processes.cores()
     bytes_per_token, keeps_prefix, prefix_tokens = 0.0, False, 0

@@ -36,6 +36,7 @@ def sheets(findings: Findings) -> list[Sheet]:
         _sign_ups(findings),
         _refusals(findings),
         _attackers(findings),
+        _repelled(findings),
         _oddities(findings),
         _incidents(findings),
         _service(findings),
@@ -195,7 +196,7 @@ def _attackers(findings: Findings) -> Sheet:
     return Sheet(
         title="Attackers",
         about="What each family of attackers got, and what it took from others.",
-        columns=("", "Tries", "Admitted", "Work", "Tokens in", "out", "Accounts", "Passwords", "Refused because"),
+        columns=("", "Tries", "Admitted", "Work", "Tokens in", "out", "Accounts", "Passwords"),
         rows=tuple(
             (
                 named(name),
@@ -206,11 +207,23 @@ def _attackers(findings: Findings) -> Sheet:
                     count(value)
                     for value in (one.prompt_tokens, one.output_tokens, one.accounts_won, one.passwords_found)
                 ),
-                _reasons(one.refused_by) or NONE,
             )
             for name, one in findings.attackers.items()
         ),
-        words=(8,),
+    )
+
+
+def _repelled(findings: Findings) -> Sheet:
+    return Sheet(
+        title="Why attackers were refused",
+        about="Their refused tries by the service's word for the reason.",
+        columns=("", "Refused", "Reasons"),
+        rows=tuple(
+            (named(name), count(one.refused), _reasons(one.refused_by))
+            for name, one in findings.attackers.items()
+            if one.refused_by
+        ),
+        words=(2,),
     )
 
 

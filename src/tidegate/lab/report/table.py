@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
@@ -15,12 +16,13 @@ from tidegate.lab.report.sheets import Sheet, sheets
 from tidegate.lab.report.words import Tone, count, headlines, seconds
 
 WIDTH: Final = 100
+_BETWEEN: Final = 2
 _STYLES: Final = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.WARNING: "yellow", Tone.DANGER: "red"}
 _VERDICTS: Final = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.OTHER: ""}
 
 
-def shown(findings: Findings, run: Run) -> Group:
-    """Give everything that was found, to print."""
+def shown(findings: Findings, run: Run, width: int = WIDTH) -> Group:
+    """Give everything that was found, to print on so many columns."""
     staging = findings.staging
     head = Text(f"{_clean(findings.title)}\n", "bold")
     head.append(
@@ -37,7 +39,7 @@ def shown(findings: Findings, run: Run) -> Group:
         said.append(f"  {line.label}")
         parts.append(said)
     for sheet in sheets(findings):
-        parts += [Text(f"\n{sheet.title}", "bold"), _table(sheet)]
+        parts += [Text(f"\n{sheet.title}", "bold"), _table(sheet, width)]
     return Group(*parts)
 
 
@@ -61,14 +63,30 @@ def console(*, is_wide: bool = False) -> Console:
     return plain if plain.is_terminal else Console(highlight=False, markup=False, width=1000 if is_wide else WIDTH)
 
 
-def _table(sheet: Sheet) -> Table:
+def _table(sheet: Sheet, width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1), expand=False)
-    for place, column in enumerate(sheet.columns):
+    for place, (column, wide) in enumerate(zip(sheet.columns, _widths(sheet, width), strict=True)):
         is_word = place == 0 or place in sheet.words
-        table.add_column(column, justify="left" if is_word else "right", overflow="fold")
+        table.add_column(column, justify="left" if is_word else "right", overflow="fold", width=wide)
     for row in sheet.rows:
         table.add_row(*(Text(_clean(value)) for value in row))
     return table
+
+
+def _widths(sheet: Sheet, width: int) -> list[int]:
+    """How wide each column is: as its longest word where that is possible, and the first ones wide where there is room.
+
+    A table's own way breaks words of one column while another has blanks to spare.
+    """
+    texts = [[_clean(text) for text in column] for column in zip(sheet.columns, *sheet.rows, strict=True)]
+    wanted = [max(map(cell_len, column)) for column in texts]
+    found = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in texts]
+    room = max(len(found), width - _BETWEEN * (len(found) - 1))
+    while sum(found) > room:
+        found[found.index(max(found))] -= 1
+    for place, most in enumerate(wanted):
+        found[place] += min(most - found[place], room - sum(found))
+    return found
 
 
 def _wall(run: Run) -> str:
