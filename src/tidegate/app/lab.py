@@ -30,6 +30,8 @@ from tidegate.lab.judge.findings import Result, Run, Staging
 from tidegate.lab.judge.judge import Judge
 from tidegate.lab.live.calibrate import Calibrated
 from tidegate.lab.live.calibrate import calibrate as measure
+from tidegate.lab.live.faults import merged
+from tidegate.lab.live.reach import check_reach
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
@@ -196,8 +198,14 @@ def _written(scenario: Scenario, keep: Path | None, suffix: str) -> Iterator[lis
         yield []
         return
     keep.mkdir(parents=True, exist_ok=True)
-    with (keep / f"events{suffix}.jsonl").open("wb") as log, (keep / f"truth{suffix}.jsonl").open("wb") as truth:
-        yield [EventLog(scenario, log, truth)]
+    paths = keep / f"events{suffix}.jsonl", keep / f"truth{suffix}.jsonl"
+    try:
+        with paths[0].open("wb") as log, paths[1].open("wb") as truth:
+            yield [EventLog(scenario, log, truth)]
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)  # Cut short, it would pass for a whole one.
+        raise
 
 
 def _live(
@@ -215,17 +223,26 @@ def _live(
     slots = rules.admission.slots
     per_s = asks_per_s(scenario, calibration, slots)
     judge = Judge(scenario)
+    try:
+        check_reach(scenario)
+    except LiveError as error:
+        raise RehearsalError(str(error)) from None
+    played = msgspec.structs.replace(scenario, settings=merged(_policy_of(wish.config), scenario.settings))
     lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
     try:
-        run = uvloop.run(
-            play_live(scenario, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep)
-        )
+        run = uvloop.run(play_live(played, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep))
     except LiveError as error:
         raise RehearsalError(str(error)) from None
     notes: tuple[str, ...] = () if run.is_complete else (f"ended early: {run.ended}, after {run.played_s:.0f} s",)
     if run.lateness.is_bottleneck:
         notes += ("the generator was the bottleneck: what it sent late counts against nobody",)
     return judge, run.lateness.late_p95_s, notes
+
+
+def _policy_of(config: Path | None) -> dict[str, Any]:
+    """What the operator's file says of how it is decided, and of the engine; the rest is the rehearsal's own."""
+    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    return {table: given[table] for table in (*_POLICY, "models") if table in given}
 
 
 _SELDOM = 200_000
