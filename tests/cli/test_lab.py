@@ -157,6 +157,58 @@ def test_run_says_where_it_could_not_write(
     assert "file: File exists" in sentence(verb("lab", "run", staged, "--out", str(tmp_path / "file")), 2)
 
 
+def test_where_nothing_can_be_kept_nothing_is_played(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "events-3.jsonl").write_text("")
+
+    for words, said in (
+        (["--out", str(tmp_path / "file")], "file: File exists"),
+        (["--out", str(tmp_path / "old")], "keeps the event log of an earlier run"),
+        (["--html", str(tmp_path / "none" / "page.html")], "No such file"),
+        (["--html", str(tmp_path)], "Is a directory"),
+    ):
+        assert said in sentence(verb("lab", "run", staged, *words), 2)
+    assert wishes == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_cannot_be_kept_in_the_end_is_printed_all_the_same(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "findings.json")
+
+    monkeypatch.setattr("tidegate.lab.judge.findings.write", full)
+
+    said = verb("lab", "run", staged, "--out", str(tmp_path / "kept"), "--json")
+
+    assert (said.code, said.err) == (2, "findings.json: No space left on device\n")
+    assert json.loads(said.out)["findings"]["scenario"] == "staged-flood"
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told(
+    verb: Verb, staged: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lab, "rehearse", failing(OSError(28, "No space left on device")))
+
+    said = verb("lab", "run", staged, "--out", str(tmp_path), "--events")
+
+    assert sentence(said, 1) == f"{tmp_path}: No space left on device\n"
+
+
+def test_what_a_file_says_is_nothing_that_a_terminal_obeys(verb: Verb, tmp_path: Path) -> None:
+    path = tmp_path / "evil.toml"
+    path.write_text(TEXT + '[people]\n"\\u001b]0;owned\\u0007" = 1\n')
+
+    said = sentence(verb("lab", "run", str(path)), 2)
+
+    assert "\x1b" not in said
+    assert r"\x1b]0;owned\x07" in said
+
+
 def test_run_says_when_the_page_cannot_be_made(
     verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

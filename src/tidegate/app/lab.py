@@ -32,6 +32,7 @@ from tidegate.lab.judge.judge import Judge
 from tidegate.lab.live.calibrate import Calibrated
 from tidegate.lab.live.calibrate import calibrate as measure
 from tidegate.lab.live.faults import merged
+from tidegate.lab.live.reach import check_reach
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.stage import Limits
 from tidegate.lab.live.world import GRACE_S
@@ -228,8 +229,14 @@ def _written(scenario: Scenario, keep: Path | None, suffix: str) -> Iterator[lis
         yield []
         return
     keep.mkdir(parents=True, exist_ok=True)
-    with (keep / f"events{suffix}.jsonl").open("wb") as log, (keep / f"truth{suffix}.jsonl").open("wb") as truth:
-        yield [EventLog(scenario, log, truth)]
+    paths = keep / f"events{suffix}.jsonl", keep / f"truth{suffix}.jsonl"
+    try:
+        with paths[0].open("wb") as log, paths[1].open("wb") as truth:
+            yield [EventLog(scenario, log, truth)]
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)  # Cut short, it would pass for a whole one.
+        raise
 
 
 def _live(
@@ -251,6 +258,10 @@ def _live(
     slots = rules.admission.slots
     per_s = asks_per_s(scenario, calibration, slots)
     judge = Judge(scenario)
+    try:
+        check_reach(scenario)
+    except LiveError as error:
+        raise RehearsalError(str(error)) from None
     lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
     try:
         run = uvloop.run(

@@ -30,6 +30,7 @@ ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A name that `lab list` shows, or a file's path.")
 ]
 _PAGE_FILE = "page.html"
+_LOGS = ("events*.jsonl", "truth*.jsonl", "service-events.jsonl")
 
 
 @lab_app.command("run")
@@ -39,7 +40,9 @@ def run_scenario(
     world: Annotated[
         World | None, typer.Option("--world", help="Where it is played; without it, the first that the scenario names.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Dice; without it, the scenario's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=(1 << 63) - 1, help="Dice; without it, the scenario's.")
+    ] = None,
     gate: Annotated[GateKind, typer.Option("--gate", help="What stands before the engine.")] = GateKind.TIDEGATE,
     config: ConfigOption = None,
     calibration: Annotated[
@@ -78,10 +81,12 @@ def run_scenario(
     )
     if events and out is None:
         refuse("--events needs --out, the folder to keep them in", WRONG_USAGE)
+    _look_at_places(out, html)
     result = _played(scenario, wish, out if events else None)
     try:
         _keep(result, _again(scenario, wish), out, html)
     except OSError as error:
+        _print(result, as_json=as_json)  # It may have taken an hour.
         refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
     _print(result, as_json=as_json)
 
@@ -187,6 +192,27 @@ def _found(scenario: str) -> Written:
         refuse(str(error), WRONG_USAGE)
 
 
+def _look_at_places(out: Path | None, html: Path | None) -> None:
+    """Refuse places that nothing can be written to, before anything is played."""
+    try:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            _try(out / _PAGE_FILE)
+            if any(path for pattern in _LOGS for path in out.glob(pattern)):
+                refuse(f"{out}: keeps the event log of an earlier run; name another folder", WRONG_USAGE)
+        if html is not None:
+            _try(html)
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
+
+
+def _try(path: Path) -> None:
+    is_new = not path.exists()
+    path.open("ab").close()
+    if is_new:
+        path.unlink()
+
+
 def _played(named: str, wish: RehearsalWish, keep: Path | None) -> Result:
     from tidegate.app.lab import RehearsalError, rehearse
     from tidegate.lab.calibration import CalibrationError
@@ -203,6 +229,8 @@ def _played(named: str, wish: RehearsalWish, keep: Path | None) -> Result:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:
         refuse(str(error), NOT_SO)
+    except OSError as error:
+        refuse(f"{error.filename or keep}: {error.strerror or error}", NOT_SO)
 
 
 def _again(scenario: str, wish: RehearsalWish) -> str:

@@ -24,8 +24,11 @@ _WIDEST = 10_000
 
 
 def refuse(sentence: str, code: int) -> NoReturn:
-    """Say in one sentence what is wrong and end with the exit status `code`."""
-    typer.echo(sentence, err=True)
+    """Say in one sentence what is wrong and end with the exit status `code`.
+
+    It may quote what stands in a file of somebody else's: nothing in it is for the terminal to obey.
+    """
+    typer.echo("".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in sentence), err=True)
     raise typer.Exit(code)
 
 

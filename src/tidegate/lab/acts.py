@@ -34,6 +34,9 @@ class Group(StrEnum):
     ATTACKER = "attacker"
 
 
+UNREACHED = "unreached"
+"""The reason of who had no answer because a firewall dropped what they sent. The service itself never heard of it."""
+
 LEGITIMATE = (Group.ESTABLISHED, Group.NEW, Group.ANONYMOUS)
 """Those whom a service is for."""
 

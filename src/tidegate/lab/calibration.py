@@ -22,7 +22,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from tidegate.lab.files import read_bounded
+
 VERSION: Final = 1
+LEAST_BATCH_S: Final = 1e-6
+"""What a batch takes that writes one token, at the least: of an engine that takes no time no load is a part."""
+_MOST_BYTES: Final = 1 << 16
 _SHIPPED: Final = Path(__file__).parent / "calibrations"
 _Seconds = Annotated[float, Meta(ge=0.0, le=60.0)]
 
@@ -107,14 +112,22 @@ def find(wanted: str) -> Calibration:
 def read(path: Path) -> Calibration:
     """Read a calibration's file (JSON). Raises CalibrationError."""
     try:
-        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
+        content = read_bounded(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        msg = f"{path}: {getattr(error, 'strerror', None) or error}"
         raise CalibrationError(msg) from None
-    except msgspec.DecodeError as error:
+    if content is None:
+        msg = f"{path}: larger than a calibration can be (64 KiB)"
+        raise CalibrationError(msg)
+    try:
+        calibration = msgspec.json.decode(content, type=Calibration)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path}: {error}"
         raise CalibrationError(msg) from None
     if calibration.version != VERSION:
         msg = f"{path}: version: expected {VERSION}, not {calibration.version}"
+        raise CalibrationError(msg)
+    if calibration.batch_s < LEAST_BATCH_S and calibration.write_s < LEAST_BATCH_S:
+        msg = f"{path}: batch_s: expected {LEAST_BATCH_S:g} at least, or of write_s: an engine takes time"
         raise CalibrationError(msg)
     return calibration

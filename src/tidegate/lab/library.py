@@ -38,5 +38,5 @@ def find(wanted: str) -> Written:
         meant = f"did you mean {close[0]}?" if close else "`tidegate lab list` shows those that do."
         msg = f"{wanted}: no scenario of that name comes with Tidegate; {meant} A file's path ends in {_ENDING}"
         raise ScenarioError(msg)
-    found = scenario.read(path)
-    return Written(scenario=found, text=path.read_text("utf-8"))
+    text = scenario.text_of(path)
+    return Written(scenario=scenario.parse(text, str(path)), text=text)

@@ -17,15 +17,25 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from tidegate.lab.files import read_bounded
+
 Part = Annotated[float, Meta(ge=0.0, le=1.0)]
-Positive = Annotated[float, Meta(gt=0.0)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
-Count = Annotated[int, Meta(ge=0)]
+# Bounds also keep out `inf` and `nan`, which TOML has: dice that are thrown by them never come to an end.
+Seconds = Annotated[float, Meta(ge=0.0, le=31 * 86_400.0)]
+Pause = Annotated[float, Meta(ge=0.001, le=86_400.0)]
+Load = Annotated[float, Meta(ge=0.0, le=1000.0)]
+Strength = Annotated[float, Meta(ge=0.0, le=1_000_000.0)]
+PerMinute = Annotated[float, Meta(ge=0.0, le=60_000_000.0)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 
 VERSION: Final = 1
 LONGEST_S: Final = 31 * 86_400.0
+LONGEST_STEP_S: Final = 10 * 365 * 86_400.0
+"""How far a clock may jump, there or back: ten years."""
 _MOST_BYTES: Final = 1 << 20
+_DEEPEST: Final = 12
 _WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 
 
@@ -87,9 +97,9 @@ class Slo(_Table, frozen=True, kw_only=True):
     `gap_s` bounds the 95th percentile of the gaps between tokens, `stall_s` the longest.
     """
 
-    first_s: Positive = 2.0
-    gap_s: Positive = 0.2
-    stall_s: Positive = 1.0
+    first_s: Pause = 2.0
+    gap_s: Pause = 0.2
+    stall_s: Pause = 1.0
 
 
 class Engine(_Table, frozen=True, kw_only=True):
@@ -112,17 +122,17 @@ class People(_Table, frozen=True, kw_only=True):
     established: Count = 10
     new: Count = 5
     anonymous: Count = 20
-    load: NotNegative = 0.5
+    load: Load = 0.5
     new_part: Part = 0.15
     lengths: str = "short"
     shape: str = "flat"
     turns: Annotated[float, Meta(ge=1.0, le=1000.0)] = 4.0
-    think_s: Positive = 20.0
+    think_s: Pause = 20.0
     programs: Part = 0.2
-    patience_s: Positive = 10.0
-    sign_ups_per_min: NotNegative = 1.0
-    sign_ins_per_min: NotNegative = 2.0
-    page_views_per_min: NotNegative = 10.0
+    patience_s: Pause = 10.0
+    sign_ups_per_min: PerMinute = 1.0
+    sign_ins_per_min: PerMinute = 2.0
+    page_views_per_min: PerMinute = 10.0
 
 
 class Crowd(_Table, frozen=True, kw_only=True):
@@ -131,14 +141,14 @@ class Crowd(_Table, frozen=True, kw_only=True):
     `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come.
     """
 
-    from_s: NotNegative
-    until_s: Positive
-    load: NotNegative = 1.0
-    ramp_s: NotNegative = 60.0
+    from_s: Seconds
+    until_s: Seconds
+    load: Load = 1.0
+    ramp_s: Seconds = 60.0
     new_part: Part = 0.7
     people: Count = 100
-    sign_ups_per_min: NotNegative = 30.0
-    page_views_per_min: NotNegative = 120.0
+    sign_ups_per_min: PerMinute = 30.0
+    page_views_per_min: PerMinute = 120.0
 
 
 class Attack(_Table, frozen=True, kw_only=True):
@@ -148,12 +158,12 @@ class Attack(_Table, frozen=True, kw_only=True):
     """
 
     family: Family
-    from_s: NotNegative
-    until_s: Positive
-    intensity: NotNegative = 1.0
+    from_s: Seconds
+    until_s: Seconds
+    intensity: Strength = 1.0
     mimicry: Part = 0.0
     bots: Annotated[int, Meta(ge=1, le=20_000_000)] = 100
-    accounts: Count = 0
+    accounts: Annotated[int, Meta(ge=0, le=20_000_000)] = 0
     variant: str = "a"
 
 
@@ -164,11 +174,11 @@ class Broken(_Table, frozen=True, kw_only=True):
     """
 
     kind: Fault
-    from_s: NotNegative
-    until_s: Positive
-    factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.3
+    from_s: Seconds
+    until_s: Seconds
+    factor: Annotated[float, Meta(ge=0.01, le=1.0)] = 0.3
     replica: Count = 0
-    step_s: float = 3600.0
+    step_s: Annotated[float, Meta(ge=-LONGEST_STEP_S, le=LONGEST_STEP_S)] = 3600.0
     settings: dict[str, Any] = {}
 
 
@@ -176,10 +186,10 @@ class Odd(_Table, frozen=True, kw_only=True):
     """Something harmless that looks odd, by so many `people`, as strongly as `intensity` says."""
 
     kind: Oddity
-    from_s: NotNegative
-    until_s: Positive
-    intensity: Positive = 1.0
-    people: Annotated[int, Meta(ge=1)] = 40
+    from_s: Seconds
+    until_s: Seconds
+    intensity: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] = 1.0
+    people: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 40
 
 
 class Scale(_Table, frozen=True, kw_only=True):
@@ -190,7 +200,7 @@ class Scale(_Table, frozen=True, kw_only=True):
 
     cells: Annotated[int, Meta(ge=1, le=1000)] = 1
     is_drawn: bool = False
-    tick_s: Positive = 0.25
+    tick_s: Annotated[float, Meta(ge=0.01, le=60.0)] = 0.25
 
 
 class Scenario(_Table, frozen=True, kw_only=True):
@@ -205,8 +215,8 @@ class Scenario(_Table, frozen=True, kw_only=True):
     title: str
     about: str
     duration_s: Annotated[float, Meta(gt=0.0, le=LONGEST_S)]
-    warm_s: NotNegative = 0.0
-    seed: Count = 1
+    warm_s: Seconds = 0.0
+    seed: Seed = 1
     worlds: tuple[World, ...] = (World.VIRTUAL,)
     slo: Slo = Slo()
     settings: dict[str, Any] = {}
@@ -248,13 +258,16 @@ def parse(text: str, source: str = "scenario") -> Scenario:
     """Read a scenario. Raises ScenarioError, naming `source` and the field."""
     try:
         scenario = msgspec.convert(tomllib.loads(text), Scenario, strict=True)
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{source}: not valid TOML: {error}"
+    except RecursionError:
+        msg = f"{source}: nested too deeply"
         raise ScenarioError(msg) from None
     except msgspec.ValidationError as error:
         msg = f"{source}: {_said(str(error))}"
         raise ScenarioError(msg) from None
-    for mistake in _mistakes(scenario):
+    except ValueError as error:  # Beside what is no TOML: a number of thousands of digits.
+        msg = f"{source}: not valid TOML: {error}"
+        raise ScenarioError(msg) from None
+    for mistake in (*_deep(scenario), *_mistakes(scenario)):
         msg = f"{source}: {mistake}"
         raise ScenarioError(msg)
     return scenario
@@ -262,18 +275,23 @@ def parse(text: str, source: str = "scenario") -> Scenario:
 
 def read(path: Path) -> Scenario:
     """Read a scenario's file. Raises ScenarioError."""
+    return parse(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """Read a scenario's file as text. Raises ScenarioError."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        content = read_bounded(path, _MOST_BYTES)
+        if content is None:
             msg = f"{path}: larger than a scenario can be (1 MiB)"
             raise ScenarioError(msg)
-        text = path.read_text("utf-8")
+        return content.decode("utf-8")
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise ScenarioError(msg) from None
     except UnicodeDecodeError as error:
         msg = f"{path}: not UTF-8: {error}"
         raise ScenarioError(msg) from None
-    return parse(text, str(path))
 
 
 def _said(told: str) -> str:
@@ -320,3 +338,20 @@ def _mistakes(scenario: Scenario) -> list[str]:
         if broken.replica >= scenario.engine.replicas:
             found.append(f"fault[{number}].replica: there are engine.replicas = {scenario.engine.replicas}, from 0 on")
     return found
+
+
+def _deep(scenario: Scenario) -> list[str]:
+    given = (scenario.settings, *(one.settings for one in scenario.fault))
+    return ["settings: nested too deeply"] if any(map(_is_deep, given)) else []
+
+
+def _is_deep(value: object) -> bool:
+    """Whether tables and lists stand in each other deeper than any settings."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            below
+            for one in level
+            for below in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        ]
+    return bool(level)

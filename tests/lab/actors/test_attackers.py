@@ -24,9 +24,10 @@ from tests.lab.actors.campaigns import (
 from tests.lab.actors.playing import Heard, refused
 from tidegate.adapters.lists.carried import disposable_list
 from tidegate.lab.actors.attackers.joining import NATIVE_S
-from tidegate.lab.actors.attackers.letters import DISPOSABLE, ORDINARY
+from tidegate.lab.actors.attackers.letters import DISPOSABLE
 from tidegate.lab.actors.attackers.victims import Victims
 from tidegate.lab.actors.cast import town_of
+from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.acts import Chat, Outcome, Page, SignIn, SignUp, Who
 from tidegate.lab.scenario import Family
 
@@ -154,7 +155,7 @@ def test_disposable_domains_are_on_the_list_that_the_package_carries() -> None:
     carried = disposable_list().domains
 
     assert set(DISPOSABLE) <= set(carried)
-    assert set(ORDINARY).isdisjoint(carried)
+    assert set(PROVIDERS).isdisjoint(carried)
 
 
 @pytest.mark.parametrize("family", [Family.SIGNUP_WAVE, Family.SIGNUP_DRIP])

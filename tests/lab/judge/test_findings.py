@@ -104,3 +104,16 @@ def test_every_figure_has_a_title_and_a_sentence(result: Result) -> None:
     assert set(known) == {(table, field) for table, each in tables.items() for field in each.__struct_fields__}
     assert all(one.says.endswith(".") and one.title for one in known.values())
     assert all(intro(table).endswith(".") for table in tables)
+
+
+def test_a_number_that_counts_nothing_is_told(result: Result, tmp_path: Path) -> None:
+    """
+    Of one with four hundred digits no part could be reckoned.
+    """
+    path = tmp_path / "findings.json"
+    text = encoded(result.findings).decode()
+    path.write_text(text.replace('"requests": ', f'"requests": {"9" * 400}', 1))
+
+    for place in (path, tmp_path):
+        with pytest.raises(FindingsError, match="counts nothing"):
+            read(place)

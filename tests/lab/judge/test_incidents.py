@@ -208,3 +208,22 @@ def test_the_staged_rehearsal_is_seen_as_it_was_staged() -> None:
     assert (crowd.kind, crowd.detect_s, crowd.mitigate_s) == ("crowd", 104.5, 0.0)
     assert (attack.name, attack.detect_s, attack.mitigate_s, attack.recover_s) == ("request_flood", 9.5, 40.0, 60.0)
     assert (fault.name, fault.detect_s, fault.mitigate_s) == ("engine_slow", None, 0.0)
+
+
+def test_a_suspicion_that_ceases_and_a_dry_run_are_no_alarms() -> None:
+    """
+    Nothing was called an attack by them, and nothing was noticed.
+    """
+    judge = course(lambda at_s: 0.5)
+    for happened in (
+        Happened(at_s=390.0, what="suspicion", to="guessing"),
+        Happened(at_s=410.0, what="suspicion", was="guessing", to=""),
+        Happened(at_s=420.0, what="handover", to="dry_run"),
+        Happened(at_s=1300.0, what="suspicion", was="guessing", to=""),
+    ):
+        judge.happened(happened)
+
+    found = alarms(judge)
+
+    assert (found.false_alarms, found.true, found.late) == (1, 0, 0)
+    assert incident(judge).detect_s is None

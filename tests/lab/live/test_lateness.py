@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidegate.lab.acts import Group, Who
+from tidegate.lab.causes import truth_of
 from tidegate.lab.live.lateness import Lateness, LatenessMeter
-from tidegate.lab.live.truth import TruthFile, truth_of
+from tidegate.lab.live.truth import TruthFile
 
 
 def lateness(late_p95_s: float = 0.001, core_share: float = 0.3, connections_waited: int = 0) -> Lateness:
@@ -54,7 +55,7 @@ def test_truth_is_written_for_requests_that_have_a_name(tmp_path: Path) -> None:
     lines = (tmp_path / "t").read_text().splitlines()
 
     assert len(lines) == 301
-    assert lines[0] == '{"id":"req_0","truth":"bot","group":"attacker","family":"slow_clients"}'
+    assert lines[0] == '{"id":"req_0","truth":"request_flood","group":"attacker","family":"slow_clients"}'
     assert truth_of(Who(name="a", group=Group.NEW, address=1)) == "human"
     with TruthFile(None) as nothing:
         nothing.note("req_1", eve)

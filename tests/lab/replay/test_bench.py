@@ -124,3 +124,15 @@ def test_another_plan_and_more_places_count_from_then_on() -> None:
 
     assert heard.ends[2][1].wait_s == pytest.approx(0.5, abs=0.01)
     assert heard.ends[4][1].end is End.REFUSED
+
+
+def test_answers_that_took_years_are_played_to_their_end() -> None:
+    """
+    Also where the clock stands so late that a moment is lost in it.
+    """
+    heard = Heard(AdmissionPlan(slots=2))
+    heard.enter(1, Work(read_s=1.0, write_s=1e9, output_tokens=9))
+    heard.enter(2, Work(read_s=0.3, write_s=0.3, output_tokens=9), at=5e15)
+    heard.bench.close()
+
+    assert [heard.ends[number][1].end for number in (1, 2)] == [End.SERVED, End.SERVED]

@@ -7,11 +7,16 @@ from math import inf
 import msgspec
 import pytest
 
+from tests.lab.simulator.agendas import HandAgenda
 from tests.lab.simulator.desks import LONG, Desk
-from tests.lab.simulator.towns import CPU, GPU, person, played, somebody, with_replicas
+from tests.lab.simulator.towns import CPU, GPU, a_scenario, bot, person, played, somebody, with_replicas
+from tidegate.core.admission.claims import Cut
 from tidegate.lab.acts import Group
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.scenario import Broken, Fault
+from tidegate.lab.simulator.ailing import Ailing
+from tidegate.lab.simulator.bare import Bare
+from tidegate.lab.simulator.fleet import Fleet
 from tidegate.lab.simulator.serving import BASE_UNIX_S
 
 
@@ -118,3 +123,69 @@ def test_known_people_have_their_prompts_read_first(calibration: Calibration) ->
     assert told[0].is_complete
     assert told[0].first_s is not None
     assert told[0].first_s < 1.0
+
+
+def test_of_faults_that_overlap_each_lasts_until_its_own_end() -> None:
+    """
+    The end of the one does not heal the other.
+    """
+    for opened in (Fleet(GPU, 2, HandAgenda(), 1), Bare(GPU, HandAgenda(), replicas=2)):
+        engines = opened.engines if isinstance(opened, Fleet) else [one.engine for one in opened._engines]
+        first = Broken(kind=Fault.ENGINE_SLOW, from_s=0.0, until_s=9.0, factor=0.5)
+        second = msgspec.structs.replace(first, factor=0.25)
+        opened.fault(first, 0.0, is_on=True)
+        opened.fault(second, 1.0, is_on=True)
+        assert engines[0].speed == pytest.approx(0.125)
+        opened.fault(first, 2.0, is_on=False)
+        assert engines[0].speed == pytest.approx(0.25)
+        opened.fault(second, 3.0, is_on=False)
+        assert engines[0].speed == pytest.approx(1.0)
+
+
+def test_an_engine_is_down_as_long_as_anything_has_it_down() -> None:
+    """
+    It loses what it has inside once.
+    """
+    some = Fleet(GPU, 2, HandAgenda(), 1)
+    first = Broken(kind=Fault.ENGINE_DOWN, from_s=0.0, until_s=9.0, replica=1)
+    second = msgspec.structs.replace(first, from_s=1.0, until_s=20.0)
+    assert some.fault(first, 0.0, is_on=True)
+    assert not some.fault(second, 1.0, is_on=True)
+    assert not some.fault(first, 9.0, is_on=False)
+    assert some.is_down == [False, True]
+    some.fault(second, 20.0, is_on=False)
+    assert some.is_down == [False, False]
+
+
+def test_a_bad_engine_is_bad_as_long_as_anything_has_it_bad() -> None:
+    """
+    Two faults at once fail more calls than either.
+    """
+    found = Ailing()
+    first = Broken(kind=Fault.REPLICA_BAD, from_s=0.0, until_s=9.0, factor=0.5)
+    found.turn(first, is_on=True)
+    found.turn(msgspec.structs.replace(first, factor=0.2), is_on=True)
+    assert found.fails(0) == pytest.approx(0.9)
+    assert found.fails(1) == 0.0
+    found.turn(first, is_on=False)
+    found.turn(first, is_on=False)
+    assert found.fails(0) == pytest.approx(0.8)
+
+
+def test_who_is_called_and_finds_no_engine_is_gone_whatever_else_was_decided() -> None:
+    """
+    A place may be taken back in the same breath in which it was given, and the call fail in between.
+    """
+    heard = played(
+        [
+            *(person(somebody(f"p{number}"), every_s=4.0, seed=3) for number in range(12)),
+            *(bot(somebody(f"b{number}", Group.ATTACKER), every_s=0.2, seed=3) for number in range(40)),
+        ],
+        a_scenario(120, fault=(Broken(kind=Fault.REPLICA_BAD, from_s=20.0, until_s=100.0, factor=0.3),)),
+    )
+    assert heard.reasons()["engine_failed"] > 0
+    desk = Desk()
+    desk.service.line.carry_out([Cut(ticket=99, is_returning=False, retry_after_s=1.0)], 0.0)
+    desk.ask()
+    desk.run()
+    assert desk.service.line.ended == 1

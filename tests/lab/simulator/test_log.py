@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.simulator.towns import a_scenario, bot, person, played, somebody
 from tidegate.core.score.observed import Observed
-from tidegate.lab.acts import Ask, Asked, Chat, Group, Hold, Outcome, Page, SignIn, SignUp, Who
+from tidegate.lab.acts import UNREACHED, Ask, Asked, Chat, Group, Hold, Outcome, Page, SignIn, SignUp, Who
 from tidegate.lab.hearing import Happened
 from tidegate.lab.scenario import Attack, Broken, Crowd, Family, Fault, Odd, Oddity, Scenario
 from tidegate.lab.simulator import log
@@ -113,7 +113,7 @@ def test_a_question_s_line_has_its_times_and_tokens() -> None:
         pytest.approx(1.3 / 3, abs=1e-4),
     )
     assert (line["finish"], line["stream"], line["read_s"], line["retry"]) == ("length", True, 7.0, 1)
-    assert line["flags"] == ["jailbreak"]
+    assert "flags" not in line
     left = an_outcome(status=0, reason="client_left", is_complete=False, prompt_tokens=9, output_tokens=1, first_s=0.1)
     (line,) = logged(somebody("p"), chat, left)
     assert line["abandoned"] is True
@@ -150,7 +150,9 @@ def test_signing_in_and_up_have_lines_of_their_own() -> None:
     assert waiting["outcome"] == "waiting"
     _, made, verify = logged(who, SignUp(reads_mail_after_s=20.0), an_outcome())
     assert (made["outcome"], verify["kind"], verify["latency_s"]) == ("ok", "verify", 20.0)
-    assert "family" not in made
+    _, other = logged(somebody("w"), SignUp(local_part="person77"), an_outcome(status=403, is_complete=False))
+    _, another = logged(somebody("x"), SignUp(local_part="person8"), an_outcome(status=403, is_complete=False))
+    assert other["family"] == another["family"] != made["family"]
 
 
 def test_what_moved_is_a_mode_or_a_change() -> None:
@@ -199,3 +201,38 @@ def test_a_scenario_without_a_truth_file_writes_none() -> None:
     for listener in (EventLog(scenario, with_truth, BytesIO()), EventLog(scenario, without)):
         listener.asked(Ask(BOT, Page()), an_outcome())
     assert with_truth.getvalue() == without.getvalue()
+
+
+def test_what_a_prompt_truly_is_stands_in_the_truth_alone() -> None:
+    """
+    Who has only the log has to find out.
+    """
+    written, truth = BytesIO(), BytesIO()
+    listener = EventLog(SCENARIO, written, truth)
+    chat = Chat(prompt_tokens=9, answer_tokens=5, flags=("jailbreak",))
+    listener.asked(Ask(BOT, chat), an_outcome(prompt_tokens=9))
+    (line,) = lines(written.getvalue())
+    assert b"jailbreak" not in written.getvalue()
+    (told,) = (one for one in lines(truth.getvalue()) if one.get("id") == line["id"])
+    assert (told["truth"], told["flags"]) == ("request_flood", ["jailbreak"])
+
+
+def test_what_a_firewall_dropped_no_service_could_have_logged() -> None:
+    """
+    Who sent it is told in the truth of what they were seen with, if anything.
+    """
+    assert logged(BOT, Page(), an_outcome(status=0, reason=UNREACHED, is_complete=False)) == []
+
+
+def test_whose_account_it_is_the_service_knows_once_they_are_in() -> None:
+    """
+    That somebody who tries a password has an account would tell people from guessers; and who guessed right is
+    in an account of somebody else's, which is no truth about its owner.
+    """
+    owner, wrong = somebody("p0"), an_outcome(status=401, reason="wrong_credentials", is_complete=False)
+    assert all("acct" not in line for line in logged(owner, SignIn(account="p0", is_right=False), wrong))
+    _, login = logged(owner, SignIn(account="p0"), an_outcome())
+    written, truth = BytesIO(), BytesIO()
+    EventLog(SCENARIO, written, truth).asked(Ask(BOT, SignIn(account="p0")), an_outcome())
+    assert {line["acct"] for line in lines(written.getvalue())} == {login["acct"]}
+    assert not any("acct" in line for line in lines(truth.getvalue()))

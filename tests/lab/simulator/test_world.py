@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.lab.simulator.towns import CPU, RULES, a_scenario, bot, person, played, somebody
 from tidegate.core.admission.gate import GatePlan
-from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Need, Outcome, Page, Spawn, Wait
+from tidegate.core.firewall.elements import Mode
+from tidegate.core.firewall.plan import FirewallPlan
+from tidegate.lab.acts import UNREACHED, Ask, Chat, Ended, Group, Hold, Life, Need, Outcome, Page, Spawn, Wait
 from tidegate.lab.hearing import Happened
+from tidegate.lab.judge.verdicts import refusal
+from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Attack, Broken, Crowd, Family, Fault, Odd, Oddity, Scale, Scenario
+from tidegate.lab.simulator.openings import OPENINGS
 from tidegate.lab.simulator.service import Tidegate
 from tidegate.lab.simulator.serving import Service
 from tidegate.lab.simulator.world import Setting, open_tidegate, part_of, play
@@ -197,6 +203,62 @@ def test_settings_by_mistake_are_taken_and_taken_back() -> None:
     assert any(outcome.is_complete for _, outcome in heard.asks if outcome.asked_at_s > 41.0)
     with pytest.raises(ValueError, match="fault: nobody is here who reads settings"):
         play(scenario, RULES, CPU, lambda _part: [], [])
+
+
+@pytest.mark.parametrize("gate", OPENINGS)
+def test_also_who_holds_on_or_is_kept_out_is_told_once_when_it_ends(gate: str) -> None:
+    """
+    Connections that are held when the rehearsal is over, and what a firewall drops, are asks like others.
+    """
+    firewall = FirewallPlan(mode=Mode.ON, refused_rate=0.01, refused_burst=1.0)
+    rules = msgspec.structs.replace(RULES, firewall=firewall)
+    asked: list[int] = []
+    holder = somebody("h", Group.ATTACKER, has_account=False)
+
+    def holding(for_s: float) -> Life:
+        while True:
+            asked.append(1)
+            yield Ask(holder, Hold(for_s=for_s))
+
+    def pressing() -> Life:
+        while True:
+            asked.append(1)
+            yield Ask(holder, Chat(prompt_tokens=9, answer_tokens=9))
+
+    heard = played([holding(600.0), holding(7.0), pressing()], a_scenario(35), rules=rules, opening=OPENINGS[gate])
+    assert len(heard.asks) == len(asked) - 3, "each would go on once more when it is over"
+    if gate == "tidegate":
+        dropped = [outcome for _, outcome in heard.asks if outcome.reason == UNREACHED]
+        assert dropped
+        assert refusal(dropped[0]) == UNREACHED
+
+
+def test_of_mistakes_that_overlap_the_last_that_stands_is_in_force() -> None:
+    """
+    Setting one right does not set the other right.
+    """
+    seen: list[float] = []
+
+    def reading(settings: Mapping[str, Any]) -> Rules:
+        return msgspec.structs.replace(RULES, gate=GatePlan(principal_rate=settings["rate"]))
+
+    def open_seeing(setting: Setting) -> Service:
+        service = open_tidegate(setting)
+        apply = service.apply
+
+        def applied(rules: Rules, now: float) -> None:
+            seen.append(rules.gate.principal_rate)
+            apply(rules, now)
+
+        service.apply = applied  # type: ignore[method-assign] # to look on
+        return service
+
+    one, other = (
+        Broken(kind=Fault.CONFIGURATION, from_s=from_s, until_s=until_s, settings={"rate": rate})
+        for from_s, until_s, rate in ((10.0, 30.0, 1.0), (20.0, 40.0, 2.0))
+    )
+    played([], a_scenario(60, fault=(one, other)), reading=reading, opening=open_seeing)
+    assert seen == [1.0, 2.0, 2.0, RULES.gate.principal_rate]
 
 
 def test_it_is_looked_at_every_five_seconds() -> None:

@@ -88,6 +88,9 @@ def _regulars(scenario: Scenario, town: Town, joined: list[Who]) -> list[Life]:
         if population is not None:
             flow = town.flow(town.sessions_per_s(people.load * part))
             regulars = Regulars(population=population, habits=town.habits, flow=flow, joined=joining)
+            if regulars.under_way(is_program=False) > MOST_ACTORS:
+                msg = f"people.load: expected less, or a shorter people.think_s: more than {MOST_ACTORS} visits at once"
+                raise ScenarioError(msg)
             lives += regulars.drawn(town.seed) if scenario.scale.is_drawn else regulars.individual(town.seed)
     return lives
 

@@ -50,9 +50,21 @@ def _table(parts: dict[str, float]) -> _Table:
 DESKS: Final = _table({"chrome": 0.65, "edge": 0.13, "safari": 0.10, "firefox": 0.07, "opera": 0.05})
 POCKETS: Final = _table({"chrome": 0.64, "safari": 0.27, "samsung": 0.05, "firefox": 0.02, "opera": 0.02})
 TOOLS: Final = _table(
-    {"openai-python": 0.55, "openai-js": 0.20, "anthropic": 0.05, "python-httpx": 0.10, "curl": 0.05, "go": 0.05}
+    {
+        "python-openai": 0.50,
+        "openai-js": 0.15,
+        "anthropic": 0.05,
+        "python-httpx": 0.10,
+        "python-requests": 0.05,
+        "axios": 0.05,
+        "curl": 0.05,
+        "go-http-client": 0.05,
+    }
 )
-"""What programs call themselves. All three are assumed; the browsers' parts are near what StatCounter counts."""
+"""What programs call themselves. All three are assumed; the browsers' parts are near what StatCounter counts.
+
+Attackers' programs (attackers/seats.py) are among them: a name alone tells nobody.
+"""
 
 
 class Region(NamedTuple):

@@ -209,7 +209,7 @@ def _shared_key(stage: _Stage) -> list[Life]:
 
 
 def _as_program(who: Who) -> Who:
-    return msgspec.structs.replace(who, is_program=True, agent="openai-python")
+    return msgspec.structs.replace(who, is_program=True, agent="python-openai")
 
 
 _KINDS: Final[dict[Oddity, Callable[[_Stage], list[Life]]]] = {

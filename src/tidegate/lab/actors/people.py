@@ -60,14 +60,14 @@ class Regulars(msgspec.Struct, frozen=True, kw_only=True):
             return session(same or population.who(population.next(own)), self.habits, more(own))
 
         # Programs pause shorter than people, so fewer of theirs are met between two questions.
-        of_people, of_programs = self._under_way(is_program=False), self._under_way(is_program=True)
+        of_people, of_programs = self.under_way(is_program=False), self.under_way(is_program=True)
         for _ in range(poisson(part * max(of_people, of_programs), own)):
             who = same or population.who(population.next(own))
             if own.random() * max(of_people, of_programs) < (of_programs if who.is_program else of_people):
                 yield Spawn(session(who, self.habits, more(own), is_under_way=True))
         yield from source(self.flow.times(part), own, begin)
 
-    def _under_way(self, *, is_program: bool) -> float:
+    def under_way(self, *, is_program: bool) -> float:
         """How many sessions are between two questions when the rehearsal begins, in the mean, if all were such."""
         begun_per_s = self.flow.per_s * self.flow.factor(0.0)
         return begun_per_s * (self.habits.turns - 1.0) * self.habits.mean_pause_s(is_program=is_program)

@@ -36,7 +36,9 @@ _REFERRERS: Final = (("none", 0.5), ("search", 0.35), ("social", 0.15))
 VIRAL_REFERRERS: Final = (("social", 0.6), ("search", 0.3), ("none", 0.1))
 """Where visitors come from on a common day, and when everybody talks of the service. Assumed."""
 
-_DOMAINS: Final = ("bigmail.example", "webmail.example", "phonemail.example")
+PROVIDERS: Final = ("bigmail.example", "webmail.example", "phonemail.example")
+"""Where most people have their mail, and attackers who pass for people. The others have a domain of their own."""
+
 _FIRST: Final = ("ana", "ben", "chen", "dina", "emil", "fatma", "goran", "hana", "ivo", "jun", "kofi", "lena", "mira")
 _LAST: Final = ("adler", "bose", "costa", "diaz", "evans", "fuchs", "garcia", "haas", "ito", "jung", "kaya", "lopez")
 
@@ -87,7 +89,7 @@ def sign_in(who: Who, dice: Random, *, known: float = KNOWN_DEVICE, mistypes: fl
 def form(who: Who, dice: Random) -> SignUp:
     """Fill in the form of a person."""
     place = int(dice.random() * 4.0)
-    domain = _DOMAINS[place] if place < len(_DOMAINS) else f"d{int(dice.random() * 2000.0)}.example"
+    domain = PROVIDERS[place] if place < len(PROVIDERS) else f"d{int(dice.random() * 2000.0)}.example"
     return SignUp(
         effort_s=effort_of(who, dice),
         gives_up_after_s=GIVES_UP_S * math.exp(dice.gauss(0.0, 0.6)),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tidegate.lab.files import read_bounded
 from tidegate.lab.judge.figures import (
     AlarmFigures,
     AttackFigures,
@@ -27,6 +28,7 @@ VERSION: Final = 1
 FINDINGS_FILE: Final = "findings.json"
 RUN_FILE: Final = "run.json"
 _MOST_BYTES: Final = 64 << 20
+_LARGEST: Final = 1 << 63
 
 
 class FindingsError(ValueError):
@@ -123,7 +125,7 @@ def read(path: Path) -> Result:
     if path.is_dir():
         run = path / RUN_FILE
         known = _decoded(run, Run) if run.is_file() else Run()
-        return Result(findings=_decoded(path / FINDINGS_FILE, Findings), run=known)
+        return _of_now(path / FINDINGS_FILE, Result(findings=_decoded(path / FINDINGS_FILE, Findings), run=known))
     value = _decoded(path, dict[str, Any])
     try:
         if "findings" in value:
@@ -141,18 +143,33 @@ def _of_now(path: Path, result: Result) -> Result:
     return result
 
 
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError for a whole number beyond 64 bits: it is no count of anything, and no float either."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
+        elif isinstance(one, int) and abs(one) >= _LARGEST:
+            msg = "a number that counts nothing: it has more than 64 bits"
+            raise ValueError(msg)
+
+
 def _decoded(path: Path, kind: Any) -> Any:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            msg = f"{path}: larger than findings can be (64 MiB)"
-            raise FindingsError(msg)
-        value = msgspec.json.decode(path.read_bytes(), type=kind)
+        content = read_bounded(path, _MOST_BYTES)
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise FindingsError(msg) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    if content is None:
+        msg = f"{path}: larger than findings can be (64 MiB)"
+        raise FindingsError(msg)
+    try:
+        value = msgspec.json.decode(content)
+        _check_numbers(value)
+        return msgspec.convert(value, kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         msg = f"{path}: not the findings of a rehearsal: {error}"
         raise FindingsError(msg) from None
-    if isinstance(value, Findings):
-        _of_now(path, Result(findings=value))
-    return value

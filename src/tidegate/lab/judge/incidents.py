@@ -29,6 +29,7 @@ from tidegate.lab.scenario import Scenario
 
 MOST_MOVES: Final = 2000
 _ALARMS: Final = ("suspicion", "handover")
+_DRY: Final = "dry_run"
 
 
 def marks_of(scenario: Scenario) -> tuple[Mark, ...]:
@@ -75,7 +76,7 @@ class Lookout:
         """Hear it."""
         if happened.what == "mode":
             self._move(happened)
-        elif happened.what in _ALARMS and happened.by != "operator":
+        elif happened.what in _ALARMS and happened.by != "operator" and not _is_over(happened):
             self._alarm(happened)
 
     def _move(self, happened: Happened) -> None:
@@ -167,6 +168,11 @@ class Lookout:
                 needs += course.needs[Group.ESTABLISHED][place]
                 good += course.good[Group.ESTABLISHED][place]
         return rounded(good / needs) if needs else 1.0
+
+
+def _is_over(happened: Happened) -> bool:
+    """Whether it tells of nothing new: a suspicion that has ceased, or what would have been handed over only."""
+    return (bool(happened.was) and not happened.to) or (happened.what == "handover" and happened.to == _DRY)
 
 
 def _steps(course: Course, first: int, end: int) -> list[_Step]:

@@ -51,6 +51,14 @@ def check(scenario: Scenario) -> None:
             there = ", ".join(PLAYED)
             msg = f"{scenario.name}: fault[{number}].kind: {broken.kind} is not in the live world ({there} are)"
             raise LiveError(msg)
+        if any(_overlap(broken, other) for other in scenario.fault[:number]):
+            msg = f"{scenario.name}: fault[{number}].from_s: two of {broken.kind} at once are not in the live world"
+            raise LiveError(msg)
+
+
+def _overlap(one: Broken, other: Broken) -> bool:
+    # The end of the one would heal the other.
+    return one.kind is other.kind and one.from_s < other.until_s and other.from_s < one.until_s
 
 
 async def play(

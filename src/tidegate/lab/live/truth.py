@@ -12,27 +12,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from tidegate.lab.acts import Group, Who
-from tidegate.lab.scenario import Family
+from tidegate.lab.acts import Who
+from tidegate.lab.causes import truth_of
 
-_CAUSES: Final = {
-    Family.REQUEST_FLOOD: "request_flood",
-    Family.SIGNUP_WAVE: "signup_wave",
-    Family.SIGNUP_DRIP: "signup_wave",
-    Family.CREDENTIAL_STUFFING: "credential_stuffing",
-    Family.EXPENSIVE_QUERIES: "expensive_queries",
-    Family.PROMPT_RECON: "prompt_recon",
-    Family.DISTILLATION: "distillation",
-    Family.RETRY_STORM: "retry_storm",
-}
 _FLUSHED_AT: Final = 256
-
-
-def truth_of(who: Who) -> str:
-    """What somebody is, in the words of the event log's truth."""
-    if who.group is not Group.ATTACKER:
-        return "human"
-    return next((cause for family, cause in _CAUSES.items() if family == who.family), "bot")
 
 
 class TruthFile:

@@ -22,6 +22,7 @@ import msgspec
 
 from tidegate.adapters.mail.mailbox import DiskMailbox
 from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Outcome, SignIn, Who
+from tidegate.lab.causes import episodes
 from tidegate.lab.hearing import Happened, Listener, Sampled
 from tidegate.lab.live import faults, processes
 from tidegate.lab.live.accounts import Accounts
@@ -167,10 +168,8 @@ async def _play_on(
             await _prepare(props, list(people), progress)
             began_unix_s = time.time()
             stage = Stage(props, chorus, limits, scenario.duration_s)
-            for attack in scenario.attack:
-                truth.episode(
-                    began_unix_s + attack.from_s, began_unix_s + attack.until_s, attack.family, attack.intensity
-                )
+            for one in episodes(scenario):
+                truth.episode(began_unix_s + one.from_s, began_unix_s + one.until_s, one.cause, one.intensity)
             progress("playing")
             ended = await _run(service, scenario, props, stage, chorus, began_unix_s, lives, limits)
             return LiveRun(

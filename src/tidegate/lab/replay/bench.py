@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from heapq import heappop, heappush
+from math import inf, nextafter
 from typing import Final
 
 import msgspec
@@ -100,8 +101,10 @@ class Bench:
 
     def close(self) -> None:
         """Play on until nobody is in."""
+        ahead_s = _TICK_S
         while self._running or self._waiting:
-            self.advance(self.now + _TICK_S)
+            self.advance(self.now + ahead_s)
+            ahead_s *= 2.0  # A record may tell of answers that took years.
 
     def advance(self, until: float) -> None:
         """Play on. A time that is over already changes nothing."""
@@ -113,13 +116,17 @@ class Bench:
                 to = min(to, max(self.now, self._leaving[0][0]))
             for seat in self._running.values():
                 speed = self._speed(seat.work)
-                to = min(to, self.now + max(_DONE_S, seat.left_s / speed))
-                to = min(to, self.now + max(_TICK_S, (seat.work.read_s + seat.work.write_s) / _MOST_TICKS))
+                to = min(to, self._after(max(_DONE_S, seat.left_s / speed)))
+                to = min(to, self._after(max(_TICK_S, (seat.work.read_s + seat.work.write_s) / _MOST_TICKS)))
             passed_s, self.now = to - self.now, max(to, self.now)
             for seat in list(self._running.values()):
                 if seat.number in self._running:
                     self._work(seat, passed_s)
             self._leave()
+
+    def _after(self, passed_s: float) -> float:
+        """So long from now: later in any case, also where now is so large that so little is lost in it."""
+        return max(self.now + passed_s, nextafter(self.now, inf))
 
     def _speed(self, work: Work) -> float:
         """How many recorded seconds of an answer go by in one."""

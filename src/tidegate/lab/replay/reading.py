@@ -17,6 +17,7 @@ from tidegate.core.admission.gate import GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.decisions.lines import VERSION, AnyLine, Began, Replanned
 from tidegate.core.standing.record import StandingPlan
+from tidegate.lab.files import check_file
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes. The first line, with the plans of 256 engines, is the longest there can be."""
@@ -65,6 +66,7 @@ def lines(path: Path, source: Source) -> Iterator[AnyLine]:
     for one in files_of(path):
         source.path, source.line = one, 0
         try:
+            check_file(one)
             with one.open("rb") as file:
                 while raw := file.readline(LONGEST_LINE + 1):
                     source.line += 1

@@ -29,6 +29,9 @@ _FEWEST_ANSWERS: Final = 20
 _LEAST_SPREAD: Final = 0.25
 _MOST_SAMPLED: Final = 10_000
 _LEAST_S: Final = 1e-4
+_LONGEST_S: Final = 86_400.0
+"""No answer takes longer than a day, whatever a record says."""
+
 Key = tuple[int, int, int]
 """Which run, which engine's line, which ticket."""
 
@@ -201,7 +204,7 @@ def _ran(claims: dict[Key, Claimed], ends: dict[Key, tuple[float, Ended]]) -> di
 
 def _work(one: _Ran, at_once: float) -> Work:
     end = one.end
-    whole_s = max(_LEAST_S, one.ended_at - one.placed_at)
+    whole_s = min(_LONGEST_S, max(_LEAST_S, one.ended_at - one.placed_at))
     read_s = whole_s if end.first_s is None else min(whole_s, end.first_s)
     return Work(
         read_s=max(_LEAST_S, read_s),

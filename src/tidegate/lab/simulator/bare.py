@@ -18,7 +18,9 @@ from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Sampled
 from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Broken, Fault
+from tidegate.lab.simulator.ailing import Ailing
 from tidegate.lab.simulator.fifo import BAD_GATEWAY, MOST_WAITING, Fifo
+from tidegate.lab.simulator.holding import Holding
 from tidegate.lab.simulator.refusing import OK
 from tidegate.lab.simulator.serving import Agenda, Done
 from tidegate.lab.simulator.worker import HASH_S
@@ -36,15 +38,14 @@ class Bare:
 
     def __init__(self, calibration: Calibration, agenda: Agenda, *, replicas: int = 1, seed: int = 1) -> None:
         """Idle."""
-        self._agenda = agenda
         self._calibration = calibration
         self._engines = [Fifo(calibration, agenda, seed=seed + number, replica=number) for number in range(replicas)]
         self._fails = [0.0] * replicas
+        self._ailing = Ailing()
         self._dice = Random(seed)  # noqa: S311 - which calls fail, no secret
         self._next = 0
         self._hashed_until_s = 0.0
-        self._number = 0
-        self._held: dict[int, tuple[float, Done]] = {}
+        self._held = Holding(agenda)
         self._sampled_at_s = 0.0
         self._done_tokens = [0.0] * replicas
         self._counted = (0, 0)
@@ -67,7 +68,7 @@ class Bare:
             case Page():
                 done(_at_once(now, OK))
             case _:
-                self._hold(now, what.for_s, 0, "", done)
+                self._held.hold(now, what.for_s, partial(_let_go, now, 0, ""), done)
 
     def tick(self, now: float) -> None:
         """Nothing is looked after."""
@@ -96,15 +97,16 @@ class Bare:
 
     def fault(self, broken: Broken, now: float, *, is_on: bool) -> None:
         """Have an engine break, or be well again. Clocks and settings are nothing to it."""
-        replica = min(broken.replica, len(self._engines) - 1)
+        replica = broken.replica
+        self._ailing.turn(broken, is_on=is_on)
         match broken.kind:
             case Fault.ENGINE_SLOW:
                 for one in self._engines:
-                    one.engine.slow(broken.factor if is_on else 1.0, now)
+                    one.engine.slow(self._ailing.speed, now)
             case Fault.ENGINE_DOWN:
-                self._engines[replica].fault(now, is_down=is_on)
+                self._engines[replica].fault(now, is_down=self._ailing.is_down(replica))
             case Fault.REPLICA_BAD:
-                self._fails[replica] = 1.0 - broken.factor if is_on else 0.0
+                self._fails[replica] = self._ailing.fails(replica)
             case _:
                 pass
 
@@ -115,9 +117,7 @@ class Bare:
         """The rehearsal is over: whoever is in yet is told so (status 0)."""
         for one in self._engines:
             one.close(now)
-        held, self._held = self._held, {}
-        for asked_at_s, done in held.values():
-            done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
+        self._held.close(now)
 
     def _chat(self, who: Who, chat: Chat, now: float, done: Done) -> None:
         for _ in self._engines:
@@ -141,29 +141,18 @@ class Bare:
             return
         self._hashed_until_s = begins_at_s + HASH_S
         status, reason = (_SEE_OTHER, "") if what.is_right else (_WRONG, Reason.WRONG_CREDENTIALS.value)
-        self._hold(now, self._hashed_until_s - now, status, reason, done)
+        self._held.hold(now, self._hashed_until_s - now, partial(_let_go, now, status, reason), done)
 
-    def _hold(self, now: float, for_s: float, status: int, reason: str, done: Done) -> None:
-        """Tell it when so much time has passed."""
-        self._number += 1
-        self._held[self._number] = now, done
-        self._agenda.at(now + for_s, partial(self._let_go, self._number, status, reason))
 
-    def _let_go(self, number: int, status: int, reason: str, now: float) -> None:
-        held = self._held.pop(number, None)
-        if held is None:
-            return
-        asked_at_s, done = held
-        done(
-            Outcome(
-                asked_at_s=asked_at_s,
-                ended_at_s=now,
-                status=status,
-                reason=reason,
-                first_s=now - asked_at_s if status else None,
-                is_complete=status == _SEE_OTHER,
-            )
-        )
+def _let_go(asked_at_s: float, status: int, reason: str, now: float) -> Outcome:
+    return Outcome(
+        asked_at_s=asked_at_s,
+        ended_at_s=now,
+        status=status,
+        reason=reason,
+        first_s=now - asked_at_s if status else None,
+        is_complete=status == _SEE_OTHER,
+    )
 
 
 def _at_once(now: float, status: int, reason: str = "") -> Outcome:

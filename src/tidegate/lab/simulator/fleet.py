@@ -19,6 +19,7 @@ from tidegate.core.capacity.pool import Member, Missing, Nowhere, Pool, PoolPlan
 from tidegate.core.capacity.pool import Outcome as Ended
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.scenario import Broken, Fault
+from tidegate.lab.simulator.ailing import Ailing
 from tidegate.lab.simulator.engine import EngineModel
 from tidegate.lab.simulator.serving import Agenda
 
@@ -35,6 +36,7 @@ class Fleet:
         self.calibration = calibration
         self.engines = [EngineModel(calibration, agenda, seed=seed + number) for number in range(replicas)]
         self.is_down = [False] * replicas
+        self._ailing = Ailing()
         self._fails = [0.0] * replicas
         self._dice = Random(seed)  # noqa: S311 - which calls fail, no secret
         self._last: dict[str, int] = {}
@@ -101,18 +103,19 @@ class Fleet:
 
     def fault(self, broken: Broken, now: float, *, is_on: bool) -> bool:
         """Have something break or be well again; answers whether what an engine has inside is lost."""
-        replica = min(broken.replica, len(self.engines) - 1)
+        replica = broken.replica
+        self._ailing.turn(broken, is_on=is_on)
         match broken.kind:
             case Fault.ENGINE_SLOW:
                 for engine in self.engines:
-                    engine.slow(broken.factor if is_on else 1.0, now)
+                    engine.slow(self._ailing.speed, now)
             case Fault.REPLICA_BAD:
-                self._fails[replica] = 1.0 - broken.factor if is_on else 0.0
+                self._fails[replica] = self._ailing.fails(replica)
             case Fault.ENGINE_DOWN:
-                self.is_down[replica] = is_on
-                if is_on:
+                was_down, self.is_down[replica] = self.is_down[replica], self._ailing.is_down(replica)
+                if is_on and not was_down:
                     self.engines[replica].drop(now)
-                return is_on
+                return is_on and not was_down
             case _:
                 pass
         return False

@@ -316,7 +316,9 @@ class Line:
         self._is_carrying = True
         while self._acts:
             act = self._acts.popleft()
-            question = self._inside[act.ticket]
+            question = self._inside.get(act.ticket)
+            if question is None:
+                continue  # Called a moment ago, it found no engine, and is gone: there is nothing to cut any more.
             match act:
                 case Called(place=place):
                     self._seat(question, place, now)

@@ -10,22 +10,25 @@ that was forgotten comes again as another.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, OrderedDict
 from hashlib import blake2s
 from typing import BinaryIO, Final
 
 import msgspec
 
-from tidegate.lab.acts import Ask, Chat, Ended, Outcome, Page, SignIn, SignUp, Who
+from tidegate.lab.acts import UNREACHED, Ask, Asked, Chat, Ended, Outcome, Page, SignIn, SignUp, Who
+from tidegate.lab.causes import episodes, truth_of
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.scenario import Scenario
 from tidegate.lab.simulator.log_lines import LogLine, TruthLine
 from tidegate.lab.simulator.serving import BASE_UNIX_S
-from tidegate.lab.simulator.truth import episodes, truth_of
 
 _SESSION_S: Final = 1800.0
 _MOST_SESSIONS: Final = 100_000
 _DIGITS: Final = 4
+_DIGITS_OF: Final = re.compile(r"\d+")
+"""Names that differ in their digits only are one family, whoever made them."""
 _NEWLINE: Final = b"\n"
 _LEFT: Final = "client_left"
 _SIGN_IN_OUTCOMES: Final = {"": "ok", "wrong_credentials": "bad_password"}
@@ -45,19 +48,22 @@ class EventLog:
         self._lines = 0
         self._sessions: OrderedDict[tuple[str, int], tuple[float, str]] = OrderedDict()
         self._accounts: OrderedDict[str, None] = OrderedDict()
-        for episode in episodes(scenario):
-            self._say(episode)
+        for one in episodes(scenario):
+            t0, t1 = BASE_UNIX_S + one.from_s, BASE_UNIX_S + one.until_s
+            self._say(TruthLine(t0=t0, t1=t1, cause=one.cause, intensity=round(one.intensity, _DIGITS)))
 
     def asked(self, ask: Ask, outcome: Outcome) -> None:
         """Write a try down: a request, and what it was about where that has a line of its own."""
+        if outcome.reason == UNREACHED:
+            return  # No service could have seen it.
         who, what = ask.who, ask.what
         line = self._line("request", outcome.ended_at_s)
         line.method, line.status, line.reason = "POST", outcome.status, outcome.reason or None
         line.route = _ROUTES.get(type(what), "other")
-        self._name(line, who, outcome)
+        self._name(line, who, outcome, _account(who, what, outcome))
         match what:
             case Chat():
-                self._chat(line, what, outcome)
+                self._chat(line, who, what, outcome)
             case Page(path=path, is_asset=is_asset, referrer=referrer):
                 line.route, line.method = "asset" if is_asset else "page", "GET"
                 line.path, line.referrer = path, referrer
@@ -104,15 +110,15 @@ class EventLog:
         self._lines += 1
         return LogLine(t=round(BASE_UNIX_S + self._last_s, _DIGITS), kind=kind, id=f"req_{self._lines:016x}")
 
-    def _name(self, line: LogLine, who: Who, outcome: Outcome) -> None:
+    def _name(self, line: LogLine, who: Who, outcome: Outcome, account: str = "") -> None:
         line.src = self.fingerprint("src", str(who.address))
         line.net = self.fingerprint("net", str(who.address >> 8))
         line.net_kind, line.country, line.lang, line.ua = who.net_kind.value, who.country, who.lang, who.agent
         line.sess = self._session(who, outcome.asked_at_s)
         line.standing = outcome.standing or None
-        if who.has_account:
-            line.acct = self.fingerprint("acct", who.name)
-            if line.acct not in self._accounts:
+        if account:
+            line.acct = self.fingerprint("acct", account)
+            if line.acct not in self._accounts and account == who.name:  # Else it is somebody else's.
                 self._say(TruthLine(acct=line.acct, truth=truth_of(who)))
             self._accounts[line.acct] = None
             self._accounts.move_to_end(line.acct)
@@ -131,9 +137,11 @@ class EventLog:
             self._sessions.popitem(last=False)
         return session
 
-    def _chat(self, line: LogLine, chat: Chat, outcome: Outcome) -> None:
+    def _chat(self, line: LogLine, who: Who, chat: Chat, outcome: Outcome) -> None:
         line.route, line.stream, line.max_tok = "chat", chat.is_stream, chat.max_tokens
-        line.retry, line.flags = chat.retry or None, chat.flags or None
+        line.retry = chat.retry or None
+        if chat.flags:  # What a prompt truly is, nobody is told who only has the log.
+            self._say(TruthLine(id=line.id, truth=truth_of(who), flags=chat.flags))
         line.read_s = None if chat.read_s is None else _rounded(chat.read_s)
         line.tmpl, line.body = self.fingerprint("tmpl", str(chat.template)), self.fingerprint("body", str(chat.body))
         line.in_tok, line.out_tok = outcome.prompt_tokens or None, outcome.output_tokens or None
@@ -155,7 +163,7 @@ class EventLog:
 
     def _signed_in(self, who: Who, sign_in: SignIn, outcome: Outcome) -> None:
         line = self._line("login", outcome.ended_at_s)
-        self._name(line, who, outcome)
+        self._name(line, who, outcome, _account(who, sign_in, outcome))
         line.outcome = _SIGN_IN_OUTCOMES.get(outcome.reason, "refused")
         line.known_device, line.user = sign_in.is_known_device, self.fingerprint("user", sign_in.account)
         self._write(line)
@@ -168,7 +176,7 @@ class EventLog:
         line.outcome = "ok" if outcome.is_complete else "waiting" if outcome.promised_s is not None else "refused"
         line.mail_domain, line.disposable = self.fingerprint("domain", sign_up.mail_domain), sign_up.is_disposable
         line.name_entropy = _rounded(_entropy(sign_up.local_part))
-        line.family = self.fingerprint("family", sign_up.name_family) if sign_up.name_family else None
+        line.family = self.fingerprint("family", _DIGITS_OF.sub("0", sign_up.local_part))
         self._write(line)
         if outcome.is_complete and sign_up.reads_mail_after_s is not None:
             verified = self._line("verify", outcome.ended_at_s)
@@ -191,6 +199,13 @@ class EventLog:
     def _say(self, line: TruthLine) -> None:
         if self._truth is not None:
             self._truth.write(self._encoder.encode(line) + _NEWLINE)
+
+
+def _account(who: Who, what: Asked, outcome: Outcome) -> str:
+    """Whose account the service knows it to be: of who signs in only once they are in, be they who they say or not."""
+    if isinstance(what, SignIn):
+        return what.account if outcome.is_complete else ""
+    return who.name if who.has_account else ""
 
 
 def _rounded(value: float) -> float:

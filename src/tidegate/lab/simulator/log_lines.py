@@ -43,7 +43,6 @@ class LogLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     tmpl: str | None = None
     body: str | None = None
     read_s: float | None = None
-    flags: tuple[str, ...] | None = None
     outcome: str | None = None
     mail_domain: str | None = None
     disposable: bool | None = None
@@ -69,11 +68,16 @@ class LogLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 class TruthLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """What something truly was: of a session or an account, or of a span of time."""
+    """What something truly was: a request, a session, an account, or a span of time.
 
+    `flags` are what a prompt truly was, which a monitor of prompts would have to find out.
+    """
+
+    id: str | None = None
     sess: str | None = None
     acct: str | None = None
     truth: str | None = None
+    flags: tuple[str, ...] | None = None
     t0: float | None = None
     t1: float | None = None
     cause: str | None = None

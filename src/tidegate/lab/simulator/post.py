@@ -17,6 +17,7 @@ from tidegate.core.mail.letter import LetterKind
 from tidegate.core.mail.verified import VerifiedShare
 from tidegate.core.registration.names import NameSignals, Recent
 from tidegate.core.registration.signals import Share
+from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.simulator.errands import Errands
 
 ANY_PROVIDER: Final = "mail.example"
@@ -42,7 +43,7 @@ class Post:
 
     def __init__(self, plan: MailPlan, errands: Errands) -> None:
         """Nothing was sent."""
-        large = plan.large_domains | {ANY_PROVIDER}
+        large = plan.large_domains | {ANY_PROVIDER, *PROVIDERS}
         self.verified = VerifiedShare()
         self._budgets = MailBudgets(msgspec.structs.replace(plan, large_domains=large))
         self._errands = errands

@@ -27,7 +27,7 @@ from tidegate.core.registration.probation import Probation
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record
 from tidegate.core.standing.register import Register
-from tidegate.lab.acts import Asked, Chat, Hold, Outcome, Page, Who
+from tidegate.lab.acts import UNREACHED, Asked, Chat, Hold, Outcome, Page, Who
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.rules import Rules
@@ -36,6 +36,7 @@ from tidegate.lab.simulator.accounts import Accounts
 from tidegate.lab.simulator.fitting import fitted, is_own
 from tidegate.lab.simulator.fleet import Fleet
 from tidegate.lab.simulator.handing import GIVES_UP_S, Handing
+from tidegate.lab.simulator.holding import Holding
 from tidegate.lab.simulator.line import Line
 from tidegate.lab.simulator.questions import Question
 from tidegate.lab.simulator.refusing import OK, refused
@@ -75,7 +76,7 @@ class Tidegate:
         )
         self.handing = Handing(rules.firewall, seed, tell)
         self.door: Door | None = None
-        self._agenda = agenda
+        self._held = Holding(agenda)
         self._tell = tell
         self._now = 0.0
         self._sampler = Sampler(self.fleet, self.line)
@@ -131,13 +132,13 @@ class Tidegate:
     def ask(self, who: Who, what: Asked, now: float, done: Done) -> None:
         """Take one ask."""
         if self.handing.is_on and self.handing.keeps_out(who.address.to_bytes(4, "big"), now):
-            self._agenda.at(now + GIVES_UP_S, partial(_unreached, now, done))
+            self._held.hold(now, GIVES_UP_S, partial(_unreached, now), done)
         elif type(what) is Chat:
             self._chat(who, what, now, done)
         elif isinstance(what, Hold):
             # Nothing of it is a request: the connection is closed when its time is over, and others have theirs.
             held_s = min(what.for_s, _HEAD_S)
-            self._agenda.at(now + held_s, partial(_closed, what, now, done))
+            self._held.hold(now, held_s, partial(_closed, what, now), done)
         elif self.door is not None:
             self.door.ask(who, what, now, done)
         elif isinstance(what, Page):
@@ -268,20 +269,20 @@ class Tidegate:
 
     def close(self, now: float) -> None:
         """Tell everybody who is in that it is over."""
+        self._held.close(now)
         self.line.close(now)
         if self.door is not None:
             self.door.close(now)
 
 
-def _closed(hold: Hold, asked_at_s: float, done: Done, now: float) -> None:
+def _closed(hold: Hold, asked_at_s: float, now: float) -> Outcome:
     if hold.for_s <= _HEAD_S:
-        done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
-    else:
-        done(refused(Reason.REQUEST_TIMEOUT, asked_at_s, now))
+        return Outcome(asked_at_s=asked_at_s, ended_at_s=now)
+    return refused(Reason.REQUEST_TIMEOUT, asked_at_s, now)
 
 
-def _unreached(asked_at_s: float, done: Done, now: float) -> None:
-    done(Outcome(asked_at_s=asked_at_s, ended_at_s=now))
+def _unreached(asked_at_s: float, now: float) -> Outcome:
+    return Outcome(asked_at_s=asked_at_s, ended_at_s=now, reason=UNREACHED)
 
 
 def _forged(who: Who, size_bytes: int) -> Facts:

@@ -171,6 +171,7 @@ class World:
         self._heap: list[_Entry] = []
         self._sequence = 0
         self._is_over = False
+        self._set: list[Broken] = []
         self._service: Service
 
     def at(self, when_s: float, do: Callable[[float], None]) -> None:
@@ -204,8 +205,7 @@ class World:
             is_configuration = broken.kind is Fault.CONFIGURATION
             for when_s, is_on in ((broken.from_s, True), (broken.until_s, False)):
                 if is_configuration and reading is not None:
-                    changed = reading(broken.settings) if is_on else rules
-                    self.at(when_s, partial(service.apply, changed))
+                    self.at(when_s, partial(self._configured, broken, is_on, rules, reading))
                 elif not is_configuration:
                     self.at(when_s, partial(self._fault, broken, is_on))
         tick_s, every = scenario.scale.tick_s, max(1, round(_SAMPLE_EVERY_S / scenario.scale.tick_s))
@@ -272,6 +272,14 @@ class World:
             if progress is not None:
                 progress(now)
         self.at((number + 1) * tick_s, partial(self._tick, tick_s, every, number + 1, progress))
+
+    def _configured(self, broken: Broken, is_on: bool, rules: Rules, reading: Reading, now: float) -> None:  # noqa: FBT001 - given by position, to partial
+        """Set something, or take it back: what was set last of all that stands is in force."""
+        if is_on:
+            self._set.append(broken)
+        else:
+            self._set.remove(broken)
+        self._service.apply(reading(self._set[-1].settings) if self._set else rules, now)
 
     def _fault(self, broken: Broken, is_on: bool, now: float) -> None:  # noqa: FBT001 - given by position, to partial
         self._service.fault(broken, now, is_on=is_on)

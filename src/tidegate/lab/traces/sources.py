@@ -14,6 +14,8 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
+from tidegate.lab.files import check_file
+
 LONGEST_LINE_BYTES: Final = 1 << 18
 MOST_BYTES: Final = 1 << 34
 """What a file may come to, unpacked."""
@@ -32,6 +34,7 @@ class TraceError(ValueError):
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file and unpack it while it is read, whichever way it is packed. Raises TraceError, also within."""
     try:
+        check_file(path)
         with path.open("rb") as raw:
             magic = raw.read(3)
             raw.seek(0)

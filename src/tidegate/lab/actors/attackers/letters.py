@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from tidegate.lab.actors.visitors import PROVIDERS
+
 DISPOSABLE: Final = ("mailinator.com", "yopmail.com", "guerrillamail.com", "sharklasers.com", "10minutemail.com")
-ORDINARY: Final = ("mail.example", "post.example", "inbox.example")
 _FIRST: Final = (
     *("anna", "ben", "carla", "david", "elena", "farid", "grace", "hugo", "ines", "jonas", "kaja", "liam", "maria"),
     *("noah", "olga", "paulo", "rosa", "samir", "tomas", "ursula", "victor", "wanda", "yusuf", "zoe"),
@@ -41,7 +42,7 @@ def address_of(dice: Random, fleet: str, *, is_human: bool, is_same: bool) -> Le
     """Another address. With `is_same` a program's names are all of one pattern."""
     if is_human:
         name = f"{dice.choice(_FIRST)}{dice.choice(('.', '_', ''))}{dice.choice(_LAST)}{dice.randrange(1, 2000)}"
-        return Letter(name, dice.choice(ORDINARY), is_disposable=False, family="")
+        return Letter(name, dice.choice(PROVIDERS), is_disposable=False, family="")
     domain = dice.choice(DISPOSABLE)
     if is_same or dice.random() < _TEMPLATED:
         word = _WORDS[0] if is_same else dice.choice(_WORDS)
