@@ -45,3 +45,10 @@ def test_a_calibration_that_is_none_is_told(content: bytes, told: str, tmp_path:
 def test_a_calibration_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(CalibrationError, match="No such file"):
         read(tmp_path / "none.json")
+
+
+def test_with_other_places_a_batch_has_as_much_room_for_prompts() -> None:
+    more = ENGINE.with_places(16)
+
+    assert (more.slots, more.most_tokens - more.slots) == (16, ENGINE.most_tokens - ENGINE.slots)
+    assert more.with_places(4) == ENGINE
