@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import hashlib
@@ -21,7 +22,7 @@ import uvloop
 from tidegate.app.door import patience
 from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
-from tidegate.config import Settings, load_settings
+from tidegate.config import Settings, SettingsError, load_settings
 from tidegate.lab.calibration import Calibration, find
 from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
 from tidegate.lab.gates import GateKind
@@ -30,7 +31,10 @@ from tidegate.lab.judge.findings import Result, Run, Staging
 from tidegate.lab.judge.judge import Judge
 from tidegate.lab.live.calibrate import Calibrated
 from tidegate.lab.live.calibrate import calibrate as measure
+from tidegate.lab.live.faults import merged
 from tidegate.lab.live.service import LiveError
+from tidegate.lab.live.stage import Limits
+from tidegate.lab.live.world import GRACE_S
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
 from tidegate.lab.scenario import Fault, Scenario, World
@@ -68,8 +72,15 @@ class RehearsalError(RuntimeError):
     """A rehearsal cannot be played. The message says why and what would help."""
 
 
+def _unheard(_: str) -> None:
+    """Nobody listens."""
+
+
 class RehearsalWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What to play, and how. `calibration` is a name or a file's path; None is what the scenario says."""
+    """What to play, and how. `calibration` is a name or a file's path; None is what the scenario says.
+
+    `say` hears in words what the live world does, and where the service under rehearsal is to be looked at.
+    """
 
     scenario: Scenario
     scenario_text: str
@@ -78,6 +89,7 @@ class RehearsalWish(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateKind = GateKind.TIDEGATE
     config: Path | None = None
     calibration: str | None = None
+    say: Callable[[str], None] = _unheard
 
 
 def settings_of(scenario: Scenario, config: Path | None, more: Mapping[str, Any] | None = None) -> Settings:
@@ -86,7 +98,27 @@ def settings_of(scenario: Scenario, config: Path | None, more: Mapping[str, Any]
     The environment says nothing: a rehearsal is the same wherever it is played. Raises SettingsError.
     """
     wanted = {**dict(_dotted(scenario.settings)), **dict(_dotted(more or {}))}
-    return load_settings(config, {}, wanted)
+    try:
+        return load_settings(config, {}, wanted)
+    except SettingsError as error:
+        load_settings(config, {})  # A mistake of the operator's file is told as one.
+        msg = f"{scenario.name}: settings.{error}"
+        raise SettingsError(msg) from None
+
+
+def live_settings(scenario: Scenario, config: Path | None) -> tuple[dict[str, Any], list[str]]:
+    """What the live world's own service is told of the operator's file, and the tables that are left out.
+
+    It gets what says how it decides, and the scenario's settings over that. What would have it listen, write or speak
+    elsewhere stays behind: a rehearsal writes no letter, asks no engine of others, and has no firewall shut anybody
+    out. Where letters are on, they are kept in the rehearsal's own folder.
+    """
+    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    told = {name: given[name] for name in given if name in _LIVE}
+    if given.get("mail", {}).get("delivery", "off") != "off":
+        letters = {name: value for name, value in given["mail"].items() if name not in _DELIVERY}
+        told["mail"] = {**letters, "delivery": "disk"}
+    return merged(told, scenario.settings), sorted(name for name in given if name not in told)
 
 
 def _dotted(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -212,26 +244,48 @@ def _live(
 ) -> tuple[Judge, float, tuple[str, ...]]:
     """Play it over HTTP, against a service of its own."""
     if wish.gate is not GateKind.TIDEGATE:
-        msg = f"gate: {wish.gate} can be had in the virtual world only"
+        msg = f"--gate {wish.gate}: can be had in the virtual world only"
         raise RehearsalError(msg)
+    if scenario.duration_s > LONGEST_LIVE_S:
+        msg = f"{scenario.name}: duration_s: expected at most {LONGEST_LIVE_S:,.0f} in the live world"
+        raise RehearsalError(msg)
+    told, left_out = live_settings(scenario, wish.config)
     slots = rules.admission.slots
     per_s = asks_per_s(scenario, calibration, slots)
     judge = Judge(scenario)
     lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
     try:
         run = uvloop.run(
-            play_live(scenario, lives, [judge, *listeners], people=known_people(scenario, per_s), keep=keep)
+            play_live(
+                msgspec.structs.replace(scenario, settings=told),
+                lives,
+                [judge, *listeners],
+                limits=Limits(wall_s=scenario.duration_s + 2.0 * GRACE_S),
+                people=known_people(scenario, per_s),
+                keep=keep,
+                progress=wish.say,
+            )
         )
     except LiveError as error:
         raise RehearsalError(str(error)) from None
+    except asyncio.CancelledError:
+        msg = "ended before anything was played"
+        raise RehearsalError(msg) from None
     notes: tuple[str, ...] = () if run.is_complete else (f"ended early: {run.ended}, after {run.played_s:.0f} s",)
     if run.lateness.is_bottleneck:
         notes += ("the generator was the bottleneck: what it sent late counts against nobody",)
+    if left_out:
+        notes += (f"left out of {wish.config}, as the live world has its own or none: {', '.join(left_out)}",)
     return judge, run.lateness.late_p95_s, notes
 
 
+LONGEST_LIVE_S = 4 * 3600.0
+"""Longer than anybody sits at a game day."""
+
 _SELDOM = 200_000
 _POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
+_LIVE = frozenset({*_POLICY, "models", "record"})
+_DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
 
 
 def digest_of_policy(settings: Settings) -> str:

@@ -65,7 +65,8 @@ def run_scenario(
     written = _found(scenario)
     place = world or written.scenario.worlds[0]
     if place not in written.scenario.worlds:
-        refuse(f"{scenario}: it is not made for the {place} world", WRONG_USAGE)
+        made_for = ", ".join(written.scenario.worlds)
+        refuse(f"{scenario}: it is not made for the {place} world; its worlds are: {made_for}", WRONG_USAGE)
     wish = RehearsalWish(
         scenario=written.scenario,
         scenario_text=written.text,
@@ -77,7 +78,7 @@ def run_scenario(
     )
     if events and out is None:
         refuse("--events needs --out, the folder to keep them in", WRONG_USAGE)
-    result = _played(wish, out if events else None)
+    result = _played(scenario, wish, out if events else None)
     try:
         _keep(result, _again(scenario, wish), out, html)
     except OSError as error:
@@ -131,7 +132,8 @@ def compare_runs(
     if as_json:
         print_json({"one": findings[0].staging, "another": findings[1].staging, "differences": differences})
     elif differences:
-        console().print(compared(differences, one.name, another.name))
+        names = (one.name, another.name) if one.name != another.name else (str(one), str(another))
+        console().print(compared(differences, *names))
     else:
         typer.echo("Nothing differs.")
 
@@ -185,7 +187,7 @@ def _found(scenario: str) -> Written:
         refuse(str(error), WRONG_USAGE)
 
 
-def _played(wish: RehearsalWish, keep: Path | None) -> Result:
+def _played(named: str, wish: RehearsalWish, keep: Path | None) -> Result:
     from tidegate.app.lab import RehearsalError, rehearse
     from tidegate.lab.calibration import CalibrationError
     from tidegate.lab.report.progress import Progress
@@ -193,8 +195,11 @@ def _played(wish: RehearsalWish, keep: Path | None) -> Result:
 
     try:
         with Progress(wish.scenario) as progress:
+            wish = msgspec.structs.replace(wish, say=progress.say)
             return rehearse(wish, [progress] if progress.is_shown else [], keep)
-    except (SettingsError, CalibrationError, ScenarioError, TraceError) as error:
+    except (ScenarioError, TraceError) as error:
+        refuse(f"{named}: {error}", WRONG_USAGE)
+    except (SettingsError, CalibrationError) as error:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:
         refuse(str(error), NOT_SO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,9 @@ def find(wanted: str) -> Written:
     elif wanted.endswith(_ENDING) or "/" in wanted:
         path = Path(wanted)
     else:
-        msg = f"{wanted}: no scenario of that name comes with Tidegate; a file's path ends in {_ENDING}"
+        close = difflib.get_close_matches(wanted, names(), n=1)
+        meant = f"did you mean {close[0]}?" if close else "`tidegate lab list` shows those that do."
+        msg = f"{wanted}: no scenario of that name comes with Tidegate; {meant} A file's path ends in {_ENDING}"
         raise ScenarioError(msg)
     found = scenario.read(path)
     return Written(scenario=found, text=path.read_text("utf-8"))

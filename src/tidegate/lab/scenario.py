@@ -7,6 +7,7 @@ Mistakes are told by the field's full name.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from enum import StrEnum
@@ -223,6 +224,20 @@ class Scenario(_Table, frozen=True, kw_only=True):
         return bool(self.attack)
 
 
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING: Final = re.compile(r"Object missing required field `(.*)`")
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "worlds": tuple(World),
+    "attack.family": tuple(Family),
+    "fault.kind": tuple(Fault),
+    "odd.kind": tuple(Oddity),
+}
+_TABLES: Final[dict[str, type[_Table]]] = {
+    **{"slo": Slo, "engine": Engine, "people": People, "scale": Scale},
+    **{"crowd": Crowd, "attack": Attack, "fault": Broken, "odd": Odd},
+}
+
+
 def parse(text: str, source: str = "scenario") -> Scenario:
     """Read a scenario. Raises ScenarioError, naming `source` and the field."""
     try:
@@ -231,10 +246,7 @@ def parse(text: str, source: str = "scenario") -> Scenario:
         msg = f"{source}: not valid TOML: {error}"
         raise ScenarioError(msg) from None
     except msgspec.ValidationError as error:
-        said = str(error)
-        found = _WHERE.search(said)
-        where = f"{found[1]}: " if found is not None and found[1] else ""
-        msg = f"{source}: {where}{_WHERE.sub('', said)}"
+        msg = f"{source}: {_said(str(error))}"
         raise ScenarioError(msg) from None
     for mistake in _mistakes(scenario):
         msg = f"{source}: {mistake}"
@@ -256,6 +268,28 @@ def read(path: Path) -> Scenario:
         msg = f"{path}: not UTF-8: {error}"
         raise ScenarioError(msg) from None
     return parse(text, str(path))
+
+
+def _said(told: str) -> str:
+    """What msgspec says, with the field first, and the words that there are."""
+    found = _WHERE.search(told)
+    where, what = found[1] if found is not None else "", _WHERE.sub("", told)
+    table = re.sub(r"\[[^]]*\]", "", where)
+    words = _WORDS.get(table)
+    if words is not None and what.startswith("Invalid enum value"):
+        what = f"{what.removeprefix('Invalid enum value ')} is none of {', '.join(words)}"
+    unknown = _UNKNOWN.fullmatch(what)
+    if unknown is not None:
+        fields = _TABLES.get(table, Scenario).__struct_fields__
+        close = difflib.get_close_matches(unknown[1], fields, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
+        what = f"no such field: {unknown[1]}; {meant}"
+    missing = _MISSING.fullmatch(what)
+    if missing is not None:
+        where, what = ".".join(filter(None, (where, missing[1]))), "is missing"
+    if table == "name" and "regex" in what:
+        what = "expected small letters, digits and single hyphens between them, as in my-bad-day"
+    return f"{where}: {what}" if where else what
 
 
 def _mistakes(scenario: Scenario) -> list[str]:

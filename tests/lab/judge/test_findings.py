@@ -84,6 +84,7 @@ def test_a_file_that_is_not_there_or_too_large_is_said(tmp_path: Path) -> None:
 def test_a_scenarios_digest_is_of_what_it_says_not_how() -> None:
     assert digest_of(scenario(f"# a comment\n{TEXT}")) == digest_of(scenario())
     assert digest_of(scenario(TEXT.replace("1800", "1801"))) != digest_of(scenario())
+    assert digest_of(scenario(f"seed = 9\n{TEXT}")) == digest_of(scenario()), "other dice make no other scenario"
 
 
 def test_every_figure_has_a_title_and_a_sentence(result: Result) -> None:

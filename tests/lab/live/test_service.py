@@ -42,6 +42,12 @@ def test_settings_are_read_as_they_were_meant(given_: dict[str, Any]) -> None:
 def test_what_a_rehearsal_sets_itself_and_what_toml_does_not_have_is_refused() -> None:
     with pytest.raises(LiveError, match=r"settings\.server"):
         settings_text({"server": {"host": "0.0.0.0"}})
+    with pytest.raises(LiveError, match=r"settings\.engines"):
+        settings_text({"engines": [{"url": "http://192.0.2.1:8000"}]})
+    with pytest.raises(LiveError, match=r"settings\.firewall"):
+        settings_text({"firewall": {"webhook_url": "http://192.0.2.1/"}})
+    with pytest.raises(LiveError, match=r"settings\.mail\.delivery: smtp"):
+        settings_text({"mail": {"delivery": "smtp", "smtp_host": "192.0.2.1"}})
     with pytest.raises(LiveError, match=r"settings\.gate\.rate: .* NoneType"):
         settings_text({"gate": {"rate": None}})
 

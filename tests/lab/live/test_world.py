@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -176,6 +178,32 @@ async def test_ctrl_c_ends_everything_and_reports_what_was_measured() -> None:
 
     assert run.ended == "interrupted"
     assert len(ear.outcomes) == 1
+
+
+async def test_who_ends_the_rehearsal_from_outside_ends_its_service_too() -> None:
+    services: list[str] = []
+
+    def ended_from_outside() -> Life:
+        yield Ask(EVE, Page())
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield Wait(20.0)
+
+    run, _ = await played([ended_from_outside()], scenario(30.0), progress=services.append)
+
+    assert run.ended == "interrupted"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    (said,) = [one for one in services if one.startswith("under rehearsal: http://127.0.0.1:")]
+    assert not Path(said.rpartition(" ")[2]).exists()
+
+
+async def test_a_record_of_its_decisions_is_kept_with_the_log(tmp_path: Path) -> None:
+    def recording(said: str) -> None:
+        if said.startswith("under rehearsal"):
+            (Path(said.rpartition(" ")[2]) / "logs" / "decisions-1-a-000001.jsonl").write_text("{}\n")
+
+    await played([], scenario(0.1), keep=tmp_path, progress=recording)
+
+    assert (tmp_path / "decisions-1-a-000001.jsonl").read_text() == "{}\n"
 
 
 async def test_a_service_that_ends_by_itself_ends_the_run() -> None:

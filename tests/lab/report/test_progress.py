@@ -85,3 +85,11 @@ def test_a_judge_and_the_progress_count_the_same() -> None:
             question(one, who(Group.NEW), answer(float(at), 1.0 + at % 3))  # type: ignore[arg-type] # the same
 
     assert "new 47 of 70 questions good" in said(progress)
+
+
+def test_what_is_said_stays_and_is_said_where_nobody_watches_too() -> None:
+    out = io.StringIO()
+    with Progress(scenario(), Console(file=out, width=20)) as progress:
+        progress.say("under rehearsal: http://127.0.0.1:40213 [its] data")
+
+    assert out.getvalue() == "under rehearsal: http://127.0.0.1:40213 [its] data\n"

@@ -46,6 +46,13 @@ def test_all_of_it_fits_in_a_hundred_columns_without_colours(findings: Findings)
         assert " ".join(said.split()) in words, said
 
 
+def test_what_is_to_be_known_of_a_run_stands_above_its_figures(findings: Findings) -> None:
+    text = printed(shown(findings, Run(notes=("ended early: requests, after 12 s", "\x1b[2Jodd"))))
+
+    assert text.index("Note: ended early: requests, after 12 s") < text.index("97.6 %")
+    assert "\x1b" not in text
+
+
 def test_tables_that_have_nothing_to_say_are_left_out() -> None:
     empty = Judge(scenario()).findings(Staging())
 

@@ -38,7 +38,12 @@ class PeopleFigures(_Figures, frozen=True, kw_only=True):
     """What one group of legitimate people got."""
 
     needs: Annotated[
-        int, _figure("Questions", "Questions to the model that began in the judged span, however many tries each took.")
+        int,
+        _figure(
+            "Questions",
+            "Questions to the model that began in the judged span, however many tries each took; one that the end of "
+            "the rehearsal cut, and that might have become good, is none.",
+        ),
     ]
     good: Annotated[
         int,

@@ -14,7 +14,7 @@ from tidegate.lab.judge.course import Course
 from tidegate.lab.judge.findings import VERSION, Findings, Staging, digest_of
 from tidegate.lab.judge.incidents import Lookout
 from tidegate.lab.judge.tallies import AttackTally, PeopleTally, PromiseTally
-from tidegate.lab.judge.verdicts import is_admitted, is_good
+from tidegate.lab.judge.verdicts import is_admitted, is_good, is_undecided
 from tidegate.lab.scenario import Scenario
 
 _MOST_NAMES: Final = 64
@@ -58,7 +58,7 @@ class Judge:
     def ended(self, ended: Ended) -> None:
         """Hear what became of a need; what attackers wanted is nobody's need."""
         who = ended.who
-        if who.group is Group.ATTACKER:
+        if who.group is Group.ATTACKER or is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
             return
         is_fine = ended.need is Need.CHAT and is_good(ended, self._scenario.slo)
         if ended.need is Need.CHAT:

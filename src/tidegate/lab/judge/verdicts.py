@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.core.reasons import Reason
-from tidegate.lab.acts import Ask, Chat, Ended, Outcome, SignIn
+from tidegate.lab.acts import Ask, Chat, Ended, Need, Outcome, SignIn
 from tidegate.lab.scenario import Slo
 
 _CHALLENGED: Final = Reason.CHALLENGE_REQUIRED.value
@@ -65,6 +65,18 @@ def is_good(ended: Ended, slo: Slo) -> bool:
         and outcome.gap_s <= slo.gap_s
         and outcome.stall_s <= slo.stall_s
     )
+
+
+def is_undecided(ended: Ended, slo: Slo, duration_s: float) -> bool:
+    """Whether the rehearsal's end cut it before it was decided: what has missed a limit by then is decided."""
+    outcome = ended.outcome
+    if outcome.is_complete or outcome.ended_at_s < duration_s or refusal(outcome):
+        return False
+    if ended.need is not Need.CHAT:
+        return True
+    first = first_s(ended)
+    is_late = (duration_s - ended.since_s if first is None else first) > slo.first_s
+    return not (is_late or outcome.gap_s > slo.gap_s or outcome.stall_s > slo.stall_s)
 
 
 def tokens_offered(what: Chat) -> int:

@@ -28,8 +28,10 @@ READY_S: Final = 180.0
 STOP_S: Final = 20.0
 _POLL_S: Final = 0.05
 _OK: Final = 200
-_OWN: Final = ("data_dir", "server", "database_url")
-"""Settings that are the rehearsal's own: a scenario must not listen elsewhere, or write into somebody's database."""
+_OWN: Final = ("data_dir", "server", "database_url", "engines", "firewall")
+"""Settings that are the rehearsal's own: nobody listens elsewhere, writes into a database of somebody's, asks engines
+of others or has a firewall shut anybody out, whoever wrote the scenario.
+"""
 
 
 class LiveError(Exception):
@@ -147,8 +149,12 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     """Settings as TOML. Raises LiveError for those that a rehearsal sets itself, and for what TOML does not have."""
     for name in _OWN:
         if name in settings:
-            msg = f"settings.{name}: is the live world's own"
+            msg = f"settings.{name}: the live world has its own, or none"
             raise LiveError(msg)
+    mail = settings.get("mail")
+    if isinstance(mail, Mapping) and mail.get("delivery") == "smtp":
+        msg = "settings.mail.delivery: smtp is not in the live world; disk keeps letters in the rehearsal's own folder"
+        raise LiveError(msg)
     log = {"max_bytes": 1 << 32, "kept_files": 1, **settings.get("log", {})}
     return "".join(f"{_key(name)} = {_value(value, name)}\n" for name, value in {**settings, "log": log}.items())
 

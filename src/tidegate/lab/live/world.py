@@ -1,7 +1,7 @@
 """The live world: plays a scenario's lives against a real `tidegate serve`, bounded, and ends by itself.
 
 It starts a service of its own, makes the accounts of those who have one, plays, and stops everything again, also on
-Ctrl-C and at a limit; what was measured until then is reported.
+Ctrl-C, SIGTERM and at a limit; what was measured until then is reported.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -124,17 +125,28 @@ async def play(
     if keep is not None:
         await asyncio.to_thread(keep.mkdir, parents=True, exist_ok=True)
     before = processes.cores()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    # The service is in a session of its own: who ends the rehearsal must have it ended, too.
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
             progress("starting the service")
             async with running(scenario.settings, Path(folder), program) as service:
                 if is_pinned:
                     _pin(service, before)
+                progress(
+                    f"under rehearsal: http://127.0.0.1:{service.port}, for its operator "
+                    f"http://127.0.0.1:{service.operator_port}, its data in {service.data}"
+                )
                 run = await _play_on(service, scenario, lives, listeners, limits, people, keep, progress)
             if keep is not None:
                 shutil.copyfile(service.log_path, keep / "service-events.jsonl")
+                for record in sorted(service.log_path.parent.glob("decisions-*.jsonl")):
+                    shutil.copyfile(record, keep / record.name)
             return run
     finally:
+        loop.remove_signal_handler(signal.SIGTERM)
         processes.pin(os.getpid(), before)
 
 

@@ -58,6 +58,10 @@ class Progress:
         if self.is_shown:
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Write a line that stays, above what is drawn; also where nobody watches."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def asked(self, ask: Ask, outcome: Outcome) -> None:
         """Hear what became of one try."""
         del ask

@@ -30,6 +30,7 @@ def shown(findings: Findings, run: Run) -> Group:
         "not bold",
     )
     parts: list[ConsoleRenderable] = [head]
+    parts += [Text(f"  Note: {_clean(note)}\n", "yellow") for note in run.notes]
     for line in headlines(findings):
         said = Text("  ")
         said.append(f"{line.value:>9}", f"bold {_STYLES[line.tone]}".strip())
