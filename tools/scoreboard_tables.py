@@ -361,8 +361,13 @@ def _modes(board: Board) -> Table:
                 count(len(ours.moves) + ours.moves_left_out),
                 named(max((one.to for one in ours.moves), key=rank, default="open")),
                 count(ours.alarms.raised_in_calm),
-                ", ".join(f"{named(one.to)} at {seconds(one.at_s)}" for one in ours.moves[:_SHOWN_MOVES])
-                + (", ..." if len(ours.moves) > _SHOWN_MOVES else ""),
+                ", ".join(
+                    [
+                        *(f"{named(one.to)} at {seconds(one.at_s)}" for one in ours.moves[:_SHOWN_MOVES]),
+                        *(["..."] if len(ours.moves) > _SHOWN_MOVES else []),
+                    ]
+                )
+                or NONE,
             )
             for name, ours in _ours(board)
         ),

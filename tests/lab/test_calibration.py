@@ -19,6 +19,13 @@ def test_an_engine_can_do_as_many_calls_as_fit_into_its_batches() -> None:
     assert ENGINE.calls_per_s(10, 10, at_once=4) == pytest.approx(4 / whole_s)
 
 
+def test_with_other_places_a_batch_has_as_much_room_for_prompts() -> None:
+    more = ENGINE.with_places(16)
+
+    assert (more.slots, more.most_tokens - more.slots) == (16, ENGINE.most_tokens - ENGINE.slots)
+    assert more.with_places(4) == ENGINE
+
+
 def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "engine.json"
     path.write_bytes(msgspec.json.encode(ENGINE))

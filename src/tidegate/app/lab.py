@@ -140,7 +140,9 @@ def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path
     scenario = msgspec.structs.replace(wish.scenario, seed=wish.seed)
     settings = settings_of(scenario, wish.config)
     rules = rules_of(settings)
-    calibration = find(wish.calibration or scenario.engine.model)
+    measured = find(wish.calibration or scenario.engine.model)
+    # The places are the settings': otherwise a load of 1 would be another engine's than the one that is asked.
+    calibration = measured.with_places(max(1, rules.admission.slots // scenario.engine.replicas))
     staging = Staging(
         scenario_text=wish.scenario_text,
         world=wish.world,

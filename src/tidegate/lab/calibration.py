@@ -67,6 +67,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     speed: float = 0.0
     spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
 
+    def with_places(self, slots: int) -> Calibration:
+        """The same engine with so many places, and as much room for prompts beside them in a batch."""
+        return msgspec.structs.replace(self, slots=slots, most_tokens=self.most_tokens - self.slots + slots)
+
     def step_s(self, writing: int, reading: int, passes: int = 1) -> float:
         """How long a batch takes that writes and reads so many tokens, in so many passes."""
         mixed_s = self.mixed_s if writing and reading else 0.0
