@@ -57,7 +57,7 @@ def test_what_the_live_world_says_while_it_plays_goes_where_progress_goes(
     [
         ('"chat-small"', '"chat-tiny"', "mine.toml: lengths: expected one of"),
         ("mimicry = 0.5", 'variant = "z"', "mine.toml: attack[0].variant: expensive_queries has a, b"),
-        ("slots = 64", "slotz = 64", "sponge: settings.engine.slotz: no such setting; did you mean engine.slots?"),
+        ("slots = 32", "slotz = 32", "sponge: settings.engine.slotz: no such setting; did you mean engine.slots?"),
         ("[people]\n", "[people]\nturnz = 1\n", "mine.toml: people: no such field: turnz; did you mean turns?"),
     ],
 )

@@ -47,10 +47,10 @@ def test_every_table_of_a_scenario_is_on_the_page(page: str) -> None:
 def test_bounds_and_defaults_are_those_that_hold(page: str) -> None:
     assert rows(page, "[[attack]]")["bots"] == ("whole number, at least 1, at most 20,000,000", "`100`")
     assert rows(page, "[[attack]]")["mimicry"] == ("number, at least 0, at most 1", "`0.0`")
-    assert rows(page, "[[attack]]")["from_s"] == ("number, at least 0", "")
+    assert rows(page, "[[attack]]")["from_s"] == ("number, at least 0, at most 2,678,400", "")
     assert rows(page, "[[attack]]")["family"] == ("a word, see below", "")
-    assert rows(page, "[people]")["think_s"] == ("number, above 0", "`20.0`")
-    assert rows(page, "[[fault]]")["step_s"] == ("number", "`3600.0`")
+    assert rows(page, "[people]")["think_s"] == ("number, at least 0.001, at most 86,400", "`20.0`")
+    assert rows(page, "[[fault]]")["step_s"] == ("number, at least -3.1536e+08, at most 315,360,000", "`3600.0`")
     assert rows(page, "[[fault]]")["settings"] == ("settings as in `tidegate.toml`", "empty")
     assert rows(page, "[scale]")["is_drawn"] == ("true or false", "`false`")
     assert rows(page, "(at the top)")["worlds"] == ("a list of words", "`[virtual]`")
