@@ -15,7 +15,7 @@ from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.live.world import LiveRun, play
 from tidegate.lab.scenario import parse
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
 SCENARIO = parse(
     """
@@ -88,10 +88,16 @@ def newcomer() -> Life:
     yield Ask(Who(name="newcomer", group=Group.ANONYMOUS, address=0x0C000001), SignUp())
 
 
+def _running() -> list[psutil.Process]:
+    """Services and engines that this process has started: other tests keep some."""
+    return [child for child in psutil.Process().children(recursive=True) if "tidegate" in " ".join(child.cmdline())]
+
+
 def test_people_are_served_a_flood_is_refused_and_everything_stops(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_MODELS", str(models))
+    before = set(_running())
     heard = Heard()
     lives = [*(person(who, 0.5 * number) for number, who in enumerate(PEOPLE)), newcomer(), *map(bot, range(40))]
 
@@ -102,7 +108,7 @@ def test_people_are_served_a_flood_is_refused_and_everything_stops(
         run = runner.run(rehearse())
 
     assert run.is_complete, run
-    assert not [child for child in psutil.Process().children(recursive=True) if "tidegate" in " ".join(child.cmdline())]
+    assert set(_running()) <= before
     served = [outcome for outcome in heard.chats if outcome.is_complete]
     assert len(served) >= len(PEOPLE), heard.chats
     assert all(outcome.output_tokens == 12 for outcome in served), served
