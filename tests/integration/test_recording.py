@@ -92,10 +92,11 @@ def test_what_a_gate_decided_is_written_without_a_word_and_comes_out_again(tmp_p
     lines = [json.loads(line) for line in text.splitlines()]
     known = Counter(line["who"] for line in lines if line["kind"] == "gate" and line.get("bearing") == "genuine")
     assert len(known) == 2
-    assert tight["differences"]["gate"]["newcomer"]["passed_to_refused"] == sum(known.values()) - 6
+    beyond = {who: max(0, asked - 3) for who, asked in known.items()}
+    assert tight["differences"]["gate"]["newcomer"]["passed_to_refused"] == sum(beyond.values()) >= 20
     worse = {one["who"]: one["worse"] for one in tight["differences"]["most_changed"]}
-    assert worse.keys() == known.keys()
-    assert all(worse[who] >= known[who] - 3 for who in known)
+    assert worse.keys() == {who for who, more in beyond.items() if more}
+    assert all(worse[who] >= beyond[who] for who in worse)
 
 
 def test_what_a_service_decided_of_people_and_programs_comes_out_again(serve: Serve, tmp_path: Path) -> None:
