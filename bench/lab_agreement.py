@@ -1,9 +1,11 @@
 """Do the two worlds of the lab agree? The same people ask a real service with a real engine, and the virtual one.
 
 The engine is measured first, by calls of other sizes than are played here (`tidegate lab calibrate`). Then each case is
-played over HTTP and in virtual time, with the same actors and the same dice: at 50, 95 and 200 % of what the engine
-can do, with a crowd of newcomers, and in a flood. How fast the engine's core is changes on a shared machine from
-minute to minute: it is measured around each live run, and the virtual engine is as much slower or faster.
+played over HTTP and in virtual time, with the same actors and the same dice: at 50, 95, 120 and 200 % of what the
+engine can do, with a crowd of newcomers, and in a flood. How fast the engine's core is changes on a shared machine
+from minute to minute: it is measured around each live run, and the virtual engine is as much slower or faster. What
+other programs took of the machine meanwhile is told as `others`, in cores: of a live run that was disturbed nothing
+can be said.
 
     .venv/bin/python bench/lab_agreement.py [--seconds 240] [--calibration FILE] [--only half,edge]
 
@@ -14,12 +16,15 @@ came whole. `chance` is how far the virtual world alone is apart with other dice
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import psutil
 import uvloop
 from service import report
 
@@ -79,6 +84,7 @@ accounts = 32
 CASES: Final = {
     "half": PEOPLE.format(established=30, new=5, load=0.5, new_part=0.15),
     "edge": PEOPLE.format(established=30, new=5, load=0.95, new_part=0.15),
+    "over": PEOPLE.format(established=45, new=15, load=1.2, new_part=0.3),
     "double": PEOPLE.format(established=60, new=0, load=2.0, new_part=0.0),
     "newcomers": PEOPLE.format(established=20, new=60, load=1.3, new_part=0.7),
     "flood": PEOPLE.format(established=30, new=5, load=0.5, new_part=0.3) + FLOOD,
@@ -130,12 +136,17 @@ class Needs:
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One case in both worlds. `speed` is the core's while it was played live, against that of the calibration."""
+    """One case in both worlds.
+
+    `speed` is the core's while it was played live, against that of the calibration; `others` the cores that programs
+    of others took meanwhile.
+    """
 
     case: str
     load: float
     questions: int
     speed: float
+    others: float
     live_goodput: float
     virtual_goodput: float
     live_first_p95_s: float
@@ -179,6 +190,25 @@ def in_virtual(scenario: Scenario, rules: Rules, engine: Calibration, per_s: flo
     return needs
 
 
+class Others:
+    """What others take of this machine's cores. Begins when it is made."""
+
+    def __init__(self) -> None:
+        """Nothing was taken."""
+        self._began = time.monotonic(), self._busy_s()
+
+    def cores(self) -> float:
+        """How many, in the mean since it began; programs of ours that still run count as others'."""
+        began_at, busy_s = self._began
+        return max(0.0, self._busy_s() - busy_s) / (time.monotonic() - began_at)
+
+    @staticmethod
+    def _busy_s() -> float:
+        spent, ours = psutil.cpu_times(), os.times()
+        busy_s = sum(getattr(spent, kind, 0.0) for kind in ("user", "system", "irq", "softirq", "steal"))
+        return float(busy_s - ours.user - ours.system - ours.children_user - ours.children_system)
+
+
 def compared(case: str, seconds: float, calibration: Calibration) -> Row:
     """Play one case in both worlds."""
     scenario = parse(HEAD.format(seconds=seconds) + CASES[case].replace("{seconds}", str(seconds)), case)
@@ -187,6 +217,7 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
     live = Needs(scenario)
     core = processes.cores()[-1]
     before = processes.speed_of_core(core)
+    others = Others()
     run = uvloop.run(
         play_live(
             scenario,
@@ -195,12 +226,13 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
             people=known_people(scenario, per_s),
         )
     )
+    others_cores = others.cores()
     speed = max(before, processes.speed_of_core(core)) / calibration.speed  # A dip of a moment says nothing.
     if not run.is_complete or run.lateness.is_bottleneck:
         print(f"  {case}: {run.ended}; {run.lateness.in_words()}", flush=True)
     engine = scaled(calibration, speed)
     virtual = in_virtual(scenario, rules, engine, per_s)
-    others = [
+    by_chance = [
         in_virtual(msgspec.structs.replace(scenario, seed=seed), rules, engine, per_s)
         for seed in range(101, 101 + CHANCES)
     ]
@@ -209,13 +241,14 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
         load=scenario.people.load,
         questions=live.all,
         speed=speed,
+        others=others_cores,
         live_goodput=live.goodput,
         virtual_goodput=virtual.goodput,
         live_first_p95_s=live.first_p95_s,
         virtual_first_p95_s=virtual.first_p95_s,
-        chance_points=100 * statistics.stdev(one.goodput for one in others),
-        chance_first=statistics.stdev(one.first_p95_s for one in others)
-        / statistics.mean(one.first_p95_s for one in others),
+        chance_points=100 * statistics.stdev(one.goodput for one in by_chance),
+        chance_first=statistics.stdev(one.first_p95_s for one in by_chance)
+        / statistics.mean(one.first_p95_s for one in by_chance),
     )
 
 
@@ -243,7 +276,19 @@ def main() -> None:
         calibration = read(given.calibration)
     played = list(rows(given.only.split(","), given.seconds, calibration))
     table = [
-        ("case", "load", "questions", "speed", "goodput live", "virtual", "off (chance)", "p95 live", "virtual", "off")
+        (
+            "case",
+            "load",
+            "questions",
+            "speed",
+            "others",
+            "goodput live",
+            "virtual",
+            "off (chance)",
+            "p95 live",
+            "virtual",
+            "off",
+        )
     ]
     table += [
         (
@@ -251,6 +296,7 @@ def main() -> None:
             f"{row.load:.0%}",
             str(row.questions),
             f"{row.speed:.2f}",
+            f"{row.others:.2f}",
             f"{row.live_goodput:.1%}",
             f"{row.virtual_goodput:.1%}",
             f"{row.off_points:+.1f} ({row.chance_points:.1f})",
