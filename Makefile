@@ -65,7 +65,7 @@ wheel: $(UV) ## Build the wheel into dist/
 	$(UV) build --wheel --python $(PYTHON)
 
 bench: .venv/.ready-check ## Measure: every script in bench/
-	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py arrivals.py chromium.py garbage.py lab_responder.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out $(addprefix bench/,service.py accounts.py attackers.py load.py peers.py worlds.py gating.py proxies.py upstreams.py streams.py turns.py floor.py solving.py newcomers.py arrivals.py chromium.py garbage.py lab_responder.py lab_staging.py),$(sort $(wildcard bench/*.py))); do echo "== $$script"; $(BIN)/python $$script; done
 
 scoreboard: .venv/.ready-check ## Play every scenario with the gate and without: renews docs/scoreboard.md
 	$(BIN)/python -m tools.scoreboard $(ARGS)

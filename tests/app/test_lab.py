@@ -257,6 +257,7 @@ class Played:
         self.given: list[dict[str, Any]] = []
         self.ended = "complete"
         self.late_s = 0.01
+        self.work_late_s = 0.3
         self.error: Exception | None = None
 
     async def __call__(
@@ -277,6 +278,7 @@ class Played:
             connections_most=1,
             networks_shared=0,
             lateness=lateness,
+            work_late_s=self.work_late_s,
         )
 
 
@@ -314,11 +316,20 @@ def test_a_live_rehearsal_has_the_operators_policy_below_the_scenarios_and_nothi
 
 
 def test_a_live_rehearsal_that_ended_early_or_measured_itself_says_so(live: Played) -> None:
-    live.ended, live.late_s = "wall", 3.0
-    notes = rehearse(wish(world=World.LIVE)).run.notes
+    live.ended, live.late_s, live.work_late_s = "wall", 3.0, 7.4
+    run = rehearse(wish(world=World.LIVE)).run
 
-    assert notes[0] == "ended early: wall, after 12 s"
-    assert "the generator was the bottleneck" in notes[1]
+    assert run.notes[0] == "ended early: wall, after 12 s"
+    assert "the generator was the bottleneck" in run.notes[1]
+    assert run.notes[2] == "people's challenges were solved here up to 7 s later than on their own devices"
+    assert not run.is_interrupted
+
+
+def test_a_live_rehearsal_that_somebody_ended_says_so(live: Played) -> None:
+    live.ended = "interrupted"
+    run = rehearse(wish(world=World.LIVE)).run
+
+    assert (run.is_interrupted, run.notes) == (True, ("ended early: interrupted, after 12 s",))
 
 
 @pytest.mark.parametrize("gate", [GateKind.OFF, GateKind.BY_ADDRESS])

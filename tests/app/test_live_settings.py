@@ -11,6 +11,7 @@ import pytest
 
 from tidegate.app import lab
 from tidegate.app.lab import LONGEST_LIVE_S, RehearsalError, RehearsalWish, live_settings, rehearse
+from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.live.lateness import Lateness
 from tidegate.lab.live.world import LiveRun
 from tidegate.lab.scenario import World, parse
@@ -73,7 +74,16 @@ def test_what_listens_writes_or_speaks_elsewhere_is_left_out_and_named(operators
 def test_letters_stay_here_and_no_server_nor_password_is_told(operators: Path) -> None:
     told, _ = live_settings(parse(f"{HEAD}60\n"), operators)
 
+    large = told["mail"].pop("large_domains")
     assert told["mail"] == {"delivery": "disk", "from_address": "us@example.org", "per_hour": 40}
+    assert set(large) == {"mail.example", *PROVIDERS}
+
+
+def test_the_providers_of_a_rehearsals_people_have_as_many_letters_as_those_that_were_named() -> None:
+    mail = '[settings.mail]\ndelivery = "disk"\nlarge_domains = ["a.example"]\n'
+    told, _ = live_settings(parse(f"{HEAD}60\n{mail}"), None)
+
+    assert told["mail"]["large_domains"] == sorted(["a.example", "mail.example", *PROVIDERS])
 
 
 def test_without_a_file_the_scenario_says_all() -> None:

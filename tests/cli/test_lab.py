@@ -23,6 +23,8 @@ from tidegate.lab.judge.findings import read
 from tidegate.lab.live.calibrate import Calibrated, Check
 from tidegate.lab.scenario import World
 
+INTERRUPTED_SEED = 3
+
 
 @pytest.fixture
 def staged(tmp_path: Path) -> str:
@@ -45,7 +47,8 @@ def wishes(monkeypatch: pytest.MonkeyPatch) -> list[lab.RehearsalWish]:
         for _ in range(wish.seed):
             question(judge, who(Group.NEW), answer(1300.0))
         staging = Staging(scenario_text=wish.scenario_text, world=wish.world, gate=wish.gate, seed=wish.seed)
-        return Result(findings=judge.findings(staging), run=Run(machine="a test"))
+        is_interrupted = wish.seed == INTERRUPTED_SEED
+        return Result(findings=judge.findings(staging), run=Run(machine="a test", is_interrupted=is_interrupted))
 
     monkeypatch.setattr(lab, "rehearse", rehearse)
     return asked
@@ -99,6 +102,16 @@ def test_run_keeps_the_findings_the_run_and_the_page(
     assert sorted(path.name for path in kept.iterdir()) == ["findings.json", "page.html", "run.json"]
     assert json.loads(said.out)["findings"] == json.loads((kept / "findings.json").read_text())
     assert read(kept).run.machine == "a test"
+
+
+def test_a_run_that_was_interrupted_reports_what_was_heard_and_ends_as_such(
+    verb: Verb, staged: str, wishes: list[lab.RehearsalWish], tmp_path: Path
+) -> None:
+    said = verb("lab", "run", staged, "--seed", str(INTERRUPTED_SEED), "--out", str(tmp_path), "--json")
+
+    assert (said.code, said.err.strip()) == (130, "Interrupted: the figures are of what was heard until then.")
+    assert json.loads(said.out)["run"]["is_interrupted"]
+    assert read(tmp_path).run.is_interrupted
 
 
 def test_run_keeps_the_event_log_where_everything_else_is_and_nowhere_else(

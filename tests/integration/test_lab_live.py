@@ -29,8 +29,13 @@ SCENARIO = parse(
     family = "request_flood"
     from_s = 4
     until_s = 14
+    [[attack]]
+    family = "expensive_queries"
+    from_s = 4
+    until_s = 14
     """
 )
+BOMB = Chat(prompt_tokens=120, answer_tokens=2, bytes_per_token=1.0, patience_s=30.0)
 PEOPLE = [
     Who(name=f"person-{number}", group=Group.ESTABLISHED, address=0x0A000001 + (number << 8), has_account=True)
     for number in range(5)
@@ -44,6 +49,8 @@ class Heard:
         self.statuses: Counter[tuple[Group, int]] = Counter()
         self.chats: list[Outcome] = []
         self.joined: list[Outcome] = []
+        self.bombs: list[Outcome] = []
+        self.forged: Counter[str] = Counter()
         self.needs = 0
         self.samples: list[Sampled] = []
 
@@ -51,6 +58,10 @@ class Heard:
         self.statuses[ask.who.group, outcome.status] += 1
         if isinstance(ask.what, SignUp):
             self.joined.append(outcome)
+        elif ask.what is BOMB:
+            self.bombs.append(outcome)
+        elif isinstance(ask.what, Chat) and ask.what.is_key_forged:
+            self.forged[outcome.reason] += 1
         elif ask.who.group is Group.ESTABLISHED:
             self.chats.append(outcome)
 
@@ -79,8 +90,14 @@ def bot(number: int) -> Life:
     who = Who(name=f"bot-{number}", group=Group.ATTACKER, address=0x0B000001 + number, family="request_flood")
     yield Wait(4.0 + number / 100)
     for _ in range(60):
-        yield Ask(who, Chat(prompt_tokens=60, answer_tokens=12) if number % 2 else Page(path="/sign-in"))
+        chat = Chat(prompt_tokens=60, answer_tokens=12, is_key_forged=number % 4 == 1)
+        yield Ask(who, chat if number % 2 else Page(path="/sign-in"))
         yield Wait(0.1)
+
+
+def bomber(who: Who) -> Life:
+    yield Wait(9.0)
+    yield Ask(who, BOMB)
 
 
 def newcomer() -> Life:
@@ -99,7 +116,12 @@ def test_people_are_served_a_flood_is_refused_and_everything_stops(
     monkeypatch.setenv("TIDEGATE_MODELS", str(models))
     before = set(_running())
     heard = Heard()
-    lives = [*(person(who, 0.5 * number) for number, who in enumerate(PEOPLE)), newcomer(), *map(bot, range(40))]
+    lives = [
+        *(person(who, 0.5 * number) for number, who in enumerate(PEOPLE)),
+        newcomer(),
+        bomber(PEOPLE[0]),
+        *map(bot, range(40)),
+    ]
 
     async def rehearse() -> LiveRun:
         return await play(SCENARIO, lives, [heard], people=PEOPLE, keep=tmp_path, is_pinned=False)
@@ -116,6 +138,9 @@ def test_people_are_served_a_flood_is_refused_and_everything_stops(
     assert heard.needs == len(heard.chats)
     assert [outcome.is_complete for outcome in heard.joined] == [True]
     assert heard.statuses[Group.ATTACKER, 401] > 500
+    assert heard.forged["invalid_api_key"] > 100, heard.forged
+    (bomb,) = heard.bombs
+    assert abs(bomb.prompt_tokens - 120) <= 12, "a byte a token, whatever the tokenizer is"
     assert heard.samples
     assert any(sample.running for sample in heard.samples)
     assert run.log_path is not None

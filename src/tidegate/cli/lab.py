@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.options import ConfigOption, JsonOption
-from tidegate.cli.output import NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
+from tidegate.cli.output import INTERRUPTED, NOT_SO, WRONG_USAGE, print_json, refuse, whole_console
 from tidegate.config import SettingsError
 from tidegate.lab.gates import GateKind
 from tidegate.lab.scenario import ScenarioError, World
@@ -89,6 +89,8 @@ def run_scenario(
         _print(result, as_json=as_json)  # It may have taken an hour.
         refuse(f"{error.filename}: {error.strerror}", WRONG_USAGE)
     _print(result, as_json=as_json)
+    if result.run.is_interrupted:
+        refuse("Interrupted: the figures are of what was heard until then.", INTERRUPTED)
 
 
 @lab_app.command("list")

@@ -18,6 +18,9 @@ NOT_SO: Final = 1
 WRONG_USAGE: Final = 2
 """Exit status for wrong usage or configuration."""
 
+INTERRUPTED: Final = 130
+"""Exit status for what somebody ended: 128 and the number of SIGINT, as shells have it."""
+
 _LONGEST_CELL = 400
 _WIDEST = 10_000
 """Columns for what must be whole to be of use; a terminal goes on in the next line, a pipe has no width."""

@@ -30,10 +30,7 @@ from tidegate.cli import (
     serve,
     solve,
 )
-from tidegate.cli.output import NOT_SO
-
-_INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
+from tidegate.cli.output import INTERRUPTED, NOT_SO
 
 _PLAIN_WORDS = {
     "Input should be a valid integer, unable to parse string as an integer": "expected a whole number",
@@ -113,7 +110,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort: nothing above has an answer to it
         if wants_traceback:
             traceback.print_exc()

@@ -161,10 +161,10 @@ class Outcome(msgspec.Struct, kw_only=True, gc=False):
     `status` is HTTP's, 0 where none came; `reason` the service's word for a refusal. `first_s` is from asking to the
     first token (for what is no chat: to the answer), `gap_s` the 95th percentile and `stall_s` the longest of the
     gaps between two. `is_complete`: the answer came whole, the page was shown, the account is there.
-    `promised_s` is what a refusal or a line told first, `waited_s` the wait that it came to. `is_final`: the
-    service said that trying again is no use (`x-should-retry: false`). `is_whole`: the answer comes in one piece,
-    so that its first token is told with its last. `effort` is the work asked for, 0 none. `standing` is the class
-    they were served in, where that shows.
+    `promised_s` is what a refusal or a line told first, `waited_s` the wait that it came to (None: nobody knows,
+    as of who left before it was over; see lab/promises.py). `is_final`: the service said that trying again is no
+    use (`x-should-retry: false`). `is_whole`: the answer comes in one piece, so that its first token is told with
+    its last. `effort` is the work asked for, 0 none. `standing` is the class they were served in, where that shows.
     """
 
     asked_at_s: float

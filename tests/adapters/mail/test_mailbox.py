@@ -20,6 +20,7 @@ async def test_only_the_newest_letters_are_kept(tmp_path: Path) -> None:
 
     assert [letter.recipient for letter in await mailbox.letters()] == [f"p{n}@example.org" for n in (4, 3, 2)]
     assert len(list((tmp_path / "mail").iterdir())) == 3
+    assert await mailbox.names() == [letter.name for letter in await mailbox.letters()]
 
 
 async def test_letters_hold_links_that_work_so_nobody_else_reads_them(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Pretender:
         self.asked: Counter[str] = Counter()
         self.engine: subprocess.Popen[bytes] | None = None
         self.forms: list[dict[str, str]] = []
+        self.shown: list[tuple[str, str]] = []
         self.page = CSRF
 
     def public(self) -> web.Application:
@@ -66,7 +67,9 @@ class Pretender:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         wanted = await request.json()
         self.asked["chat"] += 1
-        if "authorization" not in request.headers:
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.shown.append((key, wanted["messages"][-1]["content"]))
+        if not key.startswith("sk-"):
             said = {"error": {"code": "invalid_api_key"}}
             return web.json_response(said, status=401, headers={"x-request-id": "req_1"})
         words = sum(len(message["content"].split()) for message in wanted["messages"])

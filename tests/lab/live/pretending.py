@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from aiohttp import web
 
 from tests.lab.live.pretender import Pretender
 from tidegate.lab.live.service import LiveService, settings_text
+
+LATEST: deque[Pretender] = deque(maxlen=1)
+"""The one that was begun last, to be asked what it was shown."""
 
 
 class Fellow:
@@ -37,6 +41,7 @@ async def pretended(
     """In the place of `running`."""
     (folder / "tidegate.toml").write_text(settings_text(settings))
     one = Pretender(folder / "data", dict(settings))
+    LATEST.append(one)
     (one.data / "run").mkdir(parents=True)
     one.log(t=time.time() + 60.0, kind="mode", **{"from": "open", "to": "throttled", "by": "auto"})
     async with contextlib.AsyncExitStack() as stack:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,17 @@ import pytest
 from aiohttp import web
 
 from tests.lab.live.pretender import ASKED, CHALLENGE, CSRF, Pretender
+from tidegate.adapters.mail.mailbox import DiskMailbox
 from tidegate.lab.acts import Group, Outcome, SignIn, SignUp, Who
-from tidegate.lab.live import entering, joining
+from tidegate.lab.live import entering, joining, work
 from tidegate.lab.live.accounts import PASSWORD, Accounts
 from tidegate.lab.live.browser import Browser
 from tidegate.lab.live.entering import Devices, Entrance
 from tidegate.lab.live.joining import Newcomer, Registrar
+from tidegate.lab.live.letters import Letters as Kept
 from tidegate.lab.live.lines import Lines
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.work import Solver
-from tidegate.ports.mail import KeptLetter
 
 ADA = Who(name="ada", group=Group.ESTABLISHED, address=1, has_account=True)
 
@@ -33,7 +36,7 @@ class Quick(Solver):
         super().__init__()
         self.is_able = is_able
 
-    async def solve(self, text: str, effort_s: float) -> tuple[str, int, int] | None:
+    async def solve(self, text: str, effort_s: float, *, is_first: bool = True) -> tuple[str, int, int] | None:
         return ("ab12", 3, 7) if self.is_able else None
 
 
@@ -50,14 +53,15 @@ class Control:
         return {"text": f"sk-{body['email']}"}
 
 
-class Letters:
-    def __init__(self, *letters: tuple[str, str]) -> None:
-        self.kept = [KeptLetter(name="1", recipient=to, subject="s", sent_at_s=0.0, text=text) for to, text in letters]
-        self.asked = 0
+class Letters(Kept):
+    """Those that have come."""
 
-    async def letters(self) -> list[KeptLetter]:
-        self.asked += 1
-        return self.kept if self.asked > 1 else []
+    def __init__(self, **links: str) -> None:
+        super().__init__(DiskMailbox(Path("nowhere"), "x@example.org", "x"))
+        self.links = {f"{to}@mail.example": path for to, path in links.items()}
+
+    async def link(self, email: str, after_s: float) -> str:
+        return self.links[email]
 
 
 @contextlib.asynccontextmanager
@@ -269,20 +273,49 @@ async def test_a_door_that_is_shut_is_the_end_of_it() -> None:
     assert not outcome.is_complete
 
 
-async def test_whoever_gives_up_has_no_account() -> None:
+async def test_whoever_gives_up_has_no_account_and_what_they_would_have_waited_nobody_knows() -> None:
     outcome = await join(Door(("GET", UP, 429, "", {"retry-after": "9"})), SignUp(gives_up_after_s=0.05))
 
     assert (outcome.is_complete, outcome.status, outcome.first_s) == (False, 429, None)
-    assert outcome.retry_after_s == 9.0
+    assert (outcome.retry_after_s, outcome.promised_s, outcome.waited_s) == (9.0, 9.0, None)
 
 
-async def test_an_account_by_letter_begins_when_its_link_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "_MAIL_EVERY_S", 0.0)
+async def test_who_gives_up_in_a_line_that_broke_its_promise_waited_longer_than_that() -> None:
+    waits: Step = ("GET", LINE, 200, '<meta http-equiv="refresh" content="9">', {})
+    state: Step = ("GET", "/api/sign-up", 200, '{"wait_p90_s": 0.01}', {})
+    outcome = await join(Door(("GET", UP, 303, "", {"location": LINE}), waits, state), SignUp(gives_up_after_s=0.3))
+
+    assert (outcome.is_complete, outcome.promised_s) == (False, 0.01)
+    assert outcome.waited_s is not None
+    assert outcome.waited_s > 0.01
+
+
+async def test_a_line_that_stands_still_promises_nothing_and_one_that_moves_instead_of_the_door() -> None:
+    still = '<meta http-equiv="refresh" content="0"><p>The line stands still for now.</p>'
+    moves: Step = ("GET", LINE, 200, '<meta http-equiv="refresh" content="0">', {})
+    door = Door(
+        ("GET", UP, 429, "", SOON),
+        ("GET", UP, 303, "", {"location": LINE}),
+        ("GET", LINE, 200, still, {}),
+        moves,
+        ("GET", "/api/sign-up", 200, '{"wait_p90_s": null}', {}),
+        moves,
+        ("GET", "/api/sign-up", 200, '{"wait_p90_s": 7.5}', {}),
+        moves,
+        ("GET", LINE, 303, "", {"location": UP}),
+        FORM,
+        IN,
+    )
+    outcome = await join(door, SignUp())
+
+    assert (outcome.is_complete, outcome.promised_s) == (True, 7.5)
+    assert outcome.waited_s is not None
+
+
+async def test_an_account_by_letter_begins_when_its_link_is_opened() -> None:
     written: Step = ("POST", UP, 200, "<p>A letter is on its way</p>", {})
     link = "/sign-up/confirm/abc.def"
-    letters = Letters(
-        ("other@mail.example", "http://x/sign-up/confirm/no"), ("person@mail.example", f"go: http://x{link}\n")
-    )
+    letters = Letters(person=link)
     door = Door(FORM, written, ("GET", link, 200, CSRF, {}), ("POST", link, 303, "", {"location": "/chat"}))
 
     assert (await join(door, SignUp(reads_mail_after_s=0.0), letters)).is_complete
@@ -311,9 +344,83 @@ async def test_a_real_challenge_is_solved_out_of_the_way_and_what_is_none_is_not
         assert done is not None
         assert done[1] == 1
         assert len(done[0]) % 2 == 0
+        assert solver.late_s > 0.0
         assert await solver.solve("no challenge", 0.0) is None
-        solver._waiting = 10_000
-        assert await solver.solve(CHALLENGE, 0.0) is None
     finally:
         await asyncio.to_thread(solver.close)
     solver.close()
+
+
+class Pool:
+    """In the place of a process: works when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.given: list[Future[str]] = []
+
+    def submit(self, _: Any, text: str) -> Future[str]:
+        self.asked.append(text[-1])
+        self.given.append(Future())
+        return self.given[-1]
+
+
+def challenge(mark: str) -> str:
+    return CHALLENGE[:-1] + mark
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_peoples_work_is_done_before_attackers_and_whoever_left_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, solver = Pool(), Solver()
+    monkeypatch.setattr(solver, "_started", lambda: pool)
+    asked = [
+        asyncio.create_task(solver.solve(challenge(mark), 0.0, is_first=mark.isdigit()))
+        for mark in ("a", "b", "1", "2", "3")
+    ]
+    await settled()
+    asked[3].cancel()
+    for number in range(4):
+        await settled()
+        pool.given[number].set_result("ab")
+    done = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert pool.asked == ["a", "1", "3", "b"]
+    assert [isinstance(one, tuple) for one in done] == [True, True, True, False, True]
+
+
+async def test_who_leaves_when_it_is_their_turn_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, solver = Pool(), Solver()
+    monkeypatch.setattr(solver, "_started", lambda: pool)
+    first, second, third = (asyncio.create_task(solver.solve(challenge(mark), 0.0)) for mark in "123")
+    await settled()
+    first.cancel()
+    await asyncio.sleep(0)
+    second.cancel()
+    await settled()
+    pool.given[-1].set_result("ab")
+
+    assert (await third) is not None
+    assert pool.asked == ["1", "3"]
+
+
+async def test_work_is_bounded_and_a_process_that_ended_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(work, "MOST_WAITING", 1)
+    pool, solver = Pool(), Solver()
+    monkeypatch.setattr(solver, "_started", lambda: pool)
+    one, two = (asyncio.create_task(solver.solve(challenge(mark), 0.0)) for mark in "12")
+    await settled()
+    assert await solver.solve(challenge("3"), 0.0) is None
+
+    pool.given[0].set_exception(BrokenProcessPool())
+    await settled()
+    pool.given[1].set_result("ab")
+    assert await one is None
+    assert await two is not None
+    assert pool.asked == ["1", "2"]

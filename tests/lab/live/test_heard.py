@@ -123,3 +123,23 @@ def test_cookies_and_places_are_kept_and_no_more_of_them_than_a_browser_would() 
     assert heard.location == "/chat"
     assert heard.cookies[0] == b"n0=v"
     assert len(heard.cookies) == room.MOST_COOKIES
+
+
+def test_a_wait_is_from_being_told_of_it_until_the_engine_begins() -> None:
+    heard = stream()
+    heard.take_body(b": waiting position=3 eta_s=4\n\n", 2.0)
+    heard.take_body(b": waiting position=1 eta_s=1\n\n", 4.0)
+    assert (heard.promised_s, heard.waited_s) == (4.0, None)
+
+    heard.take_body(b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n', 5.5)
+    heard.take_body(b": waiting position=1 eta_s=9\n\n", 6.0)
+    heard.take_body(b'data: {"choices":[{"delta":{"content":"tide"}}]}\n\n', 7.0)
+    assert (heard.promised_s, heard.waited_s, heard.arrived) == (4.0, 3.5, [7.0])
+
+
+def test_an_error_while_one_waits_is_no_beginning_and_a_comment_of_something_else_no_promise() -> None:
+    heard = stream()
+    heard.take_body(b": asked again attempts=2\n\n: waiting position=1 eta_s=2\n\n", 2.0)
+    heard.take_body(b'data: {"error":{"code":"server_is_overloaded"}}\n\n', 5.5)
+
+    assert (heard.promised_s, heard.begun_at, heard.waited_s, heard.reason) == (2.0, None, None, "server_is_overloaded")

@@ -11,8 +11,9 @@ from tidegate.lab.live import probing, processes
 from tidegate.lab.live.heard import Heard, Usage
 from tidegate.lab.live.lines import Request
 from tidegate.lab.live.probing import Prober
-from tidegate.lab.live.prompts import Prompts, Tongue
+from tidegate.lab.live.prompts import Prompts
 from tidegate.lab.live.service import LiveError
+from tidegate.lab.live.tongue import Tongue
 
 SPEED = 2e7
 

@@ -8,7 +8,8 @@ import pytest
 
 from tidegate.lab.acts import Chat
 from tidegate.lab.live import prompts as room
-from tidegate.lab.live.prompts import Conversations, Prompts, Tongue, learned
+from tidegate.lab.live.prompts import Conversations, Prompts
+from tidegate.lab.live.tongue import PLAIN, Tongue
 
 
 def chat(tokens: int = 60, **more: Any) -> Chat:
@@ -43,12 +44,37 @@ def test_the_same_template_is_nearly_the_same() -> None:
     assert 0.9 * 400 <= same < 400
 
 
-def test_words_and_what_stands_around_them_are_learned_from_two_prompts() -> None:
-    tongue = learned([(8, 46), (60, 124)])
+@pytest.mark.parametrize("kind", [{}, {"body": 4}, {"template": 2}])
+@pytest.mark.parametrize(("wanted", "had"), [(1.0, 1.0), (3.0, 3.0), (5.9, 5.9), (9.0, 9.0), (30.0, 14.3)])
+def test_a_token_has_as_many_bytes_as_are_wanted_as_far_as_there_are_such(
+    wanted: float, had: float, kind: dict[str, int]
+) -> None:
+    text = prompts().text(chat(1030, bytes_per_token=wanted, **kind))
 
-    assert (tongue.tokens_per_word, tongue.around) == (1.5, 34.0)
-    assert Prompts(1, tongue).around == 34.0
-    assert learned([(8, 40)]).tokens_per_word == 1.0
+    assert counted(text) == pytest.approx(1000, rel=0.01)
+    assert len(text) / 1000 == pytest.approx(had, rel=0.05)
+
+
+def counted(text: str) -> int:
+    """As a tokenizer does that knows our words and cuts between digits and signs."""
+    return sum(len(word) if word[0].isdigit() else 1 for word in text.split())
+
+
+def test_a_bomb_of_the_same_body_is_the_same_to_the_letter_and_others_are_not() -> None:
+    bomb = chat(430, bytes_per_token=1.0, template=3, body=9)
+    one, other = prompts(), prompts()
+
+    assert one.text(bomb) == other.text(bomb) == one.text(bomb)
+    assert one.text(bomb) != one.text(chat(430, bytes_per_token=1.0, template=3, body=10))
+
+
+def test_a_conversation_keeps_its_bytes_and_a_prompt_of_nothing_is_a_word() -> None:
+    assert len(prompts().text(chat(120, cached_tokens=9, bytes_per_token=1.0), has_template=False)) == 100
+    assert Tongue().mixture(1, 5.9) == [(PLAIN, 1)]
+
+
+def test_where_a_tongue_has_no_other_grain_plain_words_are_as_near_as_it_comes() -> None:
+    assert Tongue(tokens_per_pair=0.25).mixture(130, 1.0) == [(PLAIN, 100)]
 
 
 def test_a_conversation_goes_on_where_it_ended_and_asks_only_what_is_new() -> None:

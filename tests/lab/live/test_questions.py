@@ -6,6 +6,7 @@ from typing import Any
 
 import httptools
 import msgspec
+import pytest
 
 from tidegate.lab.acts import Chat, Page
 from tidegate.lab.live.heard import Heard, Usage
@@ -82,8 +83,8 @@ def test_a_whole_answer_is_complete_and_counted_as_the_service_counts() -> None:
     usage = msgspec.convert(
         {"prompt_tokens": 55, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 15}}, Usage
     )
-    arrived = [101.5, 101.6, 101.7]
-    heard = heard_of(200, is_stream=True, arrived=arrived, finish="length", usage=usage, promised_s=1.0)
+    told: dict[str, Any] = {"promised_s": 1.0, "promised_at": 101.1, "begun_at": 101.4}
+    heard = heard_of(200, is_stream=True, arrived=[101.5, 101.6, 101.7], finish="length", usage=usage, **told)
     outcome = chat_outcome(CHAT, heard, since)
 
     assert (outcome.asked_at_s, outcome.ended_at_s, outcome.first_s) == (1.0, 3.0, 0.5)
@@ -93,7 +94,7 @@ def test_a_whole_answer_is_complete_and_counted_as_the_service_counts() -> None:
         15,
         20,
     )
-    assert (outcome.promised_s, outcome.waited_s) == (1.0, 0.5)
+    assert (outcome.promised_s, outcome.waited_s) == pytest.approx((1.0, 0.3))
     assert 20.0 < outcome.cost < 20.0 + 40.0
 
 
@@ -123,6 +124,23 @@ def test_who_leaves_without_a_word_has_had_no_answer_whatever_its_head_said() ->
     assert (begun.status, begun.reason) == (200, "")
     late = chat_outcome(impatient, heard_of(503, reason="server_is_overloaded"), since)
     assert (late.status, late.reason) == (503, "server_is_overloaded")
+
+
+def test_who_left_before_the_engine_began_was_told_a_wait_that_nobody_knows() -> None:
+    told: dict[str, Any] = {"is_stream": True, "is_whole": False, "promised_s": 0.5, "promised_at": 102.0}
+    impatient = msgspec.structs.replace(CHAT, patience_s=2.0)
+
+    left = chat_outcome(impatient, heard_of(200, **told), since)
+    assert (left.reason, left.promised_s, left.waited_s) == ("client_left", 0.5, None)
+    begun = chat_outcome(impatient, heard_of(200, **told, begun_at=102.75), since)
+    assert (begun.reason, begun.promised_s, begun.waited_s) == ("client_left", 0.5, 0.75)
+
+
+def test_a_wait_that_a_refusal_tells_is_a_promise_and_one_of_what_is_none_is_not() -> None:
+    refused, shown = heard_of(429, retry_after_s=2.5), heard_of(200, retry_after_s=2.5)
+    for outcome in (chat_outcome(CHAT, refused, since), page_outcome(refused, since)):
+        assert (outcome.promised_s, outcome.waited_s) == (2.5, None)
+    assert page_outcome(shown, since).promised_s is None
 
 
 def test_an_answer_in_one_piece_is_told_to_be_one() -> None:

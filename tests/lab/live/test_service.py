@@ -16,7 +16,7 @@ from tests.lab.live import pretender
 from tests.lab.live.pretending import pretended
 from tidegate.lab.acts import Group, Who
 from tidegate.lab.live import accounts as accounts_room
-from tidegate.lab.live import processes, world
+from tidegate.lab.live import processes
 from tidegate.lab.live.accounts import Accounts
 from tidegate.lab.live.service import LiveError, running, settings_text
 
@@ -62,10 +62,6 @@ async def test_it_is_started_with_its_settings_and_ended_with_its_engine(tmp_pat
         assert await service.ask("POST", "/acts", {"act": "create_key", "email": "a"}) == {"text": "sk-1"}
         with pytest.raises(LiveError, match="409"):
             await service.reconfigure({"gate": {"address_rate": 0}})
-        processes.pin(service.pid, processes.cores())
-        world._pin(service, [processes.cores()[0]])
-        world._pin(service, [processes.cores()[0], processes.cores()[-1]])
-        processes.pin(psutil.Process().pid, processes.cores())
         psutil.Process(engine).kill()
         service._process.kill()
         await service._process.wait()

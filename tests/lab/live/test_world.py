@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.lab.live.pretending import pretended
+from tests.lab.live.pretending import LATEST, pretended
+from tidegate.core.credentials import Forged, Kind, ServerKeys, read
 from tidegate.lab.acts import (
     Ask,
     Asked,
@@ -34,6 +36,7 @@ from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.live import processes, watching, world
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.stage import Limits
+from tidegate.lab.live.tongue import FINE
 from tidegate.lab.live.world import LiveRun, play
 from tidegate.lab.scenario import Scenario, parse
 
@@ -128,6 +131,32 @@ async def test_everything_that_may_be_asked_is_asked_and_told(tmp_path: Path) ->
     assert (tmp_path / "service-events.jsonl").exists()
 
 
+async def test_a_forged_key_is_shown_as_it_is_also_by_who_has_an_account() -> None:
+    forged = msgspec.structs.replace(CHAT, is_key_forged=True)
+    _, ear = await played([one(EVE, forged, forged), one(ADA, forged, CHAT)])
+    keys = {key for key, _ in LATEST[0].shown if key.startswith("tg_")}
+
+    assert sorted((ask.who.name, outcome.status) for ask, outcome in ear.outcomes) == [
+        ("ada", 200),
+        ("ada", 401),
+        ("eve", 401),
+        ("eve", 401),
+    ]
+    assert {read(key, Kind.API_KEY, ServerKeys(0, {0: b"k" * 32})) for key in keys} == {Forged("mac")}
+    assert len(keys) == 3
+
+
+async def test_a_bomb_is_sent_in_so_few_bytes_and_its_grain_asked_for_beforehand_where_there_are_bombs() -> None:
+    bomb = Chat(prompt_tokens=230, answer_tokens=2, bytes_per_token=1.0)
+    await played([one(ADA, bomb)], people=[ADA])
+    assert len(LATEST[0].shown[-1][1]) == 200
+    assert len(LATEST[0].shown) == 3
+
+    await played([], scenario(0.1, '[[attack]]\nfamily = "expensive_queries"\nfrom_s = 0\nuntil_s = 0.1\n'))
+    assert LATEST[0].shown[0][1].startswith("".join(FINE.units[:3]))
+    assert len(LATEST[0].shown) == 4
+
+
 async def test_a_life_keeps_its_own_time_whatever_its_wait_began_late() -> None:
     times: list[float] = []
 
@@ -176,7 +205,7 @@ async def test_ctrl_c_ends_everything_and_reports_what_was_measured() -> None:
 
     run, ear = await played([interrupting()], scenario(30.0))
 
-    assert run.ended == "interrupted"
+    assert (run.ended, run.is_interrupted) == ("interrupted", True)
     assert len(ear.outcomes) == 1
 
 

@@ -65,6 +65,10 @@ class DiskMailbox:
         """All of them, newest first."""
         return await asyncio.to_thread(lambda: [found for name in self._names() if (found := self._read(name))])
 
+    async def names(self) -> list[str]:
+        """What each of them is called, newest first. Raises OSError where the folder cannot be read."""
+        return await asyncio.to_thread(self._names)
+
     async def letter(self, name: str) -> KeptLetter | None:
         """One of them; None for any name that is not one's."""
         return await asyncio.to_thread(self._read, name) if _NAME.match(name) else None

@@ -13,7 +13,6 @@ not as far behind a native program as it is in hashing. Figures: docs/challenge.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from hashlib import blake2s
 from struct import Struct
 from typing import Final
@@ -24,6 +23,9 @@ BITS: Final = 17
 _PIECE: Final = Struct(">9I")  # the nonce, then eight places; big-endian, so that the order of bytes is that of numbers
 _WORD_BYTES: Final = 10
 _IN_A_HASH: Final = 3
+_PLACE_BITS: Final = 24
+_PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
+_STARTS: Final = tuple(_WORD_BYTES * place for place in range(_IN_A_HASH))
 
 SIZE_BYTES: Final = _PIECE.size
 
@@ -60,13 +62,31 @@ class Wagner:
         return not (ab ^ cd ^ ef ^ _word(base, g) ^ _word(base, h)) & self._whole
 
     def solutions(self, seed: bytes, nonce: int) -> list[bytes]:
-        """Every solution of one nonce, as pieces. Takes this interpreter seconds: browsers bring a solver of theirs."""
-        base = seed + nonce.to_bytes(4, "little")
-        nodes: list[_Node] = [(_word(base, place) & self._whole, (place,)) for place in range(self._places)]
-        # Each level pairs what meets on the next bits. A node is its value and the places under it.
-        for mask in (self._pair, self._four, self._whole):
-            nodes = _joined(nodes, mask)
-        return sorted({_PIECE.pack(nonce, *places) for _, places in nodes})
+        """Every solution of one nonce, as pieces. Takes this interpreter long: browsers bring a solver of theirs."""
+        words = self._words(seed + nonce.to_bytes(4, "little"))
+        # Each level pairs what meets on the next bits: its values, and the two of the level below that each is of.
+        pairs, pairs_of = _joined(words, self._pair)
+        fours, fours_of = _joined(pairs, self._four)
+        _, eights_of = _joined(fours, self._whole)
+
+        def places(four: int) -> tuple[int, ...]:
+            left, right = (_parted(pairs_of[pair]) for pair in _parted(fours_of[four]))
+            return left + right if left < right else right + left
+
+        found = set()
+        for eight in eights_of:
+            left, right = (places(four) for four in _parted(eight))
+            if len({*left, *right}) == 8:  # noqa: PLR2004 - 2^k
+                found.add(_PIECE.pack(nonce, *(left + right if left < right else right + left)))
+        return sorted(found)
+
+    def _words(self, base: bytes) -> list[int]:
+        """All words, each hash made once."""
+        words: list[int] = []
+        for group in range(-(-self._places // _IN_A_HASH)):
+            digest = blake2s(base + group.to_bytes(4, "little")).digest()
+            words += (int.from_bytes(digest[at : at + _WORD_BYTES], "little") & self._whole for at in _STARTS)
+        return words[: self._places]
 
 
 def _word(base: bytes, place: int) -> int:
@@ -75,19 +95,26 @@ def _word(base: bytes, place: int) -> int:
     return int.from_bytes(digest[at * _WORD_BYTES : (at + 1) * _WORD_BYTES], "little")
 
 
-_Node = tuple[int, tuple[int, ...]]
+def _joined(values: list[int], mask: int) -> tuple[list[int], list[int]]:
+    """What every two that meet under `mask` come to, and where the two stand, as one number.
+
+    Numbers only, no lists of lists: half a million small objects would cost more than all else here.
+    """
+    latest: dict[int, int] = {}
+    before: list[int] = []  # Of each, the one before it that meets it; -1 none.
+    joined: list[int] = []
+    joined_of: list[int] = []
+    for at, value in enumerate(values):
+        key = value & mask
+        other = latest.get(key, -1)
+        latest[key] = at
+        before.append(other)
+        while other >= 0:
+            joined.append(value ^ values[other])
+            joined_of.append(other << _PLACE_BITS | at)
+            other = before[other]
+    return joined, joined_of
 
 
-def _joined(nodes: list[_Node], mask: int) -> list[_Node]:
-    """Pairs of nodes that meet under `mask` and have no place in common, the smaller first place left."""
-    met: defaultdict[int, list[_Node]] = defaultdict(list)
-    pairs: list[_Node] = []
-    for node in nodes:
-        value, places = node
-        fellows = met[value & mask]
-        for other, elsewhere in fellows:
-            left, right = (elsewhere, places) if elsewhere[0] < places[0] else (places, elsewhere)
-            if set(left).isdisjoint(right):
-                pairs.append((value ^ other, left + right))
-        fellows.append(node)
-    return pairs
+def _parted(two: int) -> tuple[int, int]:
+    return two >> _PLACE_BITS, two & _PLACE_MASK

@@ -81,7 +81,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One rehearsal on one machine. `late_p95_s` is how late the live world's generator sent what it had to send."""
+    """One rehearsal on one machine. `late_p95_s` is how late the live world's generator sent what it had to send.
+
+    `is_interrupted`: somebody ended it, and the findings are of what was heard until then.
+    """
 
     machine: str = ""
     commit: str = ""
@@ -90,6 +93,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_s: float = 0.0
     late_p95_s: float | None = None
     notes: tuple[str, ...] = ()
+    is_interrupted: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,9 +26,9 @@ from tidegate.lab.live.faults import merged
 from tidegate.lab.live.fitting import Beside, Fitted, Read, Wrote, fit
 from tidegate.lab.live.lines import Lines
 from tidegate.lab.live.probing import Probe, Prober
-from tidegate.lab.live.prompts import Prompts, Tongue
+from tidegate.lab.live.prompts import Prompts
 from tidegate.lab.live.service import PROGRAM, LiveError, LiveService, running
-from tidegate.lab.live.world import tongue_of
+from tidegate.lab.live.tongue import Tongue, tongue_of
 
 FIT_ROUNDS: Final = 5
 CHECK_ROUNDS: Final = 3

@@ -11,7 +11,7 @@ from tidegate.lab.acts import Outcome, SignIn
 from tidegate.lab.live.accounts import PASSWORD, Accounts
 from tidegate.lab.live.browser import Browser, Seen
 from tidegate.lab.live.heard import Heard
-from tidegate.lab.live.questions import reason_of
+from tidegate.lab.live.questions import reason_of, told_s
 from tidegate.lab.live.work import Solver
 
 MOST_DEVICES: Final = 20_000
@@ -52,9 +52,18 @@ class Entrance:
         self._devices = devices
 
     async def sign_in(
-        self, what: SignIn, browser: Browser, asked_at: float, since: Callable[[float], float]
+        self,
+        what: SignIn,
+        browser: Browser,
+        asked_at: float,
+        since: Callable[[float], float],
+        *,
+        is_first: bool = True,
     ) -> Outcome:
-        """One try: the page, the form, and once more where the answer asks for work that the page did not."""
+        """One try: the page, the form, and once more where the answer asks for work that the page did not.
+
+        With `is_first` that work goes before others'.
+        """
         known = self._devices.of(what.account) if what.is_known_device else None
         if known is not None:
             browser.cookies[known[0]] = known[1]
@@ -63,7 +72,7 @@ class Entrance:
             return entered(page.heard, asked_at, since, effort)
         email = self._accounts.email(what.account)
         for _ in range(2):
-            work = await self._work(what, page)
+            work = await self._work(what, page, is_first=is_first)
             effort = max(effort, work[1])
             fields = {"email": email, "password": PASSWORD if what.is_right else _WRONG, "csrf": page.csrf, **work[0]}
             page = await browser.post("/sign-in", fields)
@@ -73,17 +82,17 @@ class Entrance:
             self._devices.keep(what.account, browser)
         return entered(page.heard, asked_at, since, effort or effort_of(page))
 
-    async def _work(self, what: SignIn, page: Seen) -> tuple[dict[str, str], int]:
+    async def _work(self, what: SignIn, page: Seen, *, is_first: bool) -> tuple[dict[str, str], int]:
         if not page.challenge:
             return {}, 0
         if what.effort_s is None:
             return {}, effort_of(page)
-        return await worked(self._solver, page, what.effort_s)
+        return await worked(self._solver, page, what.effort_s, is_first=is_first)
 
 
-async def worked(solver: Solver, page: Seen, effort_s: float) -> tuple[dict[str, str], int]:
+async def worked(solver: Solver, page: Seen, effort_s: float, *, is_first: bool) -> tuple[dict[str, str], int]:
     """The fields that show the work which a page asks for, and how much it was."""
-    done = await solver.solve(page.challenge, effort_s)
+    done = await solver.solve(page.challenge, effort_s, is_first=is_first)
     if done is None:
         return {}, effort_of(page)
     answer, effort, took_ms = done
@@ -107,5 +116,6 @@ def entered(heard: Heard, asked_at: float, since: Callable[[float], float], effo
         first_s=heard.ended_at - asked_at,
         is_complete=is_in,
         retry_after_s=heard.retry_after_s,
+        promised_s=told_s(heard),
         effort=effort,
     )

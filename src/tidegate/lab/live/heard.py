@@ -69,7 +69,8 @@ class Heard:
     """One answer. Times are of the clock that `began_at` was taken from (monotonic seconds).
 
     `asked_at` is when it was to be asked, `began_at` when connecting or writing began. `status` is 0 where no head
-    came. `arrived` has the time of each piece of text; in an answer that is no stream, that of its end.
+    came. `arrived` has the time of each piece of text; in an answer that is no stream, that of its end. `promised_s`
+    is the wait that was told first, at `promised_at`; `begun_at` is when the engine began with the answer.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Heard:
         "arrived",
         "asked_at",
         "began_at",
+        "begun_at",
         "body",
         "cookies",
         "ended_at",
@@ -86,6 +88,7 @@ class Heard:
         "is_stream",
         "is_whole",
         "location",
+        "promised_at",
         "promised_s",
         "reason",
         "request_id",
@@ -105,6 +108,8 @@ class Heard:
         self.cookies: list[bytes] = []
         self.retry_after_s: float | None = None
         self.promised_s: float | None = None
+        self.promised_at = 0.0
+        self.begun_at: float | None = None
         self.is_stream = False
         self.is_whole = False
         self.is_cut = False
@@ -136,10 +141,8 @@ class Heard:
         for line in lines:
             if line.startswith(b"data: {"):
                 self._take_chunk(line[6:], now)
-            elif line.startswith(b":") and self.promised_s is None and not self.arrived:
-                # What is said first while one waits is the promise.
-                said = _ETA.search(line)
-                self.promised_s = float(said[1]) if said else None
+            elif line.startswith(b":") and self.promised_s is None and self.begun_at is None:
+                self._take_comment(line, now)
 
     def end(self, now: float) -> None:
         """The answer came to its end."""
@@ -157,10 +160,23 @@ class Heard:
         """From asking to the first text."""
         return self.arrived[0] - self.asked_at if self.arrived else None
 
+    @property
+    def waited_s(self) -> float | None:
+        """From being told how long it would be until the engine began; None where either never was."""
+        if self.promised_s is None or self.begun_at is None:
+            return None
+        return self.begun_at - self.promised_at
+
     def gaps(self) -> tuple[float, float]:
         """The 95th percentile and the longest of the gaps between two pieces of text, in seconds; 0 of none."""
         found = sorted(after - before for before, after in itertools.pairwise(self.arrived))
         return (found[min(len(found) - 1, int(0.95 * len(found)))], found[-1]) if found else (0.0, 0.0)
+
+    def _take_comment(self, line: bytes, now: float) -> None:
+        """What is said first while one waits is the promise."""
+        said = _ETA.search(line)
+        if said is not None:
+            self.promised_s, self.promised_at = float(said[1]), now
 
     def _take_chunk(self, line: bytes, now: float) -> None:
         try:
@@ -170,6 +186,8 @@ class Heard:
         self.usage = chunk.usage or self.usage
         if chunk.error is not None:
             self.reason, self.is_cut = chunk.error.code or "unknown", self.is_stream
+        if chunk.choices and self.begun_at is None:
+            self.begun_at = now
         for choice in chunk.choices:
             said = choice.delta or choice.message
             if said is not None and (words := said.content or said.reasoning_content):

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from tidegate.lab.acts import Outcome, SignUp, Who
+from tidegate.lab.acts import Group, Outcome, SignUp, Who
 from tidegate.lab.live.accounts import PASSWORD, Accounts
 from tidegate.lab.live.browser import Browser, Seen
 from tidegate.lab.live.entering import FORBIDDEN, SEE_OTHER, effort_of, worked
+from tidegate.lab.live.letters import Letters
 from tidegate.lab.live.questions import reason_of
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.live.work import Solver
-from tidegate.ports.mail import KeptLetter
+from tidegate.lab.promises import Promise
 
 LINE: Final = "/sign-up/line"
 FORM: Final = "/sign-up"
@@ -31,16 +31,8 @@ _COME_AGAIN: Final = frozenset({429, 503})
 _UNTOLD_S: Final = 5.0
 _IMPATIENT_S: Final = 1.0
 _LONGEST_S: Final = 60.0
-_MAIL_EVERY_S: Final = 1.0
-_LINK: Final = re.compile(r"https?://[^/\s]+(/sign-up/confirm/\S+)")
 _MOST_FORMS: Final = 10
-
-
-class Letters(Protocol):
-    """Where letters lie that were kept instead of sent."""
-
-    async def letters(self) -> list[KeptLetter]:
-        """All, newest first."""
+_STANDS_STILL: Final = b"The line stands still"
 
 
 class _Told(msgspec.Struct):
@@ -77,9 +69,9 @@ class Newcomer:
         self._email = registrar.address(what)
         self._effort = 0
         self._forms = 0
-        self._promised_s: float | None = None
-        self._told_at = 0.0
-        self._in_at: float | None = None
+        self._promise = Promise()
+        self._was_told_in_line = False
+        self._is_in_line = False
         self._last: Seen | None = None
 
     async def join(self, asked_at: float, since: Callable[[float], float]) -> Outcome:
@@ -100,8 +92,8 @@ class Newcomer:
             first_s=now - asked_at if is_in else None,
             is_complete=is_in,
             retry_after_s=None if last is None else last.retry_after_s,
-            promised_s=self._promised_s,
-            waited_s=None if self._promised_s is None else (self._in_at or now) - self._told_at,
+            promised_s=self._promise.promised_s,
+            waited_s=self._promise.waited_s(now),
             effort=self._effort,
         )
 
@@ -127,7 +119,8 @@ class Newcomer:
             if self._what.effort_s is None:
                 self._effort = max(self._effort, effort_of(page))
             else:
-                done, effort = await worked(self._registrar.solver, page, self._what.effort_s)
+                is_first = self._who.group is not Group.ATTACKER
+                done, effort = await worked(self._registrar.solver, page, self._what.effort_s, is_first=is_first)
                 fields |= done
                 self._effort = max(self._effort, effort)
         if page.is_line:
@@ -152,36 +145,47 @@ class Newcomer:
 
     async def _wait(self) -> str:
         """Look how the line is, as often as the page says."""
+        self._is_in_line = True
         page = await self._heeding(lambda: self._browser.get(LINE))
         self._last = page
         if page.status == SEE_OTHER:
-            self._in_at = self._in_at or monotonic()
+            self._promise.over(monotonic())
             return page.to if page.to.startswith(FORM) else FORM
-        if self._promised_s is None and page.status == _OK:
-            state = await self._browser.get("/api/sign-up", "application/json")
-            with contextlib.suppress(msgspec.DecodeError):
-                self._promised_s = msgspec.json.decode(state.heard.body, type=_Told).wait_p90_s
-            self._told_at = monotonic()
+        if not self._was_told_in_line and page.status == _OK and _STANDS_STILL not in page.heard.body:
+            await self._hear_promise()
         await asyncio.sleep(_UNTOLD_S if page.refresh_s is None else page.refresh_s)
         return LINE
+
+    async def _hear_promise(self) -> None:
+        """What the line says, once it says anything, counts instead of what was told at the door."""
+        state = await self._browser.get("/api/sign-up", "application/json")
+        told = _Told()
+        with contextlib.suppress(msgspec.DecodeError):
+            told = msgspec.json.decode(state.heard.body, type=_Told)
+        if told.wait_p90_s is not None:
+            self._was_told_in_line = True
+            self._promise.told_anew(told.wait_p90_s, monotonic())
 
     async def _heeding(self, ask: Callable[[], Awaitable[Seen]]) -> Seen:
         """Ask until there is an answer; who heeds nothing comes again at once."""
         while True:
             page = await ask()
             if page.status not in _COME_AGAIN and page.status:
+                if not self._is_in_line:
+                    self._promise.over(monotonic())
                 return page
             self._last = page
-            told_s = page.heard.retry_after_s or _UNTOLD_S
-            await asyncio.sleep(min(told_s, _LONGEST_S) if self._what.heeds else _IMPATIENT_S)
+            told_s = page.heard.retry_after_s
+            if told_s is not None:
+                self._promise.told(told_s, monotonic())
+            wait_s = min(told_s or _UNTOLD_S, _LONGEST_S) if self._what.heeds else _IMPATIENT_S
+            await asyncio.sleep(wait_s)
 
     async def _open_letter(self) -> bool:
         """Wait for the letter, read it when one does, open its link and choose a password."""
         if self._what.reads_mail_after_s is None:
             return False
-        await asyncio.sleep(self._what.reads_mail_after_s)
-        while (path := await self._link()) is None:  # noqa: ASYNC110 - a folder: nobody tells that a letter came
-            await asyncio.sleep(_MAIL_EVERY_S)
+        path = await self._registrar.letters.link(self._email, self._what.reads_mail_after_s)
         page = await self._heeding(lambda: self._browser.get(path))
         if not page.csrf:
             self._last = page
@@ -189,9 +193,3 @@ class Newcomer:
         chosen = {"csrf": page.csrf, "password": PASSWORD}
         self._last = await self._heeding(lambda: self._browser.post(path, chosen))
         return self._last.status == SEE_OTHER
-
-    async def _link(self) -> str | None:
-        for letter in await self._registrar.letters.letters():
-            if letter.recipient == self._email and (found := _LINK.search(letter.text)):
-                return found[1]
-        return None

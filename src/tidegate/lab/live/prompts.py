@@ -1,8 +1,4 @@
-"""What is asked, as text: so many tokens as wanted within a few percent, and alike where it should be.
-
-Prompts are English words that most tokenizers know as one token. How many tokens a word comes to, and how many
-stand around a message (the chat template), is learned from what the service counts.
-"""
+"""What is asked, as text: so many tokens as wanted within a few percent, and alike where it should be."""
 
 from __future__ import annotations
 
@@ -10,15 +6,9 @@ import random
 from collections import OrderedDict
 from typing import Any, Final
 
-import msgspec
-
 from tidegate.lab.acts import Chat
+from tidegate.lab.live.tongue import PLAIN, Grain, Tongue
 
-WORDS: Final = (
-    *("tide", "water", "moon", "shore", "boat", "wind", "stone", "light", "river", "gate"),
-    *("sand", "wave", "night", "bird", "fish", "house", "garden", "road", "morning", "winter"),
-)
-MOST_TOKENS: Final = 200_000
 MOST_CONVERSATIONS: Final = 10_000
 MOST_KEPT_LETTERS: Final = 40_000
 """Of one conversation: a longer one begins anew."""
@@ -26,28 +16,6 @@ _STOCK_WORDS: Final = 8192
 _VARIED: Final = 12
 """Of a template's words, every so manyth is a body's own."""
 _OWN_WORDS: Final = 5
-_BETWEEN: Final = 11.0
-"""Tokens around a further message of a conversation, as ChatML has them (Qwen, SmolLM and many others)."""
-
-
-class Tongue(msgspec.Struct, frozen=True):
-    """How text becomes tokens: `tokens_per_word` of ours, and `around` one message."""
-
-    tokens_per_word: float = 1.0
-    around: float = 30.0
-
-    def words(self, tokens: float, *, has_template: bool = True) -> int:
-        """How many words come to so many tokens; at least one."""
-        net = min(tokens, MOST_TOKENS) - (self.around if has_template else _BETWEEN)
-        return max(1, round(net / self.tokens_per_word))
-
-
-def learned(counted: list[tuple[int, int]]) -> Tongue:
-    """What prompts of so many words came to in tokens, as a line through two of them or more."""
-    least, most = min(counted), max(counted)
-    per_word = (most[1] - least[1]) / (most[0] - least[0]) if most[0] > least[0] else 1.0
-    per_word = min(8.0, max(0.25, per_word))
-    return Tongue(tokens_per_word=per_word, around=max(0.0, least[1] - per_word * least[0]))
 
 
 class Prompts:
@@ -57,8 +25,8 @@ class Prompts:
         """Nothing was asked yet."""
         self._seed = seed
         self._tongue = tongue
-        dice = random.Random(f"{seed}/stock")  # noqa: S311 - seeded, not secret
-        self._stock = dice.choices(WORDS, k=2 * _STOCK_WORDS)
+        self._stocks: dict[Grain, list[str]] = {}
+        self._stock(PLAIN)
         self._own = random.Random(f"{seed}/own")  # noqa: S311 - seeded, not secret
 
     @property
@@ -68,29 +36,43 @@ class Prompts:
 
     def text(self, chat: Chat, *, has_template: bool = True) -> str:
         """The words of a question. A `body` is the same to the letter; without one (0) it is a text of its own."""
-        count = self._tongue.words(chat.prompt_tokens - chat.cached_tokens, has_template=has_template)
+        tokens, tongue = chat.prompt_tokens - chat.cached_tokens, self._tongue
+        if chat.bytes_per_token is None:
+            return self._of(PLAIN, tongue.words(tokens, has_template=has_template), chat)
+        parts = tongue.mixture(tokens, chat.bytes_per_token, has_template=has_template)
+        return " ".join(self._of(grain, count, chat) for grain, count in parts)
+
+    def _of(self, grain: Grain, count: int, chat: Chat) -> str:
         if not chat.body and not chat.template:
-            return self._own_text(count)
-        words = self._words(self._place(f"template/{chat.template or chat.body}"), count)
+            return self._own_text(grain, count)
+        units = self._units(grain, self._place(f"template/{chat.template or chat.body}"), count)
         dice = self._own if not chat.body else random.Random(f"{self._seed}/body/{chat.body}")  # noqa: S311 - seeded
         for number in range(0, count, _VARIED):
-            words[number] = dice.choice(WORDS)
-        return " ".join(words)
+            units[number] = dice.choice(grain.units)
+        return grain.text(units)
 
-    def _own_text(self, count: int) -> str:
-        words = self._words(self._own.randrange(_STOCK_WORDS), count)
+    def _own_text(self, grain: Grain, count: int) -> str:
+        units = self._units(grain, self._own.randrange(_STOCK_WORDS), count)
         own = min(count, _OWN_WORDS)
-        words[:own] = self._own.choices(WORDS, k=own)
-        return " ".join(words)
+        units[:own] = self._own.choices(grain.units, k=own)
+        return grain.text(units)
 
     def _place(self, name: str) -> int:
         return random.Random(f"{self._seed}/{name}").randrange(_STOCK_WORDS)  # noqa: S311 - seeded, not secret
 
-    def _words(self, place: int, count: int) -> list[str]:
-        words = self._stock[place : place + count]
-        while len(words) < count:
-            words += self._stock[: count - len(words)]
-        return words
+    def _units(self, grain: Grain, place: int, count: int) -> list[str]:
+        stock = self._stock(grain)
+        units = stock[place : place + count]
+        while len(units) < count:
+            units += stock[: count - len(units)]
+        return units
+
+    def _stock(self, grain: Grain) -> list[str]:
+        found = self._stocks.get(grain)
+        if found is None:
+            dice = random.Random(f"{self._seed}/stock")  # noqa: S311 - seeded, not secret
+            found = self._stocks[grain] = dice.choices(grain.units, k=2 * _STOCK_WORDS)
+        return found
 
 
 class Conversations:

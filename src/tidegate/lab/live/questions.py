@@ -91,8 +91,8 @@ def chat_outcome(chat: Chat, heard: Heard, since: Callable[[float], float]) -> O
         output_tokens=written,
         cost=(prompt - cached) * _PROMPT_WEIGHT + written,
         retry_after_s=heard.retry_after_s,
-        promised_s=heard.promised_s,
-        waited_s=first_s if heard.promised_s is not None else None,
+        promised_s=heard.promised_s if heard.promised_s is not None else told_s(heard),
+        waited_s=heard.waited_s,
     )
 
 
@@ -107,7 +107,13 @@ def page_outcome(heard: Heard, since: Callable[[float], float]) -> Outcome:
         first_s=heard.ended_at - heard.asked_at if heard.is_whole else None,
         is_complete=is_complete,
         retry_after_s=heard.retry_after_s,
+        promised_s=told_s(heard),
     )
+
+
+def told_s(heard: Heard) -> float | None:
+    """The wait that a refusal tells, which is a promise; None of what is none."""
+    return heard.retry_after_s if heard.status >= _ERRORS else None
 
 
 def reason_of(heard: Heard) -> str:

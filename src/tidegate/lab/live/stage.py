@@ -14,12 +14,28 @@ from typing import Any, Final
 
 import msgspec
 
-from tidegate.lab.acts import Ask, Asked, Chat, Ended, Hold, Life, Outcome, Page, SignIn, SignUp, Spawn, Wait, Who
+from tidegate.lab.acts import (
+    Ask,
+    Asked,
+    Chat,
+    Ended,
+    Group,
+    Hold,
+    Life,
+    Outcome,
+    Page,
+    SignIn,
+    SignUp,
+    Spawn,
+    Wait,
+    Who,
+)
 from tidegate.lab.hearing import Listener
 from tidegate.lab.live.accounts import Accounts
 from tidegate.lab.live.addresses import Addresses
 from tidegate.lab.live.browser import Browser
 from tidegate.lab.live.entering import Devices, Entrance
+from tidegate.lab.live.forging import Forger
 from tidegate.lab.live.heard import Heard
 from tidegate.lab.live.holding import hold
 from tidegate.lab.live.joining import Newcomer, Registrar
@@ -55,6 +71,7 @@ class Props(msgspec.Struct, frozen=True, kw_only=True):
     entrance: Entrance
     registrar: Registrar
     prompts: Prompts
+    forger: Forger
     truth: TruthFile
     addresses: Addresses = msgspec.field(default_factory=Addresses)
     conversations: Conversations = msgspec.field(default_factory=Conversations)
@@ -141,8 +158,8 @@ class Stage:
         self.meter.connections_waited = max(self.meter.connections_waited, self._props.lines.waiting)
         who, what = ask.who, ask.what
         if isinstance(what, Chat):
-            key = self._props.accounts.key_at_once(who.name) if who.has_account else None
-            if who.has_account and key is None:
+            key = self._key_at_once(who, what)
+            if key is None and who.has_account:
                 self._later(playing, ask, self._chat_after_account(playing, ask, what))
             else:
                 self._chat(playing, ask, what, key)
@@ -150,6 +167,12 @@ class Stage:
             self._page(playing, ask, what)
         else:
             self._later(playing, ask, self._long(playing, ask, what))
+
+    def _key_at_once(self, who: Who, chat: Chat) -> str | None:
+        """What they show, if it is at hand."""
+        if chat.is_key_forged:
+            return self._props.forger.key()
+        return self._props.accounts.key_at_once(who.name) if who.has_account else None
 
     def _chat(self, playing: _Playing, ask: Ask, chat: Chat, key: str | None) -> None:
         props, who = self._props, ask.who
@@ -220,7 +243,8 @@ class Stage:
         if isinstance(what, SignIn):
             if what.is_right:
                 await props.accounts.give_password(msgspec.structs.replace(who, name=what.account))
-            outcome = await props.entrance.sign_in(what, browser, asked_at, self.since)
+            is_first = who.group is not Group.ATTACKER
+            outcome = await props.entrance.sign_in(what, browser, asked_at, self.since, is_first=is_first)
         else:
             assert isinstance(what, SignUp)
             outcome = await Newcomer(props.registrar, who, what, browser).join(asked_at, self.since)

@@ -21,32 +21,32 @@ from typing import Final
 import msgspec
 
 from tidegate.adapters.mail.mailbox import DiskMailbox
-from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Outcome, SignIn, Who
+from tidegate.lab.acts import Ask, Ended, Group, Life, Outcome, SignIn, Who
 from tidegate.lab.causes import episodes
 from tidegate.lab.hearing import Happened, Listener, Sampled
 from tidegate.lab.live import faults, processes
 from tidegate.lab.live.accounts import Accounts
 from tidegate.lab.live.browser import Browser, answer_of
 from tidegate.lab.live.entering import Devices, Entrance
+from tidegate.lab.live.forging import Forger
 from tidegate.lab.live.joining import Registrar
 from tidegate.lab.live.lateness import Lateness
+from tidegate.lab.live.letters import Letters
 from tidegate.lab.live.lines import Lines
-from tidegate.lab.live.prompts import WORDS, Prompts, Tongue, learned
-from tidegate.lab.live.questions import chat_request
+from tidegate.lab.live.pinning import pinned
+from tidegate.lab.live.prompts import Prompts
 from tidegate.lab.live.service import PROGRAM, LiveError, LiveService, running
 from tidegate.lab.live.stage import Limits, Props, Stage
+from tidegate.lab.live.tongue import OWN_ADDRESS, tongue_of
 from tidegate.lab.live.truth import TruthFile
 from tidegate.lab.live.watching import Watch
 from tidegate.lab.live.work import Solver
-from tidegate.lab.scenario import Scenario
+from tidegate.lab.scenario import Family, Scenario
 
 GRACE_S: Final = 15.0
 """What is under way when a scenario is over may end within this."""
 MOST_SIGNED_IN: Final = 200
-_OWN_ADDRESS: Final = "127.0.0.9"
 _WARM: Final = Who(name="lab-warm", group=Group.ESTABLISHED, address=0, has_account=True)
-_LEARNED_FROM: Final = (8, 60)
-_WARM_TOKENS: Final = 40
 _SIGN_IN_PAGE: Final = b"GET /sign-in HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/html\r\nsec-fetch-site: none\r\n\r\n"
 
 
@@ -54,7 +54,8 @@ class LiveRun(msgspec.Struct, frozen=True, kw_only=True):
     """What a run came to. `ended` is `complete`, `wall`, `requests`, `lives`, `interrupted` or `service`.
 
     `service` is a service that ended by itself. `log_path` is the service's own event log, `truth_path` who was
-    behind each request; None where nothing was to be kept.
+    behind each request; None where nothing was to be kept. `work_late_s` is by how much later than on their own device
+    somebody's challenge was solved here, at the most.
     """
 
     scenario: str
@@ -67,6 +68,7 @@ class LiveRun(msgspec.Struct, frozen=True, kw_only=True):
     connections_most: int
     networks_shared: int
     lateness: Lateness
+    work_late_s: float = 0.0
     log_path: Path | None = None
     truth_path: Path | None = None
 
@@ -74,6 +76,11 @@ class LiveRun(msgspec.Struct, frozen=True, kw_only=True):
     def is_complete(self) -> bool:
         """Whether it was played to its end."""
         return self.ended == "complete"
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody ended it: by Ctrl-C or SIGTERM."""
+        return self.ended == "interrupted"
 
 
 class Chorus:
@@ -133,9 +140,10 @@ async def play(
     try:
         with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
             progress("starting the service")
-            async with running(scenario.settings, Path(folder), program) as service:
-                if is_pinned:
-                    _pin(service, before)
+            async with (
+                running(scenario.settings, Path(folder), program) as service,
+                pinned(service, before if is_pinned else ()),
+            ):
                 progress(
                     f"under rehearsal: http://127.0.0.1:{service.port}, for its operator "
                     f"http://127.0.0.1:{service.operator_port}, its data in {service.data}"
@@ -183,6 +191,7 @@ async def _play_on(
                 connections_most=props.lines.most_open,
                 networks_shared=props.addresses.crowded,
                 lateness=stage.meter.told(),
+                work_late_s=props.registrar.solver.late_s,
                 log_path=None if keep is None else keep / "service-events.jsonl",
                 truth_path=truth_path,
             )
@@ -198,7 +207,9 @@ async def _props(service: LiveService, scenario: Scenario, truth: TruthFile, lim
             msg = "the service does not say which model it serves"
             raise LiveError(msg)
         model = str(vitals["models"][0]["id"])
-        mailbox = DiskMailbox(service.data / "mail", "lab@example.org", "Lab")
+        has_bombs = any(attack.family is Family.EXPENSIVE_QUERIES for attack in scenario.attack)
+        tongue = await tongue_of(lines, model, await accounts.key(_WARM), has_bombs=has_bombs)
+        letters = Letters(DiskMailbox(service.data / "mail", "lab@example.org", "Lab"))
         yield Props(
             lines=lines,
             port=service.port,
@@ -206,26 +217,14 @@ async def _props(service: LiveService, scenario: Scenario, truth: TruthFile, lim
             accounts=accounts,
             devices=devices,
             entrance=Entrance(accounts, solver, devices),
-            registrar=Registrar(accounts, solver, mailbox),
-            prompts=Prompts(scenario.seed, await tongue_of(lines, model, await accounts.key(_WARM))),
+            registrar=Registrar(accounts, solver, letters),
+            prompts=Prompts(scenario.seed, tongue),
+            forger=Forger(scenario.seed),
             truth=truth,
         )
     finally:
         await lines.close()
         await asyncio.to_thread(solver.close)
-
-
-async def tongue_of(lines: Lines, model: str, key: str) -> Tongue:
-    """How our words become tokens, by asking twice; the service learns by that how fast its engine is, too."""
-    counted = []
-    for words in _LEARNED_FROM:
-        messages = [{"role": "user", "content": " ".join((WORDS * 4)[:words])}]
-        heard = await answer_of(lines, chat_request(model, _warm_chat(), messages, key, "lab"), _OWN_ADDRESS, 120.0)
-        if heard.usage is None:
-            msg = f"the service answered the first question with {heard.status} {heard.reason}"
-            raise LiveError(msg)
-        counted.append((words, heard.usage.prompt_tokens))
-    return learned(counted)
 
 
 async def _prepare(props: Props, people: list[Who], progress: Callable[[str], None]) -> None:
@@ -252,7 +251,7 @@ async def _run(
     limits: Limits,
 ) -> str:
     async def is_guessed_at() -> bool:
-        heard = await answer_of(props.lines, _SIGN_IN_PAGE, _OWN_ADDRESS, 2.0)
+        heard = await answer_of(props.lines, _SIGN_IN_PAGE, OWN_ADDRESS, 2.0)
         return b'name="challenge"' in heard.body
 
     watch = Watch(service, props.served, chorus, stage.began_at, began_unix_s, is_guessed_at)
@@ -294,16 +293,3 @@ async def _until_over(service: LiveService, stage: Stage, limits: Limits, aside:
             return "complete"
         await asyncio.wait([stage.over], timeout=min(0.2, max(0.01, cut_at - now)))
     return stage.over.result()
-
-
-def _warm_chat() -> Chat:
-    return Chat(prompt_tokens=1, answer_tokens=_WARM_TOKENS)
-
-
-def _pin(service: LiveService, cores: Sequence[int]) -> None:
-    engine = service.engine_pid
-    if len(cores) < 2 or engine is None:  # noqa: PLR2004 - one for each
-        return
-    processes.pin(engine, cores[1:])
-    processes.pin(service.pid, cores[:1])
-    processes.pin(os.getpid(), cores[:1])

@@ -11,6 +11,7 @@ from tidegate.core.challenge.plan import ChallengePlan
 from tidegate.core.identifiers import Fingerprint, RequestId
 from tidegate.core.reasons import Reason
 from tidegate.lab.acts import Outcome, Who
+from tidegate.lab.promises import Promise
 from tidegate.lab.simulator.errands import Errands
 from tidegate.lab.simulator.reception import House, Reception
 from tidegate.lab.simulator.refusing import STATUS
@@ -58,8 +59,7 @@ class Call:
         self._house = house
         self._errands = errands
         self._until_s = until_s
-        self._promised: tuple[float, float] | None = None  # What was told, and when.
-        self._waited_s: float | None = None
+        self._promise = Promise()
 
     # ------------------------------------------------------------ time
 
@@ -82,17 +82,15 @@ class Call:
 
     def told(self, promised_s: float) -> None:
         """Hear how long it will be: the first time counts."""
-        if self._promised is None:
-            self._promised = (promised_s, self._errands.now)
+        self._promise.told(promised_s, self._errands.now)
 
     def told_anew(self, promised_s: float) -> None:
         """Hear it of something else than before: that promise counts instead."""
-        self._promised, self._waited_s = (promised_s, self._errands.now), None
+        self._promise.told_anew(promised_s, self._errands.now)
 
     def waited(self) -> None:
         """What was told of is here."""
-        if self._promised is not None and self._waited_s is None:
-            self._waited_s = self._errands.now - self._promised[1]
+        self._promise.over(self._errands.now)
 
     # ------------------------------------------------------------ the gate
 
@@ -130,11 +128,6 @@ class Call:
     def ended(self, status: int, reason: str = "", retry_after_s: float | None = None, *, is_complete: bool) -> Outcome:
         """What became of it, now."""
         now = self._errands.now
-        promised_s, waited_s = None, self._waited_s
-        if self._promised is not None:
-            promised_s, told_at_s = self._promised
-            if waited_s is None and now - told_at_s > promised_s:
-                waited_s = now - told_at_s  # The promise is broken, however much longer it would have been.
         return Outcome(
             asked_at_s=self.at_s,
             ended_at_s=now,
@@ -143,8 +136,8 @@ class Call:
             first_s=now - self.at_s if status else None,
             is_complete=is_complete,
             retry_after_s=retry_after_s,
-            promised_s=promised_s,
-            waited_s=waited_s,
+            promised_s=self._promise.promised_s,
+            waited_s=self._promise.waited_s(now),
             effort=self.effort,
         )
 
