@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.lab.actors.playing import Played, play, refused, well
+from tests.lab.actors.playing import FORMS, Played, play, refused, well
 from tests.lab.actors.scenarios import ASKS_PER_S, a_scenario, chats, gini, per_s, variation
 from tidegate.lab.actors.cast import people_cast
 from tidegate.lab.acts import Chat, Group, Need, Page, SignIn, SignUp
@@ -15,7 +15,6 @@ from tidegate.lab.scenario import Scenario, ScenarioError
 from tidegate.lab.traces.sources import TraceError
 
 PEOPLE = "established = 120\nnew = 40\nload = 0.5"
-FORMS = pytest.mark.parametrize("is_drawn", [True, False], ids=["drawn", "individual"])
 
 
 def played(scenario: Scenario, seed: int = 1, asks_per_s: float = ASKS_PER_S) -> Played:
