@@ -70,7 +70,7 @@ class Asker:
     async def pace(self, rate: float, seconds: float) -> float:
         """Answers a second, asked at times that are set beforehand."""
         self._is_over = True
-        loop, began_at = asyncio.get_running_loop(), time.monotonic()
+        began_at = time.monotonic()
         count = int(rate * seconds)
         for number in range(count):
             due = began_at + number / rate
@@ -80,7 +80,6 @@ class Asker:
                 await asyncio.sleep(0)
             self.late_s.append(time.monotonic() - due)
             self._ask(self._sources[number % len(self._sources)])
-        del loop
         return sum(self.statuses.values()) / (time.monotonic() - began_at)
 
     def _ask(self, source: str) -> None:

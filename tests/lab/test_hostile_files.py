@@ -82,7 +82,7 @@ def _record(path: Path) -> None:
 
 
 READERS: list[tuple[Callable[[Path], object], type[Exception]]] = [
-    (scenario.read, ScenarioError),
+    (scenario.text_of, ScenarioError),
     (calibration.read, CalibrationError),
     (findings.read, FindingsError),
     (_record, RecordError),
@@ -138,4 +138,4 @@ def test_an_engine_that_takes_no_time_is_none(tmp_path: Path) -> None:
 def test_a_scenario_of_nobody_is_a_scenario() -> None:
     found: Scenario = parse(f"{HEAD}[people]\nestablished = 0\nnew = 0\nanonymous = 0\n")
 
-    assert (found.people.established, found.is_attacked) == (0, False)
+    assert (found.people.established, found.attack) == (0, ())

@@ -24,7 +24,7 @@ from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
 from tidegate.config import Settings, SettingsError, load_settings
 from tidegate.lab.calibration import Calibration, find
-from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
+from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
 from tidegate.lab.judge.findings import Result, Run, Staging
@@ -114,7 +114,7 @@ def live_settings(scenario: Scenario, config: Path | None) -> tuple[dict[str, An
     elsewhere stays behind: a rehearsal writes no letter, asks no engine of others, and has no firewall shut anybody
     out. Where letters are on, they are kept in the rehearsal's own folder.
     """
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    given = _given(config)
     told = {name: value for name, value in given.items() if name in _LIVE}
     if given.get("mail", {}).get("delivery", "off") != "off":
         letters = {name: value for name, value in given["mail"].items() if name not in _DELIVERY}
@@ -159,7 +159,7 @@ def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path
     return Result(
         findings=findings,
         run=Run(
-            machine=_machine(),
+            machine=machine(),
             commit=version("tidegate"),
             began_at=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             wall_s=round(wall_s, 1),
@@ -188,7 +188,7 @@ def _virtual(
             reading(broken.settings)  # What is wrong with them is told before anything is played.
     slots = rules.admission.slots
     per_s = asks_per_s(scenario, calibration, slots)
-    weight = prompt_weight(calibration, max(1, slots // scenario.engine.replicas))
+    weight = calibration.prompt_weight(max(1, slots // scenario.engine.replicas))
     whole: Judge | None = None
     for number in range(scenario.scale.cells):
         judge, part = Judge(scenario, number), part_of(scenario, number)
@@ -264,7 +264,7 @@ def _live(
         check_reach(scenario)
     except LiveError as error:
         raise RehearsalError(str(error)) from None
-    lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
+    lives = cast_of(scenario, per_s, calibration.prompt_weight(slots))
     try:
         run = uvloop.run(
             play_live(
@@ -305,13 +305,13 @@ def digest_of_policy(settings: Settings) -> str:
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
 
 
-def _tables(config: Path | None, names: Sequence[str]) -> dict[str, Any]:
-    """Take these tables of an operator's file as they stand there: it has been read, and is usable."""
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    return {name: given[name] for name in names if name in given}
+def _given(config: Path | None) -> dict[str, Any]:
+    """An operator's file as it stands there: it has been read, and is usable."""
+    return {} if config is None else tomllib.loads(config.read_text("utf-8"))
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Say what this is played on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
@@ -322,8 +322,9 @@ def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -
     if not engine.enabled or settings.engines:
         msg = "engines: only the embedded engine can be measured; of others write a calibration by hand, docs/lab.md"
         raise RehearsalError(msg)
-    about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
+    about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {machine()}"
+    measured = {table: said for table, said in _given(config).items() if table in {"engine", "models"}}
     try:
-        return uvloop.run(measure(name, about, _tables(config, ("engine", "models")), progress=progress))
+        return uvloop.run(measure(name, about, measured, progress=progress))
     except LiveError as error:
         raise RehearsalError(str(error)) from None

@@ -17,7 +17,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from tidegate.lab.files import read_bounded
+from tidegate.lab.files import read_whole
+from tidegate.lab.mistakes import parted
 
 Part = Annotated[float, Meta(ge=0.0, le=1.0)]
 # Bounds also keep out `inf` and `nan`, which TOML has: dice that are thrown by them never come to an end.
@@ -36,7 +37,6 @@ LONGEST_STEP_S: Final = 10 * 365 * 86_400.0
 """How far a clock may jump, there or back: ten years."""
 _MOST_BYTES: Final = 1 << 20
 _DEEPEST: Final = 12
-_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 
 
 class ScenarioError(ValueError):
@@ -228,11 +228,9 @@ class Scenario(_Table, frozen=True, kw_only=True):
     odd: tuple[Odd, ...] = ()
     scale: Scale = Scale()
 
-    @property
-    def is_attacked(self) -> bool:
-        """Whether anything in it is an attack."""
-        return bool(self.attack)
 
+TIMED: Final = ("crowd", "attack", "fault", "odd")
+"""The tables whose entries are on from `from_s` until `until_s`."""
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
@@ -262,7 +260,7 @@ def parse(text: str, source: str = "scenario") -> Scenario:
         msg = f"{source}: nested too deeply"
         raise ScenarioError(msg) from None
     except msgspec.ValidationError as error:
-        msg = f"{source}: {_said(str(error))}"
+        msg = f"{source}: {_said(error)}"
         raise ScenarioError(msg) from None
     except ValueError as error:  # Beside what is no TOML: a number of thousands of digits.
         msg = f"{source}: not valid TOML: {error}"
@@ -273,31 +271,18 @@ def parse(text: str, source: str = "scenario") -> Scenario:
     return scenario
 
 
-def read(path: Path) -> Scenario:
-    """Read a scenario's file. Raises ScenarioError."""
-    return parse(text_of(path), str(path))
-
-
 def text_of(path: Path) -> str:
     """Read a scenario's file as text. Raises ScenarioError."""
     try:
-        content = read_bounded(path, _MOST_BYTES)
-        if content is None:
-            msg = f"{path}: larger than a scenario can be (1 MiB)"
-            raise ScenarioError(msg)
-        return content.decode("utf-8")
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
-        raise ScenarioError(msg) from None
+        return read_whole(path, _MOST_BYTES, "a scenario", ScenarioError).decode("utf-8")
     except UnicodeDecodeError as error:
         msg = f"{path}: not UTF-8: {error}"
         raise ScenarioError(msg) from None
 
 
-def _said(told: str) -> str:
+def _said(error: msgspec.ValidationError) -> str:
     """What msgspec says, with the field first, and the words that there are."""
-    found = _WHERE.search(told)
-    where, what = found[1] if found is not None else "", _WHERE.sub("", told)
+    where, what = parted(error)
     table = re.sub(r"\[[^]]*\]", "", where)
     words = _WORDS.get(table)
     if words is not None and what.startswith("Invalid enum value"):
@@ -324,14 +309,8 @@ def _mistakes(scenario: Scenario) -> list[str]:
         found.append("warm_s: expected less than duration_s")
     if not scenario.worlds:
         found.append("worlds: expected at least one of virtual, live")
-    timed: dict[str, tuple[Crowd | Attack | Broken | Odd, ...]] = {
-        "crowd": scenario.crowd,
-        "attack": scenario.attack,
-        "fault": scenario.fault,
-        "odd": scenario.odd,
-    }
-    for table, entries in timed.items():
-        for number, entry in enumerate(entries):
+    for table in TIMED:
+        for number, entry in enumerate(getattr(scenario, table)):
             if not entry.from_s < entry.until_s <= scenario.duration_s:
                 found.append(f"{table}[{number}].until_s: expected more than from_s and at most duration_s")
     for number, broken in enumerate(scenario.fault):

@@ -136,9 +136,8 @@ def _text(pieces: Iterator[bytes], where: str) -> str:
 
 def _windows(text: str, where: str) -> tuple[Window, ...]:
     found: list[Window] = []
-    for number, fields in cells(where, enumerate(text.splitlines(), 1)):
-        here = f"{where}:{number}"
-        if number > MOST_WINDOWS:
+    for here, fields in cells(where, enumerate(text.splitlines(), 1)):
+        if len(found) == MOST_WINDOWS:
             msg = f"{here}: expected at most {MOST_WINDOWS} windows"
             raise TraceError(msg)
         try:
