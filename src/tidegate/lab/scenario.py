@@ -116,7 +116,8 @@ class People(_Table, frozen=True, kw_only=True):
     `new_part`. `lengths` names how long questions and answers are, `shape` how the load moves over time
     (`flat`, `day`, or a file of counts). A session has `turns` questions in the mean, `think_s` in the median
     between an answer and the next question. `programs` is the part of them that are programs with a stock SDK.
-    `sign_ups_per_min` and `page_views_per_min` are what visitors do, `sign_ins_per_min` what people with accounts do.
+    Who has no word of an answer after `patience_s` leaves. `sign_ups_per_min` and `page_views_per_min` are what
+    visitors do, `sign_ins_per_min` what people with accounts do.
     """
 
     established: Count = 10
@@ -138,7 +139,8 @@ class People(_Table, frozen=True, kw_only=True):
 class Crowd(_Table, frozen=True, kw_only=True):
     """Many more people than usual, at once: `load` more of what the engine can do, reached within `ramp_s`.
 
-    `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come.
+    `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come. They look
+    at `page_views_per_min` and sign up at `sign_ups_per_min` from the beginning on, as the crowd grows.
     """
 
     from_s: Seconds
@@ -154,7 +156,8 @@ class Crowd(_Table, frozen=True, kw_only=True):
 class Attack(_Table, frozen=True, kw_only=True):
     """One campaign. What an `intensity` of 1 is, each family says; `mimicry` 1 looks most like people.
 
-    `accounts` are those that the attackers have when it begins, `bots` the addresses that they come from.
+    `accounts` are those that the attackers have when it begins, `bots` the addresses that they come from. A `variant`
+    does it in another way.
     """
 
     family: Family
@@ -168,9 +171,11 @@ class Attack(_Table, frozen=True, kw_only=True):
 
 
 class Broken(_Table, frozen=True, kw_only=True):
-    """Something that breaks. `factor` is what is left of the speed, `step_s` how far the clock jumps.
+    """Something that breaks. `engine_slow` leaves `factor` of their speed to all engines.
 
-    `settings` are what an operator sets by mistake, as in `tidegate.toml`.
+    `engine_down` takes the engine away that has the number `replica`; `replica_bad` has that one fail at its calls, but
+    for the part `factor` of them. With `clock_step` the service's clock is `step_s` off, and with `configuration` an
+    operator sets `settings` by mistake, as in `tidegate.toml`.
     """
 
     kind: Fault
@@ -196,6 +201,7 @@ class Scale(_Table, frozen=True, kw_only=True):
     """For the virtual world. `cells` services stand side by side, each with its part of everybody.
 
     `is_drawn`: whoever is not active is a number from which they can be drawn, instead of an actor that waits.
+    `tick_s` is how often a service does what it does now and then.
     """
 
     cells: Annotated[int, Meta(ge=1, le=1000)] = 1
