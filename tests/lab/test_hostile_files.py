@@ -123,6 +123,14 @@ def test_a_file_that_is_no_calibration_is_told(content: bytes, tmp_path: Path) -
         calibration.read(path)
 
 
+def test_a_calibration_that_is_too_large_is_told_how_large_it_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    path.write_bytes(b" " * (1 << 17))
+
+    with pytest.raises(CalibrationError, match=r"larger than a calibration can be \(64 KiB\)"):
+        calibration.read(path)
+
+
 def test_an_engine_that_takes_no_time_is_none(tmp_path: Path) -> None:
     """
     A load is a part of what it can do, and there would be no end of that.

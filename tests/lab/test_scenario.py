@@ -70,7 +70,12 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     large.write_bytes(b"#" * ((1 << 20) + 1))
     latin.write_bytes(b"title = '\xe9'")
 
-    for path, told in ((tmp_path / "none.toml", "No such file"), (large, "larger than"), (latin, "not UTF-8")):
+    for path, told in (
+        (tmp_path / "none.toml", "No such file"),
+        (tmp_path, "Is a directory"),
+        (large, r"larger than a scenario can be \(1 MiB\)"),
+        (latin, "not UTF-8"),
+    ):
         with pytest.raises(ScenarioError, match=told):
             text_of(path)
 

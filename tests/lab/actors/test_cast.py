@@ -77,6 +77,12 @@ def test_more_people_than_can_be_actors_are_refused_by_the_field() -> None:
         played(a_scenario(PEOPLE, _EVERYTHING + _CLASS))
 
 
+@FORMS
+def test_more_visits_at_once_than_can_be_actors_are_refused_by_the_field(is_drawn: bool) -> None:
+    with pytest.raises(ScenarioError, match=r"people\.load: expected less, .* more than 200000 visits at once"):
+        played(a_scenario("established = 10\nnew = 0\nload = 1000\nthink_s = 86400", is_drawn=is_drawn))
+
+
 def test_both_forms_offer_the_same() -> None:
     """
     Rate, how uneven people are, and how bursty arrivals are.
