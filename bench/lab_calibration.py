@@ -1,6 +1,6 @@
 """What the embedded engine can do, measured as `tidegate lab calibrate` does, and how well that predicts.
 
-    python bench/lab_calibration.py [--out FILE]
+    python bench/lab_calibration.py [--out FILE] [--name NAME]
 
 Needs a machine with nothing else to do. Sizes that the calibration was not made from check it.
 """

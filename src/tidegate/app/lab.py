@@ -46,6 +46,14 @@ from tidegate.lab.simulator.world import part_of, play
 SHARD_KEY = b"tidegate lab: the same strangers"
 """Strangers share queues by this key: the same in every rehearsal, so that one can be played again."""
 
+LONGEST_LIVE_S = 4 * 3600.0
+"""Longer than anybody sits at a game day."""
+
+_SELDOM = 200_000
+_POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
+_LIVE = frozenset({*_POLICY, "models", "record"})
+_DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
+
 
 def rules_of(settings: Settings) -> Rules:
     """Make the plans that the service would make. Raises SettingsError for settings that contradict each other."""
@@ -288,15 +296,6 @@ def _live(
     if left_out:
         notes += (f"left out of {wish.config}, as the live world has its own or none: {', '.join(left_out)}",)
     return judge, run.lateness.late_p95_s, notes
-
-
-LONGEST_LIVE_S = 4 * 3600.0
-"""Longer than anybody sits at a game day."""
-
-_SELDOM = 200_000
-_POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
-_LIVE = frozenset({*_POLICY, "models", "record"})
-_DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
 
 
 def digest_of_policy(settings: Settings) -> str:
