@@ -235,8 +235,20 @@ class Scenario(_Table, frozen=True, kw_only=True):
     scale: Scale = Scale()
 
 
+TABLES: Final[dict[str, type[_Table]]] = {
+    "slo": Slo,
+    "engine": Engine,
+    "people": People,
+    "crowd": Crowd,
+    "attack": Attack,
+    "fault": Broken,
+    "odd": Odd,
+    "scale": Scale,
+}
+"""The tables of a file, in its order."""
+
 TIMED: Final = ("crowd", "attack", "fault", "odd")
-"""The tables whose entries are on from `from_s` until `until_s`."""
+"""Those of which there may be several, each on from `from_s` until `until_s`."""
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
@@ -245,16 +257,6 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "attack.family": tuple(Family),
     "fault.kind": tuple(Fault),
     "odd.kind": tuple(Oddity),
-}
-_TABLES: Final[dict[str, type[_Table]]] = {
-    "slo": Slo,
-    "engine": Engine,
-    "people": People,
-    "scale": Scale,
-    "crowd": Crowd,
-    "attack": Attack,
-    "fault": Broken,
-    "odd": Odd,
 }
 
 
@@ -295,7 +297,7 @@ def _said(error: msgspec.ValidationError) -> str:
         what = f"{what.removeprefix('Invalid enum value ')} is none of {', '.join(words)}"
     unknown = _UNKNOWN.fullmatch(what)
     if unknown is not None:
-        fields = _TABLES.get(table, Scenario).__struct_fields__
+        fields = TABLES.get(table, Scenario).__struct_fields__
         close = difflib.get_close_matches(unknown[1], fields, n=1)
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
         what = f"no such field: {unknown[1]}; {meant}"
