@@ -66,7 +66,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keeps_prefix: bool = True
     prefix_tokens: Annotated[int, Meta(ge=0, le=4096)] = 0
     speed: float = 0.0
-    spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    spread: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
     def with_places(self, slots: int) -> Calibration:
         """The same engine with so many places, and as much room for prompts beside them in a batch."""

@@ -20,7 +20,9 @@ from msgspec import Meta
 from tidegate.lab.files import read_whole
 from tidegate.lab.mistakes import parted
 
-Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+# Whole numbers, as in the service's own bounds: `typing` takes `ge=0.0` for the same and hands one out for the other:
+# the OpenAPI document would hang on what was imported first.
+Part = Annotated[float, Meta(ge=0, le=1)]
 # Bounds also keep out `inf` and `nan`, which TOML has: dice that are thrown by them never come to an end.
 Seconds = Annotated[float, Meta(ge=0.0, le=31 * 86_400.0)]
 Pause = Annotated[float, Meta(ge=0.001, le=86_400.0)]
