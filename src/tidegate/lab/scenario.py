@@ -208,7 +208,7 @@ class Scale(_Table, frozen=True, kw_only=True):
 
     cells: Annotated[int, Meta(ge=1, le=1000)] = 1
     is_drawn: bool = False
-    tick_s: Annotated[float, Meta(ge=0.01, le=60.0)] = 0.25
+    tick_s: Annotated[float, Meta(ge=0.01, le=60)] = 0.25
 
 
 class Scenario(_Table, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ class Window(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unkn
     cv: Annotated[float, Meta(ge=0.0, le=1e6)]
     law: Annotated[str, Meta(pattern=r"^(Gamma|Weibull|)$")]
     shape: Annotated[float, Meta(ge=0.0, le=1e6)]
-    scale_s: Annotated[float, Meta(ge=0.0, le=1e12)]
+    scale_s: Annotated[float, Meta(ge=0, le=1e12)]
 
 
 class Spoken(msgspec.Struct, frozen=True):
