@@ -26,14 +26,15 @@ from typing import Final
 import msgspec
 import psutil
 import uvloop
+from load import quantile
 from service import report
 
 from tidegate.app.lab import calibrate, rules_of, settings_of
 from tidegate.lab.acts import Ask, Ended, Group, Need, Outcome
 from tidegate.lab.calibration import Calibration, read
-from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
+from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.hearing import Happened, Sampled
-from tidegate.lab.judge.verdicts import is_good
+from tidegate.lab.judge.verdicts import first_s, is_good
 from tidegate.lab.live import processes
 from tidegate.lab.live.world import play as play_live
 from tidegate.lab.rules import Rules
@@ -111,11 +112,10 @@ class Needs:
         # What begins shortly before the end is cut at its end, in either world in its own way.
         if not self._scenario.warm_s <= ended.since_s <= self._scenario.duration_s - LAST_S:
             return
-        outcome = ended.outcome
         self.all += 1
         self.good += is_good(ended, self._scenario.slo)
-        if outcome.is_complete and outcome.first_s is not None:
-            self.firsts.append(outcome.asked_at_s + outcome.first_s - ended.since_s)
+        if ended.outcome.is_complete and (soon_s := first_s(ended)) is not None:
+            self.firsts.append(soon_s)
 
     def sampled(self, sample: Sampled) -> None:
         """Nothing."""
@@ -131,8 +131,7 @@ class Needs:
     @property
     def first_p95_s(self) -> float:
         """How soon 95 % began."""
-        ordered = sorted(self.firsts)
-        return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))] if ordered else 0.0
+        return quantile(self.firsts, 0.95)
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -183,7 +182,7 @@ def in_virtual(scenario: Scenario, rules: Rules, engine: Calibration, per_s: flo
         scenario,
         rules,
         engine,
-        lambda one: cast_of(one, per_s, prompt_weight(engine, rules.admission.slots)),
+        lambda one: cast_of(one, per_s, engine.prompt_weight(rules.admission.slots)),
         [needs],
         opening=open_whole,
     )
@@ -221,7 +220,7 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
     run = uvloop.run(
         play_live(
             scenario,
-            cast_of(scenario, per_s, prompt_weight(calibration, rules.admission.slots)),
+            cast_of(scenario, per_s, calibration.prompt_weight(rules.admission.slots)),
             [live],
             people=known_people(scenario, per_s),
         )

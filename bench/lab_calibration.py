@@ -1,6 +1,6 @@
 """What the embedded engine can do, measured as `tidegate lab calibrate` does, and how well that predicts.
 
-    python bench/lab_calibration.py [--out FILE]
+    python bench/lab_calibration.py [--out FILE] [--name NAME]
 
 Needs a machine with nothing else to do. Sizes that the calibration was not made from check it.
 """
@@ -15,6 +15,7 @@ import msgspec
 import uvloop
 from service import MODEL, report
 
+from tidegate.lab.calibration import encoded
 from tidegate.lab.live.calibrate import Calibrated, calibrate
 
 ABOUT = (
@@ -44,7 +45,7 @@ def main() -> None:
     figures["is_good"] = found.is_good
     report("lab calibration", figures, rows)
     if wish.out is not None:
-        wish.out.write_bytes(msgspec.json.format(msgspec.json.encode(found.calibration), indent=2) + b"\n")
+        wish.out.write_bytes(encoded(found.calibration))
 
 
 if __name__ == "__main__":

@@ -11,33 +11,13 @@ import msgspec
 from msgspec.inspect import EnumType, FloatType, IntType, Metadata, Type, UnionType, type_info
 
 from tidegate.lab.actors.attackers.variants import VARIANTS
-from tidegate.lab.scenario import (
-    Attack,
-    Broken,
-    Crowd,
-    Engine,
-    Fault,
-    Odd,
-    Oddity,
-    People,
-    Scale,
-    Scenario,
-    Slo,
-)
+from tidegate.lab.scenario import TABLES, TIMED, Fault, Oddity, Scenario
 from tidegate.lab.traces.lengths import known_lengths
 
-TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
+HEADINGS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("(at the top)", Scenario),
-    ("[slo]", Slo),
-    ("[engine]", Engine),
-    ("[people]", People),
-    ("[[crowd]]", Crowd),
-    ("[[attack]]", Attack),
-    ("[[fault]]", Broken),
-    ("[[odd]]", Odd),
-    ("[scale]", Scale),
+    *((f"[[{name}]]" if name in TIMED else f"[{name}]", table) for name, table in TABLES.items()),
 )
-_SEE = {"slo", "engine", "people", "crowd", "attack", "fault", "odd", "scale"}
 
 
 def scenario_page() -> str:
@@ -54,7 +34,7 @@ def scenario_page() -> str:
         ),
         "",
     ]
-    for heading, table in TABLES:
+    for heading, table in HEADINGS:
         lines += [f"## {heading}", "", *_paragraphs(table), "", "| Field | Is | Default |", "| --- | --- | --- |"]
         lines += [f"| `{name}` | {kind} | {default} |" for name, kind, default in _fields(table)]
         lines.append("")
@@ -79,7 +59,7 @@ def _fields(table: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
     shown = type_info(table)
     assert isinstance(shown, msgspec.inspect.StructType), "tables are structs"
     for field in shown.fields:
-        if table is Scenario and field.name in _SEE:
+        if table is Scenario and field.name in TABLES:
             continue
         yield field.name, _kind(field.type), "" if field.required else _default(field)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,12 +24,12 @@ from typing import Final
 
 import msgspec
 
-from tidegate.app.lab import RehearsalWish, rehearse
+from tidegate.app.lab import RehearsalWish, machine, rehearse
 from tidegate.lab.gates import GateKind
 from tidegate.lab.judge.findings import Findings
 from tidegate.lab.library import find, names
 from tidegate.lab.report.words import count, seconds
-from tidegate.lab.scenario import Scenario, World
+from tidegate.lab.scenario import TIMED, Scenario, World
 from tools.scoreboard_tables import GATES, OURS, Board, false_alarms, tables, written
 
 ROOT: Final = Path(__file__).parents[1]
@@ -116,7 +115,7 @@ def beginning(scenario: Scenario, until_s: float) -> Scenario:
                 for one in getattr(scenario, table)
                 if one.from_s < until_s
             )
-            for table in ("crowd", "attack", "fault", "odd")
+            for table in TIMED
         },
     )
 
@@ -192,7 +191,7 @@ def _today(only_s: float | None) -> Head:
     return Head(
         commit=_git("rev-parse", "--short=12", "HEAD") + (" with changes that are in no commit" if is_changed else ""),
         date=_git("log", "-1", "--format=%cs"),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        machine=machine(),
         only_s=only_s,
     )
 

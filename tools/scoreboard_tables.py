@@ -18,6 +18,7 @@ from tidegate.lab.judge.course import rank
 from tidegate.lab.judge.definitions import definitions
 from tidegate.lab.judge.figures import AttackFigures, OddityFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
+from tidegate.lab.report.sheets import incident_cells
 from tidegate.lab.report.words import NONE, count, named, percent, seconds
 
 Board = Mapping[str, Mapping[GateKind, Findings]]
@@ -334,14 +335,7 @@ def _incidents(board: Board) -> Table:
             *(f"{_TITLES['incidents', 'lowest']}: {gate}" for gate in GATES if gate is not OURS),
         ),
         rows=tuple(
-            (
-                *(name, one.kind if one.kind == one.name else f"{one.kind}: {named(one.name)}"),
-                *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
-                named(one.detected_by) or NONE,
-                *(percent(value) for value in (one.level, one.lowest)),
-                *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
-                *_lowest_elsewhere(board[name], place),
-            )
+            (name, *incident_cells(one), *_lowest_elsewhere(board[name], place))
             for name, ours in _ours(board)
             for place, one in enumerate(ours.incidents)
         ),

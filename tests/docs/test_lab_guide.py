@@ -13,7 +13,7 @@ import typer
 from tidegate.app.lab import rules_of, settings_of
 from tidegate.cli.program import app
 from tidegate.lab.calibration import Calibration, find
-from tidegate.lab.casting import asks_per_s, cast_of, prompt_weight
+from tidegate.lab.casting import asks_per_s, cast_of
 from tidegate.lab.library import find as find_scenario
 from tidegate.lab.library import names
 from tidegate.lab.report.words import seconds
@@ -33,8 +33,8 @@ def test_the_scenario_of_the_guide_has_people_and_attackers_and_settings_that_ar
     per_s = asks_per_s(scenario, calibration, slots)
 
     assert slots == calibration.slots
-    assert scenario.is_attacked
-    assert len(cast_of(scenario, per_s, prompt_weight(calibration, slots))) > len(scenario.attack)
+    assert scenario.attack
+    assert len(cast_of(scenario, per_s, calibration.prompt_weight(slots))) > len(scenario.attack)
 
 
 @pytest.mark.parametrize("name", names())
@@ -43,7 +43,7 @@ def test_every_scenario_that_ships_has_its_row(name: str) -> None:
     (row,) = re.findall(rf"^\| `{name}` \| (.*)$", GUIDE, re.MULTILINE)
 
     assert scenario.odd or row.startswith(f"{seconds(scenario.duration_s)} |")
-    assert scenario.is_attacked or scenario.odd or re.search("nothing|nobody|none", row)
+    assert scenario.attack or scenario.odd or re.search("nothing|nobody|none", row)
 
 
 def test_every_figure_of_a_calibration_is_told() -> None:

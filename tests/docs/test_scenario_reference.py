@@ -10,7 +10,7 @@ import pytest
 from tidegate.lab.actors.attackers.variants import VARIANTS
 from tidegate.lab.scenario import Family, Fault, Oddity, Scenario, parse
 from tidegate.lab.traces.lengths import known_lengths
-from tools.scenario_reference import TABLES, scenario_page
+from tools.scenario_reference import HEADINGS, scenario_page
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def rows(page: str, heading: str) -> dict[str, tuple[str, str]]:
     return {name: (kind, default) for name, kind, default in found}
 
 
-@pytest.mark.parametrize(("heading", "table"), TABLES)
+@pytest.mark.parametrize(("heading", "table"), HEADINGS)
 def test_every_field_of_every_table_has_a_row(page: str, heading: str, table: type[msgspec.Struct]) -> None:
     tables = {"slo", "engine", "people", "crowd", "attack", "fault", "odd", "scale"} if table is Scenario else set()
     expected = [name for name in table.__struct_fields__ if name not in tables]

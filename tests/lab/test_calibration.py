@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tidegate.lab.calibration import Calibration, CalibrationError, find, passes, read
+from tidegate.lab.calibration import Calibration, CalibrationError, encoded, find, passes, read
 
 ENGINE = Calibration(name="one", about="made up", slots=4, most_tokens=8, batch_s=0.01, write_s=0.002, read_s=0.001)
 
@@ -19,6 +19,11 @@ def test_an_engine_can_do_as_many_calls_as_fit_into_its_batches() -> None:
     assert ENGINE.calls_per_s(10, 10, at_once=4) == pytest.approx(4 / whole_s)
 
 
+def test_a_token_that_is_read_weighs_what_the_engine_takes_for_it() -> None:
+    assert ENGINE.prompt_weight(1) == pytest.approx(0.001 / 0.012)
+    assert ENGINE.prompt_weight(10) == pytest.approx(0.001 / 0.003)
+
+
 def test_with_other_places_a_batch_has_as_much_room_for_prompts() -> None:
     more = ENGINE.with_places(16)
 
@@ -28,7 +33,7 @@ def test_with_other_places_a_batch_has_as_much_room_for_prompts() -> None:
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "engine.json"
-    path.write_bytes(msgspec.json.encode(ENGINE))
+    path.write_bytes(encoded(ENGINE))
 
     assert read(path) == ENGINE
 
@@ -38,7 +43,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         (b"{", "truncated"),
         (msgspec.json.encode(msgspec.structs.replace(ENGINE, version=2)), "version: expected 1, not 2"),
-        (msgspec.json.encode(msgspec.structs.replace(ENGINE, batch_s=-1.0)), "batch_s"),
+        (msgspec.json.encode(msgspec.structs.replace(ENGINE, batch_s=-1.0)), "batch_s: Expected"),
     ],
 )
 def test_a_calibration_that_is_none_is_told(content: bytes, told: str, tmp_path: Path) -> None:

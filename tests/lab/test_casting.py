@@ -10,7 +10,7 @@ import pytest
 from tests.lab.actors.playing import Played, play
 from tidegate.lab.acts import Ask, Chat, Group, Life, Outcome, Page, Wait
 from tidegate.lab.calibration import Calibration
-from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
+from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.scenario import Scenario, ScenarioError, parse
 from tidegate.lab.traces.lengths import lengths
 from tidegate.lab.traces.sources import TraceError
@@ -97,11 +97,6 @@ def test_an_answer_that_would_be_cut_is_asked_for_as_long_as_it_may_be(monkeypat
 
 
 # ---------------------------------------------------------------- attackers, and whom one knows
-
-
-def test_a_token_that_is_read_weighs_what_the_engine_takes_for_it() -> None:
-    assert prompt_weight(ENGINE, 1) == pytest.approx(0.0005 / 0.011)
-    assert prompt_weight(ENGINE, 10) == pytest.approx(0.0005 / 0.002)
 
 
 def test_where_reading_is_dear_a_prompt_is_as_much_of_an_attack_as_it_costs() -> None:

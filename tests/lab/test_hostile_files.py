@@ -82,7 +82,7 @@ def _record(path: Path) -> None:
 
 
 READERS: list[tuple[Callable[[Path], object], type[Exception]]] = [
-    (scenario.read, ScenarioError),
+    (scenario.text_of, ScenarioError),
     (calibration.read, CalibrationError),
     (findings.read, FindingsError),
     (_record, RecordError),
@@ -123,6 +123,14 @@ def test_a_file_that_is_no_calibration_is_told(content: bytes, tmp_path: Path) -
         calibration.read(path)
 
 
+def test_a_calibration_that_is_too_large_is_told_how_large_it_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    path.write_bytes(b" " * (1 << 17))
+
+    with pytest.raises(CalibrationError, match=r"larger than a calibration can be \(64 KiB\)"):
+        calibration.read(path)
+
+
 def test_an_engine_that_takes_no_time_is_none(tmp_path: Path) -> None:
     """
     A load is a part of what it can do, and there would be no end of that.
@@ -138,4 +146,4 @@ def test_an_engine_that_takes_no_time_is_none(tmp_path: Path) -> None:
 def test_a_scenario_of_nobody_is_a_scenario() -> None:
     found: Scenario = parse(f"{HEAD}[people]\nestablished = 0\nnew = 0\nanonymous = 0\n")
 
-    assert (found.people.established, found.is_attacked) == (0, False)
+    assert (found.people.established, found.attack) == (0, ())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tidegate.lab
-from tidegate.lab.scenario import Family, Scenario, ScenarioError, World, parse, read
+from tidegate.lab.scenario import Family, Scenario, ScenarioError, World, parse, text_of
 
 HEAD = 'version = 1\nname = "one"\ntitle = "One"\nabout = "It."\nduration_s = 60\n'
 FLOOD = "[[attack]]\nfamily = 'request_flood'\nfrom_s = 10\nuntil_s = 20\n"
@@ -20,9 +20,8 @@ def test_what_a_file_does_not_say_has_defaults() -> None:
     scenario = parse(HEAD + FLOOD)
 
     assert scenario.worlds == (World.VIRTUAL,)
-    assert scenario.is_attacked
     assert scenario.attack[0].family is Family.REQUEST_FLOOD
-    assert not parse(HEAD).is_attacked
+    assert not parse(HEAD).attack
 
 
 @pytest.mark.parametrize(
@@ -71,14 +70,19 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     large.write_bytes(b"#" * ((1 << 20) + 1))
     latin.write_bytes(b"title = '\xe9'")
 
-    for path, told in ((tmp_path / "none.toml", "No such file"), (large, "larger than"), (latin, "not UTF-8")):
+    for path, told in (
+        (tmp_path / "none.toml", "No such file"),
+        (tmp_path, "Is a directory"),
+        (large, r"larger than a scenario can be \(1 MiB\)"),
+        (latin, "not UTF-8"),
+    ):
         with pytest.raises(ScenarioError, match=told):
-            read(path)
+            text_of(path)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_scenario_is_named_as_its_file_and_says_what_it_is(path: Path) -> None:
-    scenario = read(path)
+    scenario = parse(text_of(path))
 
     assert scenario.name == path.stem
     assert len(scenario.about) > 40

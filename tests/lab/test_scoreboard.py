@@ -107,7 +107,7 @@ def test_a_false_alarm_counts_where_nobody_attacks_and_only_there(board: dict[st
 
 
 def test_nobody_attacks_in_the_scenarios_that_must_be_quiet() -> None:
-    quiet = [name for name in names() if not find(name).scenario.is_attacked]
+    quiet = [name for name in names() if not find(name).scenario.attack]
 
     assert quiet == sorted(
         [

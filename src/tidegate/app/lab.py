@@ -25,7 +25,7 @@ from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
 from tidegate.config import Settings, SettingsError, load_settings
 from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.calibration import Calibration, find
-from tidegate.lab.casting import asks_per_s, cast_of, known_people, prompt_weight
+from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Listener
 from tidegate.lab.judge.findings import Result, Run, Staging
@@ -47,6 +47,17 @@ from tidegate.lab.simulator.world import part_of, play
 
 SHARD_KEY = b"tidegate lab: the same strangers"
 """Strangers share queues by this key: the same in every rehearsal, so that one can be played again."""
+
+LONGEST_LIVE_S = 4 * 3600.0
+"""Longer than anybody sits at a game day."""
+
+LATE_WORK_S = 5.0
+"""Longer than this somebody's sign-up says more of this machine than of theirs."""
+
+_SELDOM = 200_000
+_POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
+_LIVE = frozenset({*_POLICY, "models", "record"})
+_DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -116,7 +127,7 @@ def live_settings(scenario: Scenario, config: Path | None) -> tuple[dict[str, An
     elsewhere stays behind: a rehearsal writes no letter, asks no engine of others, and has no firewall shut anybody
     out. Where letters are on, they are kept in the rehearsal's own folder.
     """
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
+    given = _given(config)
     told = {name: value for name, value in given.items() if name in _LIVE}
     if given.get("mail", {}).get("delivery", "off") != "off":
         letters = {name: value for name, value in given["mail"].items() if name not in _DELIVERY}
@@ -168,7 +179,7 @@ def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path
         findings=findings,
         run=msgspec.structs.replace(
             run,
-            machine=_machine(),
+            machine=machine(),
             commit=version("tidegate"),
             began_at=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
             wall_s=round(wall_s, 1),
@@ -195,7 +206,7 @@ def _virtual(
             reading(broken.settings)  # What is wrong with them is told before anything is played.
     slots = rules.admission.slots
     per_s = asks_per_s(scenario, calibration, slots)
-    weight = prompt_weight(calibration, max(1, slots // scenario.engine.replicas))
+    weight = calibration.prompt_weight(max(1, slots // scenario.engine.replicas))
     whole: Judge | None = None
     for number in range(scenario.scale.cells):
         judge, part = Judge(scenario, number), part_of(scenario, number)
@@ -271,7 +282,7 @@ def _live(
         check_reach(scenario)
     except LiveError as error:
         raise RehearsalError(str(error)) from None
-    lives = cast_of(scenario, per_s, prompt_weight(calibration, slots))
+    lives = cast_of(scenario, per_s, calibration.prompt_weight(slots))
     try:
         run = uvloop.run(
             play_live(
@@ -301,30 +312,19 @@ def _live(
     return judge, Run(late_p95_s=run.lateness.late_p95_s, notes=notes, is_interrupted=run.is_interrupted)
 
 
-LONGEST_LIVE_S = 4 * 3600.0
-"""Longer than anybody sits at a game day."""
-LATE_WORK_S = 5.0
-"""Longer than this somebody's sign-up says more of this machine than of theirs."""
-
-_SELDOM = 200_000
-_POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
-_LIVE = frozenset({*_POLICY, "models", "record"})
-_DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
-
-
 def digest_of_policy(settings: Settings) -> str:
     """Name a policy by what it says; where an instance keeps its files is no part of it."""
     said = {table: getattr(settings, table) for table in _POLICY}
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic", enc_hook=str)).hexdigest()[:16]
 
 
-def _tables(config: Path | None, names: Sequence[str]) -> dict[str, Any]:
-    """Take these tables of an operator's file as they stand there: it has been read, and is usable."""
-    given = {} if config is None else tomllib.loads(config.read_text("utf-8"))
-    return {name: given[name] for name in names if name in given}
+def _given(config: Path | None) -> dict[str, Any]:
+    """An operator's file as it stands there: it has been read, and is usable."""
+    return {} if config is None else tomllib.loads(config.read_text("utf-8"))
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Say what this is played on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
@@ -335,8 +335,9 @@ def calibrate(name: str, config: Path | None, progress: Callable[[str], None]) -
     if not engine.enabled or settings.engines:
         msg = "engines: only the embedded engine can be measured; of others write a calibration by hand, docs/lab.md"
         raise RehearsalError(msg)
-    about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {_machine()}"
+    about = f"{engine.model}, {engine.slots} places, {engine.batch_tokens} tokens a batch, measured on {machine()}"
+    measured = {table: said for table, said in _given(config).items() if table in {"engine", "models"}}
     try:
-        return uvloop.run(measure(name, about, _tables(config, ("engine", "models")), progress=progress))
+        return uvloop.run(measure(name, about, measured, progress=progress))
     except LiveError as error:
         raise RehearsalError(str(error)) from None

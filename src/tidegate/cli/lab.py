@@ -158,10 +158,11 @@ def calibrate_engine(
     calls of other sizes; where one of them is more than a tenth off, the exit status is 1.
     """
     from tidegate.app.lab import RehearsalError, calibrate
+    from tidegate.lab.calibration import encoded
 
     try:
         found = calibrate(out.stem, config, lambda doing: typer.echo(f"{doing} ...", err=True))
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(found.calibration), indent=2) + b"\n")
+        out.write_bytes(encoded(found.calibration))
     except SettingsError as error:
         refuse(str(error), WRONG_USAGE)
     except RehearsalError as error:

@@ -22,7 +22,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from tidegate.lab.files import read_bounded
+from tidegate.lab.files import read_whole
+from tidegate.lab.mistakes import field_first
 
 VERSION: Final = 1
 LEAST_BATCH_S: Final = 1e-6
@@ -65,7 +66,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keeps_prefix: bool = True
     prefix_tokens: Annotated[int, Meta(ge=0, le=4096)] = 0
     speed: float = 0.0
-    spread: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    spread: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
     def with_places(self, slots: int) -> Calibration:
         """The same engine with so many places, and as much room for prompts beside them in a batch."""
@@ -75,6 +76,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """How long a batch takes that writes and reads so many tokens, in so many passes."""
         mixed_s = self.mixed_s if writing and reading else 0.0
         return self.batch_s * passes + self.write_s * writing + self.read_s * reading + mixed_s
+
+    def prompt_weight(self, at_once: int) -> float:
+        """What reading a token costs, in tokens written, while so many answers are written."""
+        return self.read_s / (self.batch_s / at_once + self.write_s)
 
     def busy_s(self, prompt_tokens: float, answer_tokens: float, at_once: int) -> float:
         """How much of the whole engine's time one such call takes while so many run: its part of every batch."""
@@ -101,6 +106,11 @@ def passes(writing: int, reading: int, *, is_more_read: bool) -> int:
     return max(1, runs + (1 if is_more_read and beside else 0))
 
 
+def encoded(calibration: Calibration) -> bytes:
+    """Give the bytes of a calibration's file: JSON, two spaces deep, with a line's end."""
+    return msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n"
+
+
 def find(wanted: str) -> Calibration:
     """Read one by its name, of those that come with Tidegate, or by its file's path. Raises CalibrationError."""
     if "/" in wanted or wanted.endswith(".json"):
@@ -115,18 +125,11 @@ def find(wanted: str) -> Calibration:
 
 def read(path: Path) -> Calibration:
     """Read a calibration's file (JSON). Raises CalibrationError."""
-    try:
-        content = read_bounded(path, _MOST_BYTES)
-    except (OSError, ValueError) as error:
-        msg = f"{path}: {getattr(error, 'strerror', None) or error}"
-        raise CalibrationError(msg) from None
-    if content is None:
-        msg = f"{path}: larger than a calibration can be (64 KiB)"
-        raise CalibrationError(msg)
+    content = read_whole(path, _MOST_BYTES, "a calibration", CalibrationError)
     try:
         calibration = msgspec.json.decode(content, type=Calibration)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{path}: {error}"
+        msg = f"{path}: {field_first(error)}"
         raise CalibrationError(msg) from None
     if calibration.version != VERSION:
         msg = f"{path}: version: expected {VERSION}, not {calibration.version}"

@@ -36,11 +36,6 @@ def cast_of(scenario: Scenario, per_s: float, prompt_weight: float) -> list[Life
     return [_asking_exactly(life) for life in lives] if World.LIVE in scenario.worlds else lives
 
 
-def prompt_weight(calibration: Calibration, at_once: int) -> float:
-    """What reading a token costs, in tokens written, while so many answers are written."""
-    return calibration.read_s / (calibration.batch_s / at_once + calibration.write_s)
-
-
 def _asking_exactly(life: Life) -> Life:
     """Have everybody ask for as many tokens at most as their answers have."""
     outcome: Outcome | None = None

@@ -17,9 +17,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from tidegate.lab.files import read_bounded
+from tidegate.lab.files import read_whole
+from tidegate.lab.mistakes import parted
 
-Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+# Whole numbers, as in the service's own bounds: `typing` takes `ge=0.0` for the same and hands one out for the other:
+# the OpenAPI document would hang on what was imported first.
+Part = Annotated[float, Meta(ge=0, le=1)]
 # Bounds also keep out `inf` and `nan`, which TOML has: dice that are thrown by them never come to an end.
 Seconds = Annotated[float, Meta(ge=0.0, le=31 * 86_400.0)]
 Pause = Annotated[float, Meta(ge=0.001, le=86_400.0)]
@@ -36,7 +39,6 @@ LONGEST_STEP_S: Final = 10 * 365 * 86_400.0
 """How far a clock may jump, there or back: ten years."""
 _MOST_BYTES: Final = 1 << 20
 _DEEPEST: Final = 12
-_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 
 
 class ScenarioError(ValueError):
@@ -116,7 +118,8 @@ class People(_Table, frozen=True, kw_only=True):
     `new_part`. `lengths` names how long questions and answers are, `shape` how the load moves over time
     (`flat`, `day`, or a file of counts). A session has `turns` questions in the mean, `think_s` in the median
     between an answer and the next question. `programs` is the part of them that are programs with a stock SDK.
-    `sign_ups_per_min` and `page_views_per_min` are what visitors do, `sign_ins_per_min` what people with accounts do.
+    Who has no word of an answer after `patience_s` leaves. `sign_ups_per_min` and `page_views_per_min` are what
+    visitors do, `sign_ins_per_min` what people with accounts do.
     """
 
     established: Count = 10
@@ -138,7 +141,8 @@ class People(_Table, frozen=True, kw_only=True):
 class Crowd(_Table, frozen=True, kw_only=True):
     """Many more people than usual, at once: `load` more of what the engine can do, reached within `ramp_s`.
 
-    `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come.
+    `new_part` of it are newcomers whose accounts are of this hour; `people` is how many different ones come. They look
+    at `page_views_per_min` and sign up at `sign_ups_per_min` from the beginning on, as the crowd grows.
     """
 
     from_s: Seconds
@@ -154,7 +158,8 @@ class Crowd(_Table, frozen=True, kw_only=True):
 class Attack(_Table, frozen=True, kw_only=True):
     """One campaign. What an `intensity` of 1 is, each family says; `mimicry` 1 looks most like people.
 
-    `accounts` are those that the attackers have when it begins, `bots` the addresses that they come from.
+    `accounts` are those that the attackers have when it begins, `bots` the addresses that they come from. A `variant`
+    does it in another way.
     """
 
     family: Family
@@ -168,9 +173,11 @@ class Attack(_Table, frozen=True, kw_only=True):
 
 
 class Broken(_Table, frozen=True, kw_only=True):
-    """Something that breaks. `factor` is what is left of the speed, `step_s` how far the clock jumps.
+    """Something that breaks. `engine_slow` leaves `factor` of their speed to all engines.
 
-    `settings` are what an operator sets by mistake, as in `tidegate.toml`.
+    `engine_down` takes the engine away that has the number `replica`; `replica_bad` has that one fail at its calls, but
+    for the part `factor` of them. With `clock_step` the service's clock is `step_s` off, and with `configuration` an
+    operator sets `settings` by mistake, as in `tidegate.toml`.
     """
 
     kind: Fault
@@ -196,11 +203,12 @@ class Scale(_Table, frozen=True, kw_only=True):
     """For the virtual world. `cells` services stand side by side, each with its part of everybody.
 
     `is_drawn`: whoever is not active is a number from which they can be drawn, instead of an actor that waits.
+    `tick_s` is how often a service does what it does now and then.
     """
 
     cells: Annotated[int, Meta(ge=1, le=1000)] = 1
     is_drawn: bool = False
-    tick_s: Annotated[float, Meta(ge=0.01, le=60.0)] = 0.25
+    tick_s: Annotated[float, Meta(ge=0.01, le=60)] = 0.25
 
 
 class Scenario(_Table, frozen=True, kw_only=True):
@@ -228,11 +236,21 @@ class Scenario(_Table, frozen=True, kw_only=True):
     odd: tuple[Odd, ...] = ()
     scale: Scale = Scale()
 
-    @property
-    def is_attacked(self) -> bool:
-        """Whether anything in it is an attack."""
-        return bool(self.attack)
 
+TABLES: Final[dict[str, type[_Table]]] = {
+    "slo": Slo,
+    "engine": Engine,
+    "people": People,
+    "crowd": Crowd,
+    "attack": Attack,
+    "fault": Broken,
+    "odd": Odd,
+    "scale": Scale,
+}
+"""The tables of a file, in its order."""
+
+TIMED: Final = ("crowd", "attack", "fault", "odd")
+"""Those of which there may be several, each on from `from_s` until `until_s`."""
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
@@ -241,16 +259,6 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "attack.family": tuple(Family),
     "fault.kind": tuple(Fault),
     "odd.kind": tuple(Oddity),
-}
-_TABLES: Final[dict[str, type[_Table]]] = {
-    "slo": Slo,
-    "engine": Engine,
-    "people": People,
-    "scale": Scale,
-    "crowd": Crowd,
-    "attack": Attack,
-    "fault": Broken,
-    "odd": Odd,
 }
 
 
@@ -262,7 +270,7 @@ def parse(text: str, source: str = "scenario") -> Scenario:
         msg = f"{source}: nested too deeply"
         raise ScenarioError(msg) from None
     except msgspec.ValidationError as error:
-        msg = f"{source}: {_said(str(error))}"
+        msg = f"{source}: {_said(error)}"
         raise ScenarioError(msg) from None
     except ValueError as error:  # Beside what is no TOML: a number of thousands of digits.
         msg = f"{source}: not valid TOML: {error}"
@@ -273,38 +281,25 @@ def parse(text: str, source: str = "scenario") -> Scenario:
     return scenario
 
 
-def read(path: Path) -> Scenario:
-    """Read a scenario's file. Raises ScenarioError."""
-    return parse(text_of(path), str(path))
-
-
 def text_of(path: Path) -> str:
     """Read a scenario's file as text. Raises ScenarioError."""
     try:
-        content = read_bounded(path, _MOST_BYTES)
-        if content is None:
-            msg = f"{path}: larger than a scenario can be (1 MiB)"
-            raise ScenarioError(msg)
-        return content.decode("utf-8")
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
-        raise ScenarioError(msg) from None
+        return read_whole(path, _MOST_BYTES, "a scenario", ScenarioError).decode("utf-8")
     except UnicodeDecodeError as error:
         msg = f"{path}: not UTF-8: {error}"
         raise ScenarioError(msg) from None
 
 
-def _said(told: str) -> str:
+def _said(error: msgspec.ValidationError) -> str:
     """What msgspec says, with the field first, and the words that there are."""
-    found = _WHERE.search(told)
-    where, what = found[1] if found is not None else "", _WHERE.sub("", told)
+    where, what = parted(error)
     table = re.sub(r"\[[^]]*\]", "", where)
     words = _WORDS.get(table)
     if words is not None and what.startswith("Invalid enum value"):
         what = f"{what.removeprefix('Invalid enum value ')} is none of {', '.join(words)}"
     unknown = _UNKNOWN.fullmatch(what)
     if unknown is not None:
-        fields = _TABLES.get(table, Scenario).__struct_fields__
+        fields = TABLES.get(table, Scenario).__struct_fields__
         close = difflib.get_close_matches(unknown[1], fields, n=1)
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
         what = f"no such field: {unknown[1]}; {meant}"
@@ -324,14 +319,8 @@ def _mistakes(scenario: Scenario) -> list[str]:
         found.append("warm_s: expected less than duration_s")
     if not scenario.worlds:
         found.append("worlds: expected at least one of virtual, live")
-    timed: dict[str, tuple[Crowd | Attack | Broken | Odd, ...]] = {
-        "crowd": scenario.crowd,
-        "attack": scenario.attack,
-        "fault": scenario.fault,
-        "odd": scenario.odd,
-    }
-    for table, entries in timed.items():
-        for number, entry in enumerate(entries):
+    for table in TIMED:
+        for number, entry in enumerate(getattr(scenario, table)):
             if not entry.from_s < entry.until_s <= scenario.duration_s:
                 found.append(f"{table}[{number}].until_s: expected more than from_s and at most duration_s")
     for number, broken in enumerate(scenario.fault):

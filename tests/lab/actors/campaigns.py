@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.lab.actors.playing import Heard, Played, Service, play, well
 from tidegate.lab.actors.attackers import attack_cast
 from tidegate.lab.actors.attackers.campaign import Campaign
@@ -21,6 +23,7 @@ TALKING = (
     Family.DISTILLATION,
     Family.RETRY_STORM,
 )
+FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 JOINING = (Family.SIGNUP_WAVE, Family.SIGNUP_DRIP, Family.EFFORT_INFLATER)
 
 

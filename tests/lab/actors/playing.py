@@ -7,7 +7,12 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
 
+import pytest
+
 from tidegate.lab.acts import Ask, Asked, Ended, Life, Outcome, Spawn, Wait, Who
+
+FORMS = pytest.mark.parametrize("is_drawn", [False, True], ids=["individual", "drawn"])
+"""Both forms of a source: everybody an actor, or drawn."""
 
 Service = Callable[[Who, Asked, float], Outcome]
 """What becomes of something that somebody asks at that second: known at once, told when it has ended."""

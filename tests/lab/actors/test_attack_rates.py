@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.actors.campaigns import (
     ASKS_PER_S,
+    FAMILIES,
     FROM_S,
     SMALL,
     SPAN_S,
@@ -23,7 +24,7 @@ from tests.lab.actors.campaigns import (
     sign_ups,
     staged,
 )
-from tests.lab.actors.playing import Heard, refused
+from tests.lab.actors.playing import FORMS, Heard, refused
 from tidegate.lab.actors.attackers.campaign import PROMPT_WEIGHT
 from tidegate.lab.acts import Chat, Hold, SignIn, SignUp
 from tidegate.lab.scenario import Family
@@ -40,7 +41,6 @@ PER_S: dict[Family, tuple[tuple[type, ...], float]] = {
     Family.RETRY_STORM: ((Chat,), 0.3 * ASKS_PER_S),
 }
 LOADS = {Family.EXPENSIVE_QUERIES: 1.0, Family.DISTILLATION: 0.3}
-FORMS = pytest.mark.parametrize("is_drawn", [False, True], ids=["individual", "drawn"])
 ENDS = pytest.mark.parametrize("mimicry", [0.0, 1.0])
 
 
@@ -110,7 +110,7 @@ def test_a_cut_connection_is_opened_again() -> None:
     assert len(asks) == pytest.approx(5 * SPAN_S / 0.25, rel=0.02)
 
 
-@pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
+@FAMILIES
 def test_nobody_comes_before_or_after_the_campaign(family: Family) -> None:
     asks = staged(
         a_small(family, mimicry=0.5, until_s=220.0, intensity=4.0 * SMALL.get(family, 1.0)),
@@ -125,7 +125,7 @@ def test_nobody_comes_before_or_after_the_campaign(family: Family) -> None:
     assert max(heard.at_s for heard in asks) <= 220.0 + 120.0
 
 
-@pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
+@FAMILIES
 def test_no_intensity_is_nobody(family: Family) -> None:
     assert staged(an_attack(family, intensity=0.0)).asks == []
 

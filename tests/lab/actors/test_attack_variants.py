@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.actors.campaigns import (
+    FAMILIES,
     FROM_S,
     JOINING,
     SPAN_S,
@@ -27,7 +28,6 @@ from tidegate.lab.actors.attackers import FAMILIES_VERSION, VARIANTS, attack_cas
 from tidegate.lab.acts import Page, SignUp
 from tidegate.lab.scenario import Family, ScenarioError
 
-FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 EVERY = [(family, variant) for family in Family for variant in VARIANTS[family]]
 
 

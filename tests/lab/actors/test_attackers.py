@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.actors.campaigns import (
     ASKS_PER_S,
+    FAMILIES,
     TALKING,
     a_campaign,
     a_scenario,
@@ -18,6 +19,7 @@ from tests.lab.actors.campaigns import (
     answered,
     chats,
     is_told,
+    sign_ins,
     sign_ups,
     staged,
 )
@@ -25,13 +27,11 @@ from tests.lab.actors.playing import Heard, refused
 from tidegate.adapters.lists.carried import disposable_list
 from tidegate.lab.actors.attackers.joining import NATIVE_S
 from tidegate.lab.actors.attackers.letters import DISPOSABLE
-from tidegate.lab.actors.attackers.victims import Victims
 from tidegate.lab.actors.cast import town_of
 from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.acts import Chat, Outcome, Page, SignIn, SignUp, Who
 from tidegate.lab.scenario import Family
 
-FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 TALKS = pytest.mark.parametrize("family", TALKING, ids=lambda family: family.value)
 ALWAYS = {Family.RETRY_STORM}  # Programs in trouble, not in disguise: they open no pages.
 
@@ -291,11 +291,11 @@ def test_in_a_storm_stock_clients_end_when_told_that_it_is_no_use() -> None:
 
 
 def test_the_names_that_are_guessed_at_are_those_of_established_people() -> None:
-    scenario = a_scenario(an_attack(Family.CREDENTIAL_STUFFING), established=7)
-    town = town_of(scenario, ASKS_PER_S, 1)
+    attack = an_attack(Family.CREDENTIAL_STUFFING, mimicry=1.0, intensity=0.1)
+    town = town_of(a_scenario(attack, established=7), ASKS_PER_S, 1)
 
-    victims = Victims(scenario.people)
+    guessed = {pair.account for pair in sign_ins(staged(attack, established=7).asks)}
 
     assert town.established is not None
-    owners = [town.established.who(number).name for number in range(7)]
-    assert [victims.owner(number) for number in range(victims.count)] == owners
+    owners = {town.established.who(number).name for number in range(7)}
+    assert {account for account in guessed if not account.startswith("stranger-")} == owners

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.lab.actors.playing import Played, play, refused, well
+from tests.lab.actors.playing import FORMS, Played, play, refused, well
 from tests.lab.actors.scenarios import ASKS_PER_S, a_scenario, chats, gini, per_s, variation
 from tidegate.lab.actors.cast import people_cast
 from tidegate.lab.acts import Chat, Group, Need, Page, SignIn, SignUp
@@ -15,7 +15,6 @@ from tidegate.lab.scenario import Scenario, ScenarioError
 from tidegate.lab.traces.sources import TraceError
 
 PEOPLE = "established = 120\nnew = 40\nload = 0.5"
-FORMS = pytest.mark.parametrize("is_drawn", [True, False], ids=["drawn", "individual"])
 
 
 def played(scenario: Scenario, seed: int = 1, asks_per_s: float = ASKS_PER_S) -> Played:
@@ -76,6 +75,12 @@ def test_more_people_than_can_be_actors_are_refused_by_the_field() -> None:
         played(a_scenario("established = 150_000\nnew = 50_001", is_drawn=False))
     with pytest.raises(ScenarioError, match=r"odd\[2\]\.people: at most 200000 for classroom"):
         played(a_scenario(PEOPLE, _EVERYTHING + _CLASS))
+
+
+@FORMS
+def test_more_visits_at_once_than_can_be_actors_are_refused_by_the_field(is_drawn: bool) -> None:
+    with pytest.raises(ScenarioError, match=r"people\.load: expected less, .* more than 200000 visits at once"):
+        played(a_scenario("established = 10\nnew = 0\nload = 1000\nthink_s = 86400", is_drawn=is_drawn))
 
 
 def test_both_forms_offer_the_same() -> None:

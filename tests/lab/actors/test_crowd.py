@@ -7,12 +7,11 @@ from functools import cache
 
 import pytest
 
-from tests.lab.actors.playing import Played, Service, play, refused, well
+from tests.lab.actors.playing import FORMS, Played, Service, play, refused, well
 from tests.lab.actors.scenarios import a_scenario, chats, per_s
 from tidegate.lab.actors.cast import people_cast
 from tidegate.lab.acts import Asked, Chat, Group, Need, Outcome, Page, SignUp, Who
 
-FORMS = pytest.mark.parametrize("is_drawn", [True, False], ids=["drawn", "individual"])
 CROWD = """
 [[crowd]]
 from_s = 300

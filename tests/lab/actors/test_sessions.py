@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -180,10 +179,9 @@ def test_half_of_all_programs_have_a_current_sdk() -> None:
     kinds = [sdk_of(msgspec.structs.replace(PROGRAM, name=f"program-{number}")) for number in range(400)]
 
     assert kinds.count(CURRENT) / 400 == pytest.approx(0.5, abs=0.1)
-    assert set(map(type, kinds)) == {type(EARLIER)}
+    assert set(kinds) == {CURRENT, EARLIER}
 
 
 def test_equal_dice_make_equal_sessions() -> None:
     assert played(seed=9).asks == played(seed=9).asks
     assert played(seed=9).asks != played(seed=10).asks
-    assert math.isfinite(sum(heard.at_s for heard in played(seed=9).asks))

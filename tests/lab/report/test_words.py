@@ -29,7 +29,15 @@ def test_a_part_is_never_said_to_be_all_or_nothing_when_it_is_not(part: float | 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        *((None, NONE), (0.0, "0 s"), (0.4, "0.4 s"), (2.25, "2.25 s"), (40.0, "40 s"), (59.94, "59.9 s")),
+        *(
+            (None, NONE),
+            (0.0, "0 s"),
+            (0.004, "< 0.01 s"),
+            (0.4, "0.4 s"),
+            (2.25, "2.25 s"),
+            (40.0, "40 s"),
+            (59.94, "59.9 s"),
+        ),
         *((60.0, "1 min"), (104.5, "1 min 44 s"), (3600.0, "1 h"), (5400.0, "1 h 30 min")),
     ],
 )

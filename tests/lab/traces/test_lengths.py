@@ -15,7 +15,7 @@ from tidegate.lab.traces.fitting import fitted
 from tidegate.lab.traces.lengths import Lengths, known_lengths, lengths, table_of
 from tidegate.lab.traces.rows import TraceRow
 from tidegate.lab.traces.sources import TraceError
-from tidegate.lab.traces.tables import Table, check
+from tidegate.lab.traces.tables import check
 
 
 def rows(count: int) -> list[TraceRow]:
@@ -160,7 +160,3 @@ def test_a_table_that_nothing_can_be_drawn_from_is_refused(
         lengths(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert said in str(caught.value)
-
-
-def test_a_table_says_what_it_is_made_of() -> None:
-    assert msgspec.json.decode(msgspec.json.encode(SHORT), type=Table) == SHORT

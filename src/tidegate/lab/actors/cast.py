@@ -13,7 +13,7 @@ from tidegate.lab.actors.habits import habits
 from tidegate.lab.actors.identities import Population
 from tidegate.lab.actors.odd import odd_cast
 from tidegate.lab.actors.people import Regulars
-from tidegate.lab.actors.town import Town
+from tidegate.lab.actors.town import MOST_ACTORS, Town
 from tidegate.lab.actors.visitors import join_and_ask, join_and_wait, look, sign_in
 from tidegate.lab.acts import Group, Life, Who
 from tidegate.lab.scenario import Oddity, Scenario, ScenarioError
@@ -22,9 +22,6 @@ from tidegate.lab.traces.shapes import shape
 _AMPLE: Final = 1.2
 _SPARE: Final = 100
 """More people than are expected to join, so that those who do are others."""
-
-MOST_ACTORS: Final = 200_000
-"""So many people are actors each, at the most: a waiting one takes about 4 KiB."""
 
 
 def people_cast(scenario: Scenario, asks_per_s: float, seed: int) -> list[Life]:

@@ -121,7 +121,7 @@ class Population:
         country = country_of(address >> 8) if region is None else region.country
         agents = TOOLS if is_program else POCKETS if block.kind is NetKind.MOBILE else DESKS
         return Who(
-            name=f"{self.name}-{number}",
+            name=name_of(self.name, number),
             group=self._group,
             address=address,
             has_account=self._has_account,
@@ -141,6 +141,11 @@ class Population:
     def part(self, number: int) -> float:
         """The part of all sessions that is this one's; over everybody it comes to 1."""
         return _mass((number + 1) / self.size) - _mass(number / self.size)
+
+
+def name_of(population: str, number: int) -> str:
+    """What identity `number` is called: a group's names are known without drawing anybody."""
+    return f"{population}-{number}"
 
 
 def _mass(place: float) -> float:

@@ -5,13 +5,13 @@ Of each, `people` tells how many take part, and none of them is anybody's regula
     viral_prompt    how often each of them comes with it. The prompt is the same to the letter; then they ask
                     what they like. Most come soon: the wave falls from four times its mean to nothing.
     classroom       how many times QUESTIONS_A_PUPIL each of them asks. All sit behind one address, begin
-                    within a minute or two, and three of ten sign in first, on computers the service has not seen.
+                    within a minute, and three of ten sign in first, on computers the service has not seen.
                     The questions are made from one template: they have the same homework.
     password_reset  how often each of them has to sign in. All were told to, most come soon, many mistype.
     sdk_retry_bug   how many programs of one author there are, at most `people`. They give up waiting after
                     seconds, and ask again at once, a hundred times, whatever they are told.
-    new_region      how fast: they all come within the span divided by it. A country and networks that
-                    nobody was seen from before, at their own time of day; they look, sign up and ask.
+    new_region      how fast: they all come, evenly, within the span divided by it. A country and networks that
+                    nobody was seen from before; they look, sign up and ask.
     shared_key      how many questions a minute each of them asks, all in the name of one account.
 """
 

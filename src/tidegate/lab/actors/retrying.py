@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from random import Random
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import msgspec
 
@@ -111,16 +111,23 @@ def by_hand(dice: Random) -> Hand:
     return Hand(presses=0 if drawn < 0.2 else 1 if drawn < 0.7 else 2, heeds=dice.random() < 0.85)  # noqa: PLR2004 - said above
 
 
+def ask(who: Who, what: Asked) -> Trying:
+    """Ask once; return what became of it."""
+    outcome = yield Ask(who, what)
+    assert outcome is not None, "an ask is sent its outcome"
+    return outcome
+
+
 def asking(who: Who, what: Asked, need: Need, retries: Retries, dice: Random) -> Trying:
     """Ask, and ask again as `retries` says; tell the judge; return what the last try came to."""
-    outcome = cast("Outcome", (yield Ask(who, what)))
+    outcome = yield from ask(who, what)
     since_s = outcome.asked_at_s
     tries = 1
     while (wait_s := retries.wait_s(tries, outcome, dice)) is not None:
         yield Wait(wait_s)
         if retries.is_told and isinstance(what, Chat):
             what = msgspec.structs.replace(what, retry=tries)
-        outcome = cast("Outcome", (yield Ask(who, what)))
+        outcome = yield from ask(who, what)
         tries += 1
     yield Ended(who, need, since_s, tries, outcome)
     return outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from tidegate.lab.actors.arrivals import Flow
 from tidegate.lab.actors.dice import dice
 from tidegate.lab.actors.habits import Habits
 from tidegate.lab.actors.identities import Population
+
+MOST_ACTORS: Final = 200_000
+"""So many people, or seats of one attack, are actors each at the most: a waiting one takes about 4 KiB."""
 
 
 class Town(msgspec.Struct, frozen=True, kw_only=True):

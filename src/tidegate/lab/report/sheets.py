@@ -8,7 +8,7 @@ import msgspec
 
 from tidegate.lab.judge.binned import share
 from tidegate.lab.judge.definitions import intro
-from tidegate.lab.judge.figures import LoadFigures, PeopleFigures
+from tidegate.lab.judge.figures import IncidentFigures, LoadFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
 from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, seconds
 
@@ -80,6 +80,17 @@ def course(findings: Findings) -> Sheet:
         ),
         rows=tuple(rows),
         words=(9,),
+    )
+
+
+def incident_cells(one: IncidentFigures) -> tuple[str, ...]:
+    """Say one incident in a row: its name, then its figures in the order in which they are defined."""
+    return (
+        one.kind if one.kind == one.name else f"{one.kind}: {named(one.name)}",
+        *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
+        named(one.detected_by) or NONE,
+        *(percent(value) for value in (one.level, one.lowest)),
+        *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
     )
 
 
@@ -249,16 +260,7 @@ def _incidents(findings: Findings) -> Sheet:
         title="Incidents",
         about="How soon each was noticed, borne and over.",
         columns=("", "From", "Until", "Detected", "by", "Goodput before", "lowest", "Mitigated", "Recovered"),
-        rows=tuple(
-            (
-                one.kind if one.kind == one.name else f"{one.kind}: {named(one.name)}",
-                *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
-                named(one.detected_by) or NONE,
-                *(percent(value) for value in (one.level, one.lowest)),
-                *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
-            )
-            for one in findings.incidents
-        ),
+        rows=tuple(incident_cells(one) for one in findings.incidents),
         words=(4,),
     )
 

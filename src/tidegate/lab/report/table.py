@@ -57,10 +57,10 @@ def compared(differences: Iterable[Difference], one: str, another: str) -> Table
     return table
 
 
-def console(*, is_wide: bool = False) -> Console:
-    """Give a console for it: as wide as the terminal is, and where there is none a hundred columns, or all it takes."""
+def console() -> Console:
+    """Give a console for it: as wide as the terminal is, and where there is none a hundred columns."""
     plain = Console(highlight=False, markup=False)
-    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=1000 if is_wide else WIDTH)
+    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
 
 
 def _table(sheet: Sheet, width: int) -> Table:

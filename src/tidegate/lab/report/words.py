@@ -18,6 +18,7 @@ _FAIR_FROM: Final = 0.8
 _LITTLE: Final = 0.05
 _MUCH: Final = 0.25
 _DECIMALS_BELOW: Final = 10
+_LEAST_S: Final = 0.005
 
 GROUP_NAMES: Final = {
     "established": "Established people",
@@ -57,10 +58,12 @@ def percent(part: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Say how long: three digits that count below a minute, then minutes, then hours."""
+    """Say how long: three digits that count below a minute, then minutes, then hours; never 0 s of what took time."""
     if value is None:
         return NONE
     if value < _MINUTE_S:
+        if 0 < value < _LEAST_S:
+            return "< 0.01 s"
         said = f"{value:.2f}" if value < _DECIMALS_BELOW else f"{value:.1f}"
         return f"{said.rstrip('0').removesuffix('.')} s" if value else "0 s"
     whole = round(value)

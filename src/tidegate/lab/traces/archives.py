@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from tidegate.lab.traces.sources import TraceError, opened
+from tidegate.lab.traces.sources import TraceError, blamed, opened
 
 MOST_MEMBERS: Final = 10_000
 MOST_AT_ONCE_BYTES: Final = 1 << 16
@@ -94,8 +94,7 @@ def _blamed(path: Path) -> Iterator[None]:
     try:
         yield
     except TraceError as error:
-        said = str(error)
-        raise TraceError(said if said.startswith(f"{path}:") else f"{path}: {said}") from None
+        raise blamed(path, error) from None
     except Exception as error:  # noqa: BLE001 - tarfile has no one error for what is wrong with a header
         msg = f"{path}: not a readable tar: {error}"
         raise TraceError(msg) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tidegate.lab.traces.rows import Elapsed, TraceRow, moment_of, tokens_of
-from tidegate.lab.traces.sources import TraceError, cells
+from tidegate.lab.traces.sources import cells
 
 _COLUMNS: Final = ("timestamp", "contexttokens", "generatedtokens")
 
@@ -24,14 +24,9 @@ def is_azure(first: str) -> bool:
 def azure_rows(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[TraceRow]:
     """Each request. Raises TraceError."""
     elapsed = Elapsed()
-    table = cells(path, lines)
+    table = cells(path, lines, len(_COLUMNS))
     next(table, None)
-    for number, fields in table:
-        where = f"{path}:{number}"
-        if len(fields) != len(_COLUMNS):
-            msg = f"{where}: expected {len(_COLUMNS)} fields, not {len(fields)}"
-            raise TraceError(msg)
-        at, prompt, answer = fields
+    for where, (at, prompt, answer) in table:
         yield TraceRow(
             at_s=elapsed.at_s(moment_of(at, f"{where}: TIMESTAMP"), f"{where}: TIMESTAMP"),
             prompt_tokens=tokens_of(prompt, f"{where}: ContextTokens"),

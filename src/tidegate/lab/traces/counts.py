@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from tidegate.lab.traces.archives import is_tar, members
 from tidegate.lab.traces.rows import Moment, moment_of
-from tidegate.lab.traces.sources import TraceError, cells, decoded, numbered_lines
+from tidegate.lab.traces.sources import TraceError, cells, decoded, numbered_lines, objects
 
 MOST_STEPS: Final = 20_000_000
 """The most steps of one file: seven months of seconds."""
@@ -77,20 +77,13 @@ def read_windows(path: Path, series: str) -> list[tuple[float, float]]:
 
 
 def _table(path: Path, lines: Iterator[tuple[int, str]], *, dated: bool) -> Iterator[tuple[float, float, str]]:
-    for number, fields in cells(path, lines):
-        where = f"{path}:{number}"
-        if len(fields) != 2:  # noqa: PLR2004 - a time and a count
-            msg = f"{where}: expected 2 fields, not {len(fields)}"
-            raise TraceError(msg)
-        at_s = moment_of(fields[0], where) if dated else _number(fields[0], -MOST_COUNT, f"{where}: t")
-        yield at_s, _number(fields[1], 0.0, f"{where}: count"), where
+    for where, (at, count) in cells(path, lines, 2):
+        at_s = moment_of(at, where) if dated else _number(at, -MOST_COUNT, f"{where}: t")
+        yield at_s, _number(count, 0.0, f"{where}: count"), where
 
 
 def _objects(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[float, float, str]]:
-    decoder = msgspec.json.Decoder(_Line)
-    for number, line in lines:
-        where = f"{path}:{number}"
-        said = decoded(decoder, line, where)
+    for where, said in objects(path, lines, msgspec.json.Decoder(_Line)):
         yield said.t, said.count, where
 
 

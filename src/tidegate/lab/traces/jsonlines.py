@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.lab.traces.rows import Elapsed, Moment, Tokens, TraceRow
-from tidegate.lab.traces.sources import TraceError, decoded
+from tidegate.lab.traces.sources import TraceError, objects
 
 _Name = Annotated[str, Meta(max_length=200)]
 
@@ -41,10 +41,8 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
 
 def plain_rows(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[TraceRow]:
     """Each request of the plain form. Raises TraceError."""
-    decoder, elapsed = msgspec.json.Decoder(_Line), Elapsed()
-    for number, line in lines:
-        where = f"{path}:{number}"
-        said = decoded(decoder, line, where)
+    elapsed = Elapsed()
+    for where, said in objects(path, lines, msgspec.json.Decoder(_Line)):
         yield TraceRow(
             at_s=elapsed.at_s(said.t, f"{where}: t"),
             prompt_tokens=said.in_tok,
@@ -59,10 +57,8 @@ def event_rows(path: Path, lines: Iterator[tuple[int, str]], left_out: Counter[s
 
     What else there is, is counted by why in `left_out`. Raises TraceError.
     """
-    decoder, elapsed = msgspec.json.Decoder(_Event), Elapsed()
-    for number, line in lines:
-        where = f"{path}:{number}"
-        said = decoded(decoder, line, where)
+    elapsed = Elapsed()
+    for where, said in objects(path, lines, msgspec.json.Decoder(_Event)):
         if said.kind != "request" or said.route != "chat":
             left_out["not a request to the model"] += 1
         elif said.in_tok is None or said.out_tok is None:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from tidegate.lab.traces.rows import MOST_BLOCKS, Elapsed, Moment, Tokens, TraceRow
-from tidegate.lab.traces.sources import decoded
+from tidegate.lab.traces.sources import objects
 
 BLOCK_TOKENS: Final = 512
 MOST_KNOWN: Final = 200_000
@@ -53,10 +53,8 @@ class SeenBlocks:
 
 def mooncake_rows(path: Path, lines: Iterator[tuple[int, str]], most_known: int = MOST_KNOWN) -> Iterator[TraceRow]:
     """Each request, with what a cache of the last `most_known` blocks would hold of it. Raises TraceError."""
-    decoder, elapsed, seen = msgspec.json.Decoder(_Line), Elapsed(), SeenBlocks(most_known)
-    for number, line in lines:
-        where = f"{path}:{number}"
-        said = decoded(decoder, line, where)
+    elapsed, seen = Elapsed(), SeenBlocks(most_known)
+    for where, said in objects(path, lines, msgspec.json.Decoder(_Line)):
         yield TraceRow(
             at_s=elapsed.at_s(said.timestamp / 1000.0, f"{where}: timestamp"),
             prompt_tokens=said.input_length,

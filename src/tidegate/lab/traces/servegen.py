@@ -45,7 +45,7 @@ class Window(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unkn
     cv: Annotated[float, Meta(ge=0.0, le=1e6)]
     law: Annotated[str, Meta(pattern=r"^(Gamma|Weibull|)$")]
     shape: Annotated[float, Meta(ge=0.0, le=1e6)]
-    scale_s: Annotated[float, Meta(ge=0.0, le=1e12)]
+    scale_s: Annotated[float, Meta(ge=0, le=1e12)]
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -136,9 +136,8 @@ def _text(pieces: Iterator[bytes], where: str) -> str:
 
 def _windows(text: str, where: str) -> tuple[Window, ...]:
     found: list[Window] = []
-    for number, fields in cells(where, enumerate(text.splitlines(), 1)):
-        here = f"{where}:{number}"
-        if number > MOST_WINDOWS:
+    for here, fields in cells(where, enumerate(text.splitlines(), 1)):
+        if len(found) == MOST_WINDOWS:
             msg = f"{here}: expected at most {MOST_WINDOWS} windows"
             raise TraceError(msg)
         try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tidegate.lab.traces.counts import Counts, read_counts
-from tidegate.lab.traces.sources import TraceError, named_file
+from tidegate.lab.traces.sources import TraceError, blamed, named_file
 
 DAY_S: Final = 86_400.0
 PEAK_S: Final = 20.5 * 3600.0
@@ -70,8 +70,7 @@ def shape(name: str, duration_s: float | None = None) -> Shape:
     try:
         return shape_of(read_counts(path), duration_s)
     except TraceError as error:
-        said = str(error)
-        raise TraceError(said if said.startswith(str(path)) else f"{path}: {said}") from None
+        raise blamed(path, error) from None
 
 
 def shape_of(counts: Counts, duration_s: float | None = None) -> Shape:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import IO, Final, TypeVar
 import msgspec
 
 from tidegate.lab.files import check_file
+from tidegate.lab.mistakes import field_first
 
 LONGEST_LINE_BYTES: Final = 1 << 18
 MOST_BYTES: Final = 1 << 34
@@ -22,7 +22,6 @@ MOST_BYTES: Final = 1 << 34
 
 _GZIP: Final = b"\x1f\x8b"
 _BZIP2: Final = b"BZh"
-_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 _T = TypeVar("_T")
 
 
@@ -81,15 +80,33 @@ def numbered_lines(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[tuple[i
                 yield number, text
 
 
-def cells(source: Path | str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each line of comma-separated values, with its number. Raises TraceError, naming `source`."""
+def cells(
+    source: Path | str, lines: Iterable[tuple[int, str]], count: int | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """The fields of each line of comma-separated values, `count` of them if it is given, with where it stands.
+
+    Raises TraceError, which begins with that: `source` and the line's number.
+    """
     for number, line in lines:
+        where = f"{source}:{number}"
         try:
             fields = next(csv.reader((line,), strict=True))
         except csv.Error as error:
-            msg = f"{source}:{number}: not comma-separated values: {error}"
+            msg = f"{where}: not comma-separated values: {error}"
             raise TraceError(msg) from None
-        yield number, fields
+        if count is not None and len(fields) != count:
+            msg = f"{where}: expected {count} fields, not {len(fields)}"
+            raise TraceError(msg)
+        yield where, fields
+
+
+def objects(
+    path: Path, lines: Iterable[tuple[int, str]], decoder: msgspec.json.Decoder[_T]
+) -> Iterator[tuple[str, _T]]:
+    """What each line of JSON says, with where it stands. Raises TraceError, which begins with that."""
+    for number, line in lines:
+        where = f"{path}:{number}"
+        yield where, decoded(decoder, line, where)
 
 
 def decoded(decoder: msgspec.json.Decoder[_T], line: str | bytes, where: str) -> _T:
@@ -97,11 +114,14 @@ def decoded(decoder: msgspec.json.Decoder[_T], line: str | bytes, where: str) ->
     try:
         return decoder.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        said = str(error)
-        found = _WHERE.search(said)
-        field = f"{found[1]}: " if found is not None and found[1] else ""
-        msg = f"{where}: {field}{_WHERE.sub('', said)}"
+        msg = f"{where}: {field_first(error)}"
         raise TraceError(msg) from None
+
+
+def blamed(path: Path, error: TraceError) -> TraceError:
+    """The same mistake, told with its file."""
+    said = str(error)
+    return TraceError(said if said.startswith(f"{path}:") else f"{path}: {said}")
 
 
 def named_file(name: str) -> Path | None:

@@ -14,7 +14,7 @@ from tidegate.lab.traces.sources import TraceError
 VERSION: Final = 1
 MOST_CELLS: Final = 256
 
-_Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+_Part = Annotated[float, Meta(ge=0, le=1)]
 _Length = Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
 _Parts = Annotated[tuple[_Part, ...], Meta(min_length=2, max_length=MOST_CELLS + 1)]
 _Edges = Annotated[tuple[_Length, ...], Meta(min_length=2, max_length=MOST_CELLS + 1)]

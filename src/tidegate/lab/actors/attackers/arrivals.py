@@ -18,11 +18,10 @@ import msgspec
 from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign, between
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.dice import dice
+from tidegate.lab.actors.town import MOST_ACTORS
 from tidegate.lab.acts import Life, Spawn, Wait
 from tidegate.lab.scenario import ScenarioError
 
-MOST_INDIVIDUAL: Final = 200_000
-"""Seats that may exist as actors of their own, at about 4 KiB each, as many as people; more need `scale.is_drawn`."""
 _VISITS_EACH: Final = 4.0  # In the mean, so that every seat takes part and none stands out.
 _PAUSES_IN_SPAN: Final = 4.0
 _LEAST_VISITS: Final = 30  # In a campaign, so that chance does not make it half as strong, or twice.
@@ -71,9 +70,9 @@ def arriving(campaign: Campaign, visits_per_s: float, visit: Visit) -> list[Life
     seed, fleet, count = campaign.seed, campaign.fleet, campaign.seats.count
     if campaign.scenario.scale.is_drawn:
         return [_source(campaign, visits_per_s, visit, dice(seed, fleet, "come"), None)]
-    if count > MOST_INDIVIDUAL:
+    if count > MOST_ACTORS:
         fields = "bots" if count == campaign.attack.bots else "accounts"
-        msg = f"attack[{campaign.number}].{fields}: more than {MOST_INDIVIDUAL} need scale.is_drawn = true"
+        msg = f"attack[{campaign.number}].{fields}: more than {MOST_ACTORS} need scale.is_drawn = true"
         raise ScenarioError(msg)
     each = visits_per_s / count
     return [_source(campaign, each, visit, dice(seed, fleet, "come", seat), seat) for seat in range(count)]
@@ -92,4 +91,13 @@ def _source(campaign: Campaign, per_s: float, visit: Visit, rolls: Random, only:
         yield Wait(due - now)
         now = due
         if campaign.active < MOST_ACTIVE:
-            yield Spawn(visit(seats.seat(number), now))
+            yield Spawn(_counted(campaign, visit(seats.seat(number), now)))
+
+
+def _counted(campaign: Campaign, life: Life) -> Life:
+    """A visit that counts as on from its first act until it ends, however it ends."""
+    campaign.active += 1
+    try:
+        yield from life
+    finally:
+        campaign.active -= 1

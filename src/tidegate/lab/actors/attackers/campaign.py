@@ -62,7 +62,6 @@ class Campaign:
         self.seats = Seats(attack, self.fleet, self.manner, seed, shares_accounts=attack.family in _SHARED)
         self.dice = dice(seed, self.fleet, "done")
         self.active = 0
-        self.most_active = 0
         self.prompt_weight = prompt_weight
         self._salt = salt_of(seed, f"{self.fleet}/texts")
 
@@ -92,15 +91,6 @@ class Campaign:
     def cost(self, prompt_tokens: float, answer_tokens: float) -> float:
         """What a question costs, in tokens written."""
         return prompt_tokens * self.prompt_weight + answer_tokens
-
-    def began(self) -> None:
-        """One more visit is on."""
-        self.active += 1
-        self.most_active = max(self.most_active, self.active)
-
-    def ended(self) -> None:
-        """One visit fewer is on."""
-        self.active -= 1
 
     def is_mimicking(self, seat: Seat) -> bool:
         """Whether a seat does as people do this time."""

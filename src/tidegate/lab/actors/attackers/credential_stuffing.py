@@ -15,12 +15,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.joining import NATIVE_S, opening
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.attackers.victims import Victims
-from tidegate.lab.acts import Ask, Life, SignIn, Wait
+from tidegate.lab.actors.identities import name_of
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Group, Life, SignIn, Wait
 
 PER_S: Final = 20.0
 RIGHT: Final = (0.001, 0.02)
@@ -35,37 +36,28 @@ def lives(campaign: Campaign) -> list[Life]:
     """The actors of one campaign."""
     rate = campaign.rate(PER_S)
     pace = Pace(machine_acts=_VISIT, human_acts=2.0, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
+    return visiting(campaign, rate, pace, lambda acts: partial(_guessing, campaign, acts))
 
 
-def _visit(campaign: Campaign, tries: int) -> Visit:
-    return partial(_guessing, campaign, Victims(campaign.scenario.people), tries)
+def _guessing(campaign: Campaign, tries: int, seat: Seat, at_s: float) -> Life:
+    now = yield from opening(campaign, seat, "/sign-in", at_s)
+    for _ in range(tries):
+        if now >= campaign.attack.until_s:
+            return
+        outcome = yield from ask(campaign.moved(seat.who), _pair(campaign, seat))
+        wait_s = campaign.pause_s(seat, _MACHINE_S)
+        if seat.heeds and outcome.retry_after_s is not None:
+            wait_s = max(wait_s, min(60.0, outcome.retry_after_s))
+        yield Wait(wait_s)
+        now = outcome.ended_at_s + wait_s
 
 
-def _guessing(campaign: Campaign, victims: Victims, tries: int, seat: Seat, at_s: float) -> Life:
-    campaign.began()
-    try:
-        now = yield from opening(campaign, seat, "/sign-in", at_s)
-        for _ in range(tries):
-            if now >= campaign.attack.until_s:
-                return
-            outcome = yield Ask(campaign.moved(seat.who), _pair(campaign, victims, seat))
-            assert outcome is not None
-            wait_s = campaign.pause_s(seat, _MACHINE_S)
-            if seat.heeds and outcome.retry_after_s is not None:
-                wait_s = max(wait_s, min(60.0, outcome.retry_after_s))
-            yield Wait(wait_s)
-            now = outcome.ended_at_s + wait_s
-    finally:
-        campaign.ended()
-
-
-def _pair(campaign: Campaign, victims: Victims, seat: Seat) -> SignIn:
+def _pair(campaign: Campaign, seat: Seat) -> SignIn:
     dice, effort_s = campaign.dice, NATIVE_S if campaign.is_mimicking(seat) else None
-    part = dice.random()
-    if part >= _between(EXISTING, seat.mimicry) or not victims.count:
+    part, victims = dice.random(), campaign.scenario.people.established
+    if part >= _between(EXISTING, seat.mimicry) or not victims:
         return SignIn(account=f"stranger-{campaign.fresh():012x}", is_right=False, effort_s=effort_s)
-    account = victims.owner(0 if campaign.manner.is_same else dice.randrange(victims.count))
+    account = name_of(Group.ESTABLISHED, 0 if campaign.manner.is_same else dice.randrange(victims))
     return SignIn(account=account, is_right=part < _between(RIGHT, seat.mimicry), effort_s=effort_s)
 
 

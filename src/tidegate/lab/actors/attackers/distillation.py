@@ -13,13 +13,11 @@ how evenly it goes on and how many topics there are. Truth: `who.family`, `who.f
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
+from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talking
 from tidegate.lab.acts import Chat, Life
 
 LOAD: Final = 0.3
@@ -49,11 +47,7 @@ def lives(campaign: Campaign) -> list[Life]:
             body=body,
         )
 
-    def visit(asks: int) -> Visit:
-        style = Talk(asks=asks, machine_s=_MACHINE_S, compose=compose, is_recruiting=not campaign.attack.accounts)
-        return partial(talk, campaign, style)
-
     answer = (1.0 - mimicry) * answer_tokens + mimicry * campaign.lengths.mean_answer
     rate = campaign.rate_by_cost(LOAD, mean_prompt, answer)
-    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, visit)
+    style = Talk(machine_s=_MACHINE_S, compose=compose, is_recruiting=not campaign.attack.accounts)
+    return talking(campaign, rate, _VISIT, style)

@@ -16,11 +16,12 @@ from typing import Final
 
 import msgspec
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.joining import form, newcomer, opening
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.acts import Ask, Life, SignIn, SignUp, Wait
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Life, SignIn, SignUp, Wait
 
 PER_S: Final = 5.0
 FAST_S: Final = 0.005
@@ -35,28 +36,19 @@ def lives(campaign: Campaign) -> list[Life]:
     """The actors of one campaign."""
     rate = campaign.rate(PER_S)
     pace = Pace(machine_acts=_VISIT, human_acts=1.0, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
-
-
-def _visit(campaign: Campaign, tries: int) -> Visit:
-    return partial(_inflating, campaign, tries)
+    return visiting(campaign, rate, pace, lambda acts: partial(_inflating, campaign, acts))
 
 
 def _inflating(campaign: Campaign, tries: int, seat: Seat, at_s: float) -> Life:
-    campaign.began()
-    try:
-        now = yield from opening(campaign, seat, "/sign-up", at_s)
-        for _ in range(tries):
-            if now >= campaign.attack.until_s:
-                return
-            applicant = newcomer(campaign, seat)
-            outcome = yield Ask(campaign.moved(applicant.who), _wish(campaign, applicant))
-            assert outcome is not None
-            wait_s = campaign.pause_s(seat, _MACHINE_S)
-            yield Wait(wait_s)
-            now = outcome.ended_at_s + wait_s
-    finally:
-        campaign.ended()
+    now = yield from opening(campaign, seat, "/sign-up", at_s)
+    for _ in range(tries):
+        if now >= campaign.attack.until_s:
+            return
+        applicant = newcomer(campaign, seat)
+        outcome = yield from ask(campaign.moved(applicant.who), _wish(campaign, applicant))
+        wait_s = campaign.pause_s(seat, _MACHINE_S)
+        yield Wait(wait_s)
+        now = outcome.ended_at_s + wait_s
 
 
 def _wish(campaign: Campaign, seat: Seat) -> SignUp | SignIn:

@@ -13,13 +13,11 @@ end before `max_tokens`, people's pauses, networks and browsers. Truth: `who.fam
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, marks, talk
+from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, marks, talking
 from tidegate.lab.acts import Chat, Life
 
 LOAD: Final = 1.0
@@ -54,16 +52,12 @@ def lives(campaign: Campaign) -> list[Life]:
             bytes_per_token=BOMB_BYTES_PER_TOKEN if kind == _BOMB and not is_human else None,
         )
 
-    def visit(asks: int) -> Visit:
-        return partial(talk, campaign, Talk(asks=asks, machine_s=_MACHINE_S, compose=compose))
-
     half = _sizes(campaign, 0.5)
     # A mixture of blunt and of half as long ones, by how many of each there are.
     prompt = sum((1.0 - mimicry) * full[0] + mimicry * less[0] for full, less in zip(mean, half, strict=True)) / 3
     answer = sum((1.0 - mimicry) * full[1] + mimicry * less[1] for full, less in zip(mean, half, strict=True)) / 3
     rate = campaign.rate_by_cost(LOAD, prompt, answer)
-    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, visit)
+    return talking(campaign, rate, _VISIT, Talk(machine_s=_MACHINE_S, compose=compose))
 
 
 def _sizes(campaign: Campaign, part: float) -> tuple[tuple[int, int], ...]:

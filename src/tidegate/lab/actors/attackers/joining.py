@@ -16,24 +16,18 @@ import msgspec
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.letters import address_of
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.acts import Act, Ask, Outcome, Page, SignUp, Wait, Who
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.actors.sessions import ASSETS
+from tidegate.lab.acts import Act, Outcome, Page, SignUp, Wait
 
 Steps = Generator[Act, Outcome | None, float]
 """A part of a life: returns the second at which it ends."""
 
 NATIVE_S: Final = 0.025
-ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
 _IMPATIENT_S: Final = 30.0
 _PATIENT_S: Final = 1800.0
 _MAIL_MEDIAN_S: Final = 15.0
 _LOOKS_S: Final = 1.5
-
-
-def ask(who: Who, what: SignUp | Page) -> Generator[Act, Outcome | None, Outcome]:
-    """Ask, and return what became of it."""
-    outcome = yield Ask(who, what)
-    assert outcome is not None
-    return outcome
 
 
 def opening(campaign: Campaign, seat: Seat, path: str, now: float) -> Steps:

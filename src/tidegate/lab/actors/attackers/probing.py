@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import log
 from typing import Final
 
 import msgspec
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
+from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talking
+from tidegate.lab.actors.habits import MAX_TOKENS
 from tidegate.lab.acts import Chat, Life
 
 COVER: Final = 0.5
 """The part of the questions that is a cover at mimicry 1."""
 _LONGEST_PROMPT: Final = 2_000
 _LEAST_TURNS: Final = 4.0  # What one prompt does not get out, the fourth does.
-_MAX_TOKENS: Final = 1_024
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +35,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 def probing(campaign: Campaign, asks_per_s: float, probe: Probe) -> list[Life]:
     """The actors of a campaign that asks so often at intensity 1."""
     dice = campaign.dice
-    answer_tokens = max(1, min(_MAX_TOKENS, round(probe.answer_times * campaign.lengths.mean_answer)))
+    answer_tokens = max(1, min(MAX_TOKENS, round(probe.answer_times * campaign.lengths.mean_answer)))
 
     def compose(seat: Seat, number: int) -> Chat:
         del number
@@ -56,15 +54,6 @@ def probing(campaign: Campaign, asks_per_s: float, probe: Probe) -> list[Life]:
             flags=(probe.flag,),
         )
 
-    def visit(asks: int) -> Visit:
-        style = Talk(asks=asks, machine_s=probe.machine_s, compose=compose, is_one_talk=probe.is_one_talk)
-        return partial(talk, campaign, style)
-
-    rate = campaign.rate(asks_per_s)
-    pace = Pace(
-        machine_acts=probe.visit,
-        human_acts=campaign.scenario.people.turns,
-        machine_s=probe.machine_s,
-        least_acts=_LEAST_TURNS if probe.is_one_talk else 1.0,
-    )
-    return visiting(campaign, rate, pace, visit)
+    style = Talk(machine_s=probe.machine_s, compose=compose, is_one_talk=probe.is_one_talk)
+    least_asks = _LEAST_TURNS if probe.is_one_talk else 1.0
+    return talking(campaign, campaign.rate(asks_per_s), probe.visit, style, least_asks)

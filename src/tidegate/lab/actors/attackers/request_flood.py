@@ -13,13 +13,11 @@ Truth: `who.family`, `who.fleet`; no flags, for the prompts are ordinary.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talk
+from tidegate.lab.actors.attackers.talking import PATIENCE_S, Talk, like_people, marks, talking
 from tidegate.lab.acts import Chat, Life
 
 LOAD: Final = 10.0
@@ -49,9 +47,5 @@ def lives(campaign: Campaign) -> list[Life]:
             is_key_forged=seat.is_forging and not seat.who.has_account,
         )
 
-    def visit(asks: int) -> Visit:
-        return partial(talk, campaign, Talk(asks=asks, machine_s=_MACHINE_S, compose=compose))
-
     rate = campaign.rate(LOAD * campaign.asks_per_s)
-    pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, visit)
+    return talking(campaign, rate, _VISIT, Talk(machine_s=_MACHINE_S, compose=compose))

@@ -18,11 +18,12 @@ from typing import Final
 
 import msgspec
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import PATIENCE_S, like_people
-from tidegate.lab.acts import Ask, Life, Outcome, Wait
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Life, Outcome, Wait
 
 LOAD: Final = 0.3
 RETRIES: Final = 20
@@ -38,37 +39,28 @@ def lives(campaign: Campaign) -> list[Life]:
     """The actors of one storm."""
     rate = campaign.rate(LOAD * campaign.asks_per_s)
     pace = Pace(machine_acts=_VISIT, human_acts=campaign.scenario.people.turns, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
-
-
-def _visit(campaign: Campaign, asks: int) -> Visit:
-    return partial(_storming, campaign, asks)
+    return visiting(campaign, rate, pace, lambda acts: partial(_storming, campaign, acts))
 
 
 def _storming(campaign: Campaign, asks: int, seat: Seat, at_s: float) -> Life:
-    campaign.began()
-    try:
-        now = at_s
-        for _ in range(asks):
-            asked = msgspec.structs.replace(like_people(campaign), patience_s=PATIENCE_S)
-            if campaign.manner.is_same:
-                asked = msgspec.structs.replace(asked, template=campaign.template(0), body=campaign.template(0))
-            for retry in range(1 + (SDK_RETRIES if seat.heeds else RETRIES)):
-                if now >= campaign.attack.until_s:
-                    return
-                outcome = yield Ask(campaign.moved(seat.who), msgspec.structs.replace(asked, retry=retry))
-                assert outcome is not None
-                now = outcome.ended_at_s
-                if outcome.is_complete or (seat.heeds and outcome.is_final):
-                    break
-                wait_s = _again_s(campaign, seat, outcome, retry)
-                yield Wait(wait_s)
-                now += wait_s
-            wait_s = campaign.pause_s(seat, _MACHINE_S)
+    now = at_s
+    for _ in range(asks):
+        asked = msgspec.structs.replace(like_people(campaign), patience_s=PATIENCE_S)
+        if campaign.manner.is_same:
+            asked = msgspec.structs.replace(asked, template=campaign.template(0), body=campaign.template(0))
+        for retry in range(1 + (SDK_RETRIES if seat.heeds else RETRIES)):
+            if now >= campaign.attack.until_s:
+                return
+            outcome = yield from ask(campaign.moved(seat.who), msgspec.structs.replace(asked, retry=retry))
+            now = outcome.ended_at_s
+            if outcome.is_complete or (seat.heeds and outcome.is_final):
+                break
+            wait_s = _again_s(campaign, seat, outcome, retry)
             yield Wait(wait_s)
             now += wait_s
-    finally:
-        campaign.ended()
+        wait_s = campaign.pause_s(seat, _MACHINE_S)
+        yield Wait(wait_s)
+        now += wait_s
 
 
 def _again_s(campaign: Campaign, seat: Seat, outcome: Outcome, retry: int) -> float:

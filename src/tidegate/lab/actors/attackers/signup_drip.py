@@ -16,9 +16,10 @@ from typing import Final
 
 from tidegate.lab.actors.attackers.arrivals import arriving
 from tidegate.lab.actors.attackers.campaign import Campaign
-from tidegate.lab.actors.attackers.joining import ask, form, joined, newcomer, opening
+from tidegate.lab.actors.attackers.joining import form, joined, newcomer, opening
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import Talk, conversation, like_people
+from tidegate.lab.actors.retrying import ask
 from tidegate.lab.acts import Chat, Life, Wait
 
 PER_S: Final = 2.0 / 60.0
@@ -33,20 +34,15 @@ def lives(campaign: Campaign) -> list[Life]:
         del seat, number
         return like_people(campaign)
 
-    style = Talk(asks=_ASKS, machine_s=_MACHINE_S, compose=compose)
+    style = Talk(machine_s=_MACHINE_S, compose=compose)
     return arriving(campaign, campaign.rate(PER_S), partial(_visit, campaign, style))
 
 
 def _visit(campaign: Campaign, style: Talk, seat: Seat, at_s: float) -> Life:
-    campaign.began()
-    try:
-        now = yield from opening(campaign, seat, "/sign-up", at_s)
-        applicant = newcomer(campaign, seat)
-        outcome = yield from ask(campaign.moved(applicant.who), form(campaign, applicant))
-        now = outcome.ended_at_s
-        if outcome.is_complete and campaign.is_mimicking(seat):
-            wait_s = campaign.pause_s(seat, _MACHINE_S)
-            yield Wait(wait_s)
-            yield from conversation(campaign, style, joined(applicant, outcome), now + wait_s)
-    finally:
-        campaign.ended()
+    yield from opening(campaign, seat, "/sign-up", at_s)
+    applicant = newcomer(campaign, seat)
+    outcome = yield from ask(campaign.moved(applicant.who), form(campaign, applicant))
+    if outcome.is_complete and campaign.is_mimicking(seat):
+        wait_s = campaign.pause_s(seat, _MACHINE_S)
+        yield Wait(wait_s)
+        yield from conversation(campaign, style, _ASKS, joined(applicant, outcome), outcome.ended_at_s + wait_s)

@@ -16,12 +16,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tidegate.lab.actors.attackers.arrivals import Pace, Visit, visiting
+from tidegate.lab.actors.attackers.arrivals import Pace, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
-from tidegate.lab.actors.attackers.joining import ask, form, joined, newcomer, opening
+from tidegate.lab.actors.attackers.joining import form, joined, newcomer, opening
 from tidegate.lab.actors.attackers.seats import Seat
 from tidegate.lab.actors.attackers.talking import like_people
-from tidegate.lab.acts import Ask, Life, Wait
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Life, Wait
 
 PER_S: Final = 10.0
 USED: Final = 0.5
@@ -34,27 +35,19 @@ def lives(campaign: Campaign) -> list[Life]:
     """The actors of one wave."""
     rate = campaign.rate(PER_S)
     pace = Pace(machine_acts=_VISIT, human_acts=1.0, machine_s=_MACHINE_S)
-    return visiting(campaign, rate, pace, lambda acts: _visit(campaign, acts))
+    return visiting(campaign, rate, pace, lambda acts: partial(_joining, campaign, acts))
 
 
-def _visit(campaign: Campaign, sign_ups: int) -> Visit:
-    return partial(joining, campaign, sign_ups, _MACHINE_S, USED)
-
-
-def joining(campaign: Campaign, sign_ups: int, machine_s: float, used: float, seat: Seat, at_s: float) -> Life:
-    """Sign up so often, as somebody else each time; ask a question from the part `used` of the accounts."""
-    campaign.began()
-    try:
-        now = yield from opening(campaign, seat, "/sign-up", at_s)
-        for _ in range(sign_ups):
-            if now >= campaign.attack.until_s:
-                return
-            applicant = newcomer(campaign, seat)
-            outcome = yield from ask(campaign.moved(applicant.who), form(campaign, applicant))
-            if outcome.is_complete and campaign.dice.random() < used * seat.mimicry:
-                yield Ask(joined(applicant, outcome).who, like_people(campaign))
-            wait_s = campaign.pause_s(seat, machine_s)
-            yield Wait(wait_s)
-            now = outcome.ended_at_s + wait_s
-    finally:
-        campaign.ended()
+def _joining(campaign: Campaign, sign_ups: int, seat: Seat, at_s: float) -> Life:
+    """Sign up so often, as somebody else each time; ask a question from some of the accounts."""
+    now = yield from opening(campaign, seat, "/sign-up", at_s)
+    for _ in range(sign_ups):
+        if now >= campaign.attack.until_s:
+            return
+        applicant = newcomer(campaign, seat)
+        outcome = yield from ask(campaign.moved(applicant.who), form(campaign, applicant))
+        if outcome.is_complete and campaign.dice.random() < USED * seat.mimicry:
+            yield from ask(joined(applicant, outcome).who, like_people(campaign))
+        wait_s = campaign.pause_s(seat, _MACHINE_S)
+        yield Wait(wait_s)
+        now = outcome.ended_at_s + wait_s

@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.lab.actors.attackers.campaign import MOST_ACTIVE, Campaign, between
-from tidegate.lab.acts import Ask, Hold, Life, Wait
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Hold, Life, Wait
 from tidegate.lab.scenario import ScenarioError
 
 CONNECTIONS: Final = 500
@@ -52,8 +53,7 @@ def _connection(campaign: Campaign, number: int, count: int) -> Life:
                 seat = seats.seat(dice.randrange(seats.count))
             for_s = min(_held_s(seat.mimicry), attack.until_s - now)
             reads_nothing = not campaign.manner.is_same and number % 2 == 1
-            outcome = yield Ask(campaign.moved(seat.who), Hold(for_s=for_s, reads_nothing=reads_nothing))
-            assert outcome is not None
+            outcome = yield from ask(campaign.moved(seat.who), Hold(for_s=for_s, reads_nothing=reads_nothing))
             now = outcome.ended_at_s
             pause_s = between(*REOPEN_S, seat.mimicry)
         yield Wait(pause_s)

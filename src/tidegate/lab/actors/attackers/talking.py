@@ -7,15 +7,18 @@ people do, and comes back with the same question when it was told to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from tidegate.lab.actors.attackers.arrivals import Pace, visiting
 from tidegate.lab.actors.attackers.campaign import Campaign
-from tidegate.lab.actors.attackers.joining import ask, form, joined, newcomer, opening
+from tidegate.lab.actors.attackers.joining import form, joined, newcomer, opening
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.acts import Act, Ask, Chat, Life, Outcome, Wait
+from tidegate.lab.actors.retrying import ask
+from tidegate.lab.acts import Chat, Life, Outcome, Wait
 
 Compose = Callable[[Seat, int], Chat]
 """The next question of a seat in a visit, counted from 0."""
@@ -27,43 +30,53 @@ _LONGEST_CONTEXT: Final = 3_000
 
 
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
-    """How a family talks: `asks` questions in a visit, `machine_s` between them where nothing is mimicked.
+    """How a family talks: `machine_s` between questions where nothing is mimicked.
 
     `is_one_talk`: all of a visit is one conversation, whatever is mimicked. `is_recruiting`: whoever has no account
     signs up for one first; who gets none asks without.
     """
 
-    asks: int
     machine_s: float
     compose: Compose
     is_one_talk: bool = False
     is_recruiting: bool = False
 
 
-def talk(campaign: Campaign, style: Talk, seat: Seat, at_s: float) -> Life:
+def talking(
+    campaign: Campaign, asks_per_s: float, machine_asks: float, style: Talk, least_asks: float = 1.0
+) -> list[Life]:
+    """Lives that ask so often in the mean over the campaign, in visits of `machine_asks`, or as long as people's.
+
+    However few visits that leaves, they have `least_asks` if these can be asked in a campaign.
+    """
+    pace = Pace(
+        machine_acts=machine_asks,
+        human_acts=campaign.scenario.people.turns,
+        machine_s=style.machine_s,
+        least_acts=least_asks,
+    )
+    return visiting(campaign, asks_per_s, pace, lambda asks: partial(_talk, campaign, style, asks))
+
+
+def _talk(campaign: Campaign, style: Talk, asks: int, seat: Seat, at_s: float) -> Life:
     """One visit of one seat from that second on. Ends with the campaign."""
-    campaign.began()
-    try:
-        now = yield from opening(campaign, seat, "/", at_s)
-        if (style.is_recruiting or campaign.manner.is_recruiting) and not seat.who.has_account:
-            seat = newcomer(campaign, seat)
-            outcome = yield from ask(seat.who, form(campaign, seat))
-            now, seat = outcome.ended_at_s, joined(seat, outcome)
-        yield from conversation(campaign, style, seat, now)
-    finally:
-        campaign.ended()
+    now = yield from opening(campaign, seat, "/", at_s)
+    if (style.is_recruiting or campaign.manner.is_recruiting) and not seat.who.has_account:
+        seat = newcomer(campaign, seat)
+        outcome = yield from ask(seat.who, form(campaign, seat))
+        now, seat = outcome.ended_at_s, joined(seat, outcome)
+    yield from conversation(campaign, style, asks, seat, now)
 
 
-def conversation(campaign: Campaign, style: Talk, seat: Seat, now: float) -> Generator[Act, Outcome | None, None]:
-    """The questions of a visit, as a part of a life."""
+def conversation(campaign: Campaign, style: Talk, asks: int, seat: Seat, now: float) -> Life:
+    """So many questions of a visit, as a part of a life."""
     is_one_talk = style.is_one_talk or campaign.is_mimicking(seat)
     said, asked = 0, style.compose(seat, 0)
-    for number in range(1, style.asks + 1):
+    for number in range(1, asks + 1):
         if now >= campaign.attack.until_s:
             return
-        outcome = yield Ask(campaign.moved(seat.who), asked)
-        assert outcome is not None
-        if number == style.asks:
+        outcome = yield from ask(campaign.moved(seat.who), asked)
+        if number == asks:
             return
         wait_s = _wait_s(campaign, style, seat, outcome)
         if seat.heeds and outcome.retry_after_s is not None:

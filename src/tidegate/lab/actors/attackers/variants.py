@@ -14,7 +14,7 @@ import msgspec
 from tidegate.lab.scenario import Attack, Family, ScenarioError
 
 FAMILIES_VERSION: Final = 1
-"""Rises whenever what any family does changes: figures of different versions are not compared."""
+"""Rises whenever what any family does changes: figures of different versions say nothing of each other."""
 
 HELD_OUT: Final = "held-"
 
