@@ -14,7 +14,7 @@ from tidegate.lab.judge.figures import (
     PeopleFigures,
     PromiseFigures,
 )
-from tidegate.lab.judge.verdicts import false_refusal, first_s, is_admitted, is_challenged, refusal
+from tidegate.lab.judge.verdicts import false_refusal, first_s, is_challenged, refusal
 
 _MOST_REASONS: Final = 64
 _REST: Final = "others"
@@ -153,19 +153,23 @@ class AttackTally:
         self.cost = 0.0
         self.refusals = Counts()
 
-    def asked(self, ask: Ask, outcome: Outcome) -> None:
-        """Count a try."""
+    def asked(self, ask: Ask, outcome: Outcome, *, is_admitted: bool) -> None:
+        """Count a try; `is_admitted`: it was let in and worked on."""
         numbers = self.numbers
         numbers["tries"] += 1
-        numbers["admitted"] += is_admitted(outcome)
-        numbers["challenged"] += is_challenged(outcome)
+        if is_challenged(outcome):
+            numbers["challenged"] += 1
+        if is_admitted:
+            numbers["admitted"] += 1
+        elif reason := refusal(outcome):
+            self.refusals.add(reason)
         numbers["prompt_tokens"] += outcome.prompt_tokens
         numbers["output_tokens"] += outcome.output_tokens
-        numbers["accounts_won"] += isinstance(ask.what, SignUp) and outcome.is_complete
-        numbers["passwords_found"] += isinstance(ask.what, SignIn) and ask.what.is_right and outcome.is_complete
         self.cost += outcome.cost
-        if reason := refusal(outcome):
-            self.refusals.add(reason)
+        if outcome.is_complete:
+            what = ask.what
+            numbers["accounts_won"] += isinstance(what, SignUp)
+            numbers["passwords_found"] += isinstance(what, SignIn) and what.is_right
 
     def merge(self, other: AttackTally) -> None:
         """Count all that `other` has."""
