@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
@@ -35,6 +36,10 @@ from tidegate.core.admission.reckoning import Reckoning
 from tidegate.core.admission.reclaim import is_stalling
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
+
+
+# Python 3.11 takes as long for a member of an enumeration as for a call.
+_SUSPECT: Final = Standing.SUSPECT
 
 
 class Beside:
@@ -46,6 +51,7 @@ class Beside:
         self._lines = lines
         self._floor = floor
         self._reckoning = reckoning
+        self._known_lines = [line for line in lines.values() if not line.is_strangers]
         self._credit = dict.fromkeys(STRANGERS, 0.0)
 
     def did(self, ticket: Ticket, cost: float) -> bool:
@@ -58,27 +64,27 @@ class Beside:
         is_news = False
         for standing in self._credit:
             # Told with each token of each answer; and most of the time no stranger waits.
-            if self._lines[standing].queue:
+            if self._lines[standing].waiting:
                 is_news = self._credited(standing, cost) or is_news
         return is_news
 
     def _credited(self, standing: Standing, cost: float) -> bool:
-        most, shares = self._most_credit, self._reckoning.shares.shares
-        whole = sum(share for known, share in shares.items() if known not in STRANGERS)
+        most, shares = self._most_credit, self._reckoning.shares
         before = self._credit[standing]
-        self._credit[standing] = min(most, before + cost * shares[standing] / whole)
+        self._credit[standing] = min(most, before + cost * shares.shares[standing] / shares.known)
         return before < most <= self._credit[standing]
 
     def may_start(self, standing: Standing, who: str = "", *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class, and of this principal, may start beside all that run, or all but one."""
-        if sum(other is not without for other in self._floor.reading()) >= self.plan.readers:
+        reading = self._floor.reading()
+        if len(reading) - (without in reading) >= self.plan.readers:
             return False
         if not self._are_known_in(who) or self._is_due(standing):
             return True
         if is_stalling(self._reckoning.cost, self.plan):
             return False
-        strangers = sum(other is not without for other in self._floor.strangers.values())
-        return strangers < self._most(standing)
+        strangers = self._floor.strangers
+        return len(strangers) - (without is not None and without.number in strangers) < self._most(standing)
 
     def is_one_known_in(self) -> bool:
         """Whether all requests of known people are one person's, for whose sake that one's others are not held back."""
@@ -101,8 +107,7 @@ class Beside:
             return []
         strangers = [ticket for ticket in self._floor.strangers.values() if not ticket.is_cut]
         # Asked at every event of every request: once for each class that is there, not for each of its people.
-        classes = dict.fromkeys(one.standing for one in strangers)
-        thronged = [standing for standing in classes if self._is_thronged(standing)]
+        thronged = [standing for standing in {one.standing: None for one in strangers} if self._is_thronged(standing)]
         if not thronged:
             return []
         spare = [
@@ -116,17 +121,20 @@ class Beside:
 
     def _are_known_in(self, but: str = "") -> bool:
         """Whether anybody known has a request in, `but` one of them left out."""
-        return any(principal != but for principal in self._known())
+        # Asked at every event of every request: mostly it is enough to count.
+        floor = self._floor
+        if len(floor.tickets) == len(floor.strangers) and not any([line.waiting for line in self._known_lines]):
+            return False
+        return not but or any(principal != but for principal in self._known())
 
     def _known(self) -> Iterator[str]:
         """Whose requests are in as those of somebody known."""
         for ticket in self._floor.tickets.values():
             if not ticket.is_stranger:
                 yield ticket.claim.principal
-        for line in self._lines.values():
-            if not line.is_strangers:
-                for ticket in line.waiting.values():
-                    yield ticket.claim.principal
+        for line in self._known_lines:
+            for ticket in line.waiting.values():
+                yield ticket.claim.principal
 
     def _is_due(self, standing: Standing) -> bool:
         running = self._floor.tickets.values()
@@ -144,7 +152,7 @@ class Beside:
         if ticket.is_by_right:
             return False
         is_short = ticket.used_tokens < self.plan.slice_tokens // 2
-        return ticket.standing is Standing.SUSPECT or not (ticket.is_begun and is_short)
+        return ticket.standing is _SUSPECT or not (ticket.is_begun and is_short)
 
     @property
     def _room(self) -> int:
@@ -155,4 +163,4 @@ class Beside:
 
     def _is_thronged(self, standing: Standing) -> bool:
         """Whether more of a class wait than half of the places could take; suspects are their own throng."""
-        return standing is Standing.SUSPECT or len(self._lines[standing].queue) > self._floor.limit // 2
+        return standing is _SUSPECT or len(self._lines[standing].waiting) > self._floor.limit // 2

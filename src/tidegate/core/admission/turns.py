@@ -46,7 +46,7 @@ class Turns:
         """Who shall run now; None when nobody more may."""
         if self._floor.is_full:
             return None
-        heirs = [heir for line in self._lines.values() if line.queue and (heir := self._heir(line, now)) is not None]
+        heirs = [heir for line in self._lines.values() if line.waiting and (heir := self._heir(line, now)) is not None]
         if len(heirs) <= 1:
             return heirs[0] if heirs else None
         held = self._floor.held()
@@ -110,9 +110,9 @@ class Turns:
     def _first(self, standing: Standing, now: float) -> Ticket | None:
         """Who would go next of a class, strangers without regard to what is being read."""
         line = self._lines[standing]
-        if not line.queue:
+        if not line.waiting:
             return None
-        if len(line.queue) == 1:
+        if len(line.waiting) == 1:
             ticket = next(iter(line.waiting.values()))
             return ticket if self._may_run(ticket, line) else None
         rate = self._reckoning.rate(standing, now)
@@ -189,7 +189,7 @@ class Turns:
         )
 
     def _asking(self, held: Mapping[Standing, int]) -> list[Standing]:
-        return [standing for standing, line in self._lines.items() if held[standing] or line.queue]
+        return [standing for standing, line in self._lines.items() if held[standing] or line.waiting]
 
     def _part(self, standing: Standing, asking: list[Standing]) -> float:
         return self._reckoning.shares.part(standing, asking, self._floor.limit) + _ROUNDING
