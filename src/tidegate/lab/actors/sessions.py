@@ -26,6 +26,7 @@ NEW_BROWSER: Final = 0.1
 """The part of arrivals at which a browser has not kept the page's files. Assumed."""
 
 ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
+_ASSETS: Final = tuple(Page(path=path, is_asset=True, referrer="same") for path in ASSETS)
 _SETTLES_S: Final = 1.5
 _AT_ONCE: Final = 50
 """So many questions are put in order at once: the time for it grows with the square."""
@@ -49,8 +50,8 @@ def arriving(who: Who, dice: Random, *, referrer: str, is_new: bool, path: str =
     """Open a page, and its files in a browser that has them not; look for a moment."""
     yield from asking(who, Page(path=path, referrer=referrer), Need.PAGE, by_hand(dice), dice)
     if is_new:
-        for asset in ASSETS:
-            yield Ask(who, Page(path=asset, is_asset=True, referrer="same"))
+        for asset in _ASSETS:
+            yield Ask(who, asset)
     yield Wait(_SETTLES_S * (0.5 + dice.expovariate(1.0)))
 
 

@@ -163,8 +163,7 @@ class World:
     def at(self, when_s: float, do: Callable[[float], None]) -> None:
         """Have something done at that time."""
         self._sequence += 1
-        now = self.now
-        heappush(self._heap, (when_s if when_s > now else now, self._sequence, do, None, None))
+        heappush(self._heap, (max(self.now, when_s), self._sequence, do, None, None))
 
     def happened(self, happened: Happened) -> None:
         """Tell everybody that something moved."""

@@ -23,6 +23,7 @@ Steps = Generator[Act, Outcome | None, float]
 
 NATIVE_S: Final = 0.025
 ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
+_ASSETS: Final = tuple(Page(path=path, is_asset=True, referrer="same") for path in ASSETS)
 _IMPATIENT_S: Final = 30.0
 _PATIENT_S: Final = 1800.0
 _MAIL_MEDIAN_S: Final = 15.0
@@ -42,9 +43,10 @@ def opening(campaign: Campaign, seat: Seat, path: str, now: float) -> Steps:
         return now
     dice = campaign.dice
     referrer = "search" if dice.random() < 0.5 * seat.mimicry else "none"
-    outcome = yield from ask(seat.who, Page(path=path, referrer=referrer))
-    for asset in ASSETS:
-        outcome = yield from ask(seat.who, Page(path=asset, is_asset=True, referrer="same"))
+    outcome = yield Ask(seat.who, Page(path=path, referrer=referrer))
+    for asset in _ASSETS:
+        outcome = yield Ask(seat.who, asset)
+    assert outcome is not None
     look_s = min(60.0, dice.lognormvariate(_LOOKS_S, 0.5))
     yield Wait(look_s)
     return outcome.ended_at_s + look_s
