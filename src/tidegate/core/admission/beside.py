@@ -88,8 +88,9 @@ class Beside:
 
     def is_one_known_in(self) -> bool:
         """Whether all requests of known people are one person's, for whose sake that one's others are not held back."""
-        known = next(self._known(), None)
-        return known is not None and not self._are_known_in(known)
+        known = self._known()
+        first = next(known, None)
+        return first is not None and all(principal == first for principal in known)
 
     def is_by_right(self, standing: Standing) -> bool:
         """Whether one that starts now keeps its place beside the known people that are in."""
@@ -103,10 +104,11 @@ class Beside:
 
     def taken_back(self) -> list[Ticket]:
         """Whose places were only spare time, now that somebody known is in. Nearly done ones go last."""
-        if not self._floor.strangers or not self._are_known_in():
+        # Asked at every event of every request: so many may stay, and mostly there are no more.
+        room = self._room
+        if len(self._floor.strangers) <= room or not self._are_known_in():
             return []
         strangers = [ticket for ticket in self._floor.strangers.values() if not ticket.is_cut]
-        # Asked at every event of every request: once for each class that is there, not for each of its people.
         thronged = [standing for standing in {one.standing: None for one in strangers} if self._is_thronged(standing)]
         if not thronged:
             return []
@@ -115,7 +117,7 @@ class Beside:
             for one in strangers
             if one.standing in thronged and self._is_spare(one) and self._are_known_in(one.claim.principal)
         ]
-        kept = max(0, self._room - (len(strangers) - len(spare)))
+        kept = max(0, room - (len(strangers) - len(spare)))
         spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))
         return spare[kept:]
 

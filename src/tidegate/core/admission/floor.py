@@ -52,7 +52,7 @@ class Floor:
 
     def reading(self) -> list[Ticket]:
         """Those whose prompts are being read."""
-        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut]
+        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut] if self._unbegun else []
 
     def unbegun(self) -> Collection[Ticket]:
         """Those of whose answers nothing is there, those too from whom their place is being taken."""

@@ -402,14 +402,18 @@ class Gate:
             return None if address in self._plan.allow else _BLOCKED
         keys: tuple[bytes, ...] = () if address is None else keys_of(address)
         lane = facts.lane
-        # More than a worker can hash is not worth reading: what passes here costs fifty times what it costs to refuse.
-        is_about_accounts = lane in _ABOUT_ACCOUNTS
-        together = self._entrants if is_about_accounts else self._strangers
-        kept = self._kept[is_about_accounts]
+        sources = self._account_sources.get(lane)
+        if sources is None:
+            sources, together, kept = self._sources, self._strangers, self._kept[0]
+        else:
+            # More than a worker can hash is not worth reading: what passes here costs fifty times what a refusal does.
+            together, kept = self._entrants, self._kept[1]
         is_guess = facts.bearing is _UNTRIED and not is_turned_away
-        if is_guess and keys and (held := self._guesses.held(keys[0], now)) is not None:
-            return _BLOCKED if held.is_refused else Refused(_SLOW_DOWN, jittered_s(held.wait_s, keys[0], now), _VISITOR)
-        sources = self._account_sources[Lane.ACCOUNT] if is_guess else self._account_sources.get(lane, self._sources)
+        if is_guess:
+            if keys and (held := self._guesses.held(keys[0], now)) is not None:
+                wait_s = jittered_s(held.wait_s, keys[0], now)
+                return _BLOCKED if held.is_refused else Refused(_SLOW_DOWN, wait_s, _VISITOR)
+            sources = self._account_sources[Lane.ACCOUNT]
         if is_turned_away:
             # Counted for the address alone: junk keys must not use up what visitors share. Beyond the rate
             # of strangers it is not counted at all, so that no flood of junk has addresses forgotten.

@@ -311,8 +311,7 @@ class Scheduler:
         if held is None or held.is_cut:
             return Topped.ENDED
         held.used_tokens += tokens
-        is_full = self._floor.is_full
-        self._did(held, tokens, now)
+        is_full = self._did(held, tokens, now)
         # Beside a prompt the time between tokens is that of a batch, however many run: fewer would not help.
         if held.last_token_at is not None and now >= held.last_token_at and not self._floor.reading():
             self.concurrency.took((now - held.last_token_at) / max(1, tokens), now, is_full=is_full)
@@ -330,10 +329,14 @@ class Scheduler:
         self._charge(held, self.plan.slice_tokens, now)
         return Topped.TOPPED_UP
 
-    def _did(self, held: Ticket, cost: float, now: float) -> None:
+    def _did(self, held: Ticket, cost: float, now: float) -> bool:
+        """Count what one has consumed; answer whether there is no place left."""
+        is_full = self._floor.is_full
         has_waiting = bool(self._lines[held.standing].waiting)
-        self._reckoning.did(held, cost, now, is_full=self._floor.is_full, has_waiting=has_waiting)
-        self.is_stirred = self._beside.did(held, cost) or self.is_stirred
+        self._reckoning.did(held, cost, now, is_full=is_full, has_waiting=has_waiting)
+        if self._beside.did(held, cost):
+            self.is_stirred = True
+        return is_full
 
     def _may_go_on(self, held: Ticket) -> bool:
         if not held.is_stranger or not self._floor.is_full:

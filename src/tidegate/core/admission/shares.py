@@ -81,10 +81,11 @@ class ClassShares:
         kept = exp(-max(0.0, now - self._use_at) / _USE_WINDOW_S)
         return sum(self._use[standing] for standing in standings) * kept
 
-    def part(self, standing: Standing, asking: Collection[Standing], places: int) -> float:
-        """How many of the places are a class's own, while those `asking` (itself among them) want some."""
+    def parts(self, asking: Collection[Standing], places: int) -> dict[Standing, float]:
+        """How many of the places are the own of each of the classes that are `asking` for some."""
         shares = self.shares
-        return shares[standing] / sum([shares[one] for one in asking]) * places
+        whole = sum([shares[standing] for standing in asking])
+        return {standing: shares[standing] / whole * places for standing in asking}
 
     def _fade(self, now: float) -> None:
         """Let what was consumed count less as time goes by; a clock that stepped back changes nothing."""
