@@ -293,7 +293,7 @@ def _live(
 LONGEST_LIVE_S = 4 * 3600.0
 """Longer than anybody sits at a game day."""
 
-_SELDOM = 200_000
+_SELDOM = 1_000_000
 _POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
 _LIVE = frozenset({*_POLICY, "models", "record"})
 _DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})

@@ -393,6 +393,8 @@ class Gate:
             return limited
         if is_turned_away:
             return _TURNED_AWAY
+        if limited is None and facts.lane is not _INFERENCE:
+            return _PASSED[_VISITOR]  # Most are here: for a page there is always room.
         return self._with_room(facts, None, _VISITOR, limited, now)
 
     def _limit(self, facts: Facts, now: float, *, is_turned_away: bool) -> Refused | None:

@@ -97,12 +97,14 @@ class Course:
 
     def at(self, at_s: float) -> int:
         """Say in which interval a moment is."""
-        return min(max(int(at_s / self.step_s), 0), self.steps - 1)
+        place = int(at_s / self.step_s)
+        return place if 0 <= place < self.steps else min(max(place, 0), self.steps - 1)
 
     def asked(self, ask: Ask, at_s: float, *, is_admitted: bool) -> None:
         """Hear a try."""
-        if isinstance(ask.what, Chat):
-            tokens, place = tokens_offered(ask.what), self.at(at_s)
+        what = ask.what
+        if type(what) is Chat:
+            tokens, place = tokens_offered(what), self.at(at_s)
             self.offered[ask.who.group][place] += tokens
             if is_admitted:
                 self.admitted[ask.who.group][place] += tokens

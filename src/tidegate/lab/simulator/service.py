@@ -26,7 +26,7 @@ from tidegate.core.reasons import Reason
 from tidegate.core.registration.probation import Probation
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record
-from tidegate.core.standing.register import Register
+from tidegate.core.standing.register import Register, usual_in_flight
 from tidegate.lab.acts import UNREACHED, Asked, Chat, Hold, Outcome, Page, Who
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Happened, Sampled
@@ -103,9 +103,9 @@ class Tidegate:
     def facts(self, who: Who, lane: Lane, *, size_bytes: int = 0) -> Facts:
         """What a request's head tells of somebody: an account that is known to be theirs, or nothing."""
         address, is_question = who.address.to_bytes(4, "big"), lane is _INFERENCE
-        if not (who.has_account or self.accounts.has_made(who.name)):
+        principal = self.accounts.known(who)
+        if principal is None:
             return Facts(address=address, lane=lane, requires_credential=is_question, size_bytes=size_bytes)
-        principal = self.accounts.meet(who).principal
         return Facts(
             address=address,
             lane=lane,
@@ -194,7 +194,7 @@ class Tidegate:
             principal=principal,
             standing=self.register.standing(principal, self.clock.unix(now)),
             cohort=record.cohort,
-            usual_in_flight=self.register.usual_in_flight(principal),
+            usual_in_flight=usual_in_flight(record),
             prompt_bytes=size_bytes,
             output_tokens=chat.max_tokens,
             patience_s=patience.streamed_s if chat.is_stream else patience.whole_s,
