@@ -190,23 +190,24 @@ def _virtual(
     per_s = asks_per_s(scenario, calibration, slots)
     weight = prompt_weight(calibration, max(1, slots // scenario.engine.replicas))
     whole: Judge | None = None
-    for number in range(scenario.scale.cells):
-        judge, part = Judge(scenario, number), part_of(scenario, number)
-        gc.collect()
-        with _seldom_collected(), _written(part, keep, f"-{number}" if scenario.scale.cells > 1 else "") as logs:
-            play(
-                part,
-                rules,
-                calibration,
-                lambda one: cast_of(one, per_s, weight),
-                [judge, *logs, *listeners],
-                opening=OPENINGS[wish.gate],
-                reading=reading,
-            )
-        if whole is None:
-            whole = judge
-        else:
-            whole.merge(judge)
+    with _seldom_collected():
+        for number in range(scenario.scale.cells):
+            judge, part = Judge(scenario, number), part_of(scenario, number)
+            with _written(part, keep, f"-{number}" if scenario.scale.cells > 1 else "") as logs:
+                play(
+                    part,
+                    rules,
+                    calibration,
+                    lambda one: cast_of(one, per_s, weight),
+                    [judge, *logs, *listeners],
+                    opening=OPENINGS[wish.gate],
+                    reading=reading,
+                )
+            if whole is None:
+                whole = judge
+            else:
+                whole.merge(judge)
+            gc.collect()  # What is left of one service shall not lie beside the next.
     assert whole is not None, "there is at least one cell"
     return whole
 
@@ -215,6 +216,7 @@ def _virtual(
 def _seldom_collected() -> Iterator[None]:
     """Have the collector look seldom: hardly anything here refers to itself, and looking was a sixth of the time."""
     usual = gc.get_threshold()
+    gc.collect()
     gc.freeze()
     gc.set_threshold(_SELDOM, *usual[1:])
     try:

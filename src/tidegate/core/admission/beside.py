@@ -59,7 +59,7 @@ class Beside:
         if ticket.is_by_right:
             self._credit[ticket.standing] = max(-self._most_credit, self._credit[ticket.standing] - cost)
             return False
-        if ticket.is_stranger:
+        if ticket.standing in STRANGERS:
             return False
         is_news = False
         for standing in self._credit:
@@ -131,8 +131,9 @@ class Beside:
 
     def _known(self) -> Iterator[str]:
         """Whose requests are in as those of somebody known."""
-        for ticket in self._floor.tickets.values():
-            if not ticket.is_stranger:
+        strangers = self._floor.strangers
+        for number, ticket in self._floor.tickets.items():
+            if number not in strangers:
                 yield ticket.claim.principal
         for line in self._known_lines:
             for ticket in line.waiting.values():

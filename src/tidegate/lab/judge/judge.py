@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from tidegate.lab.acts import LEGITIMATE, Ask, Ended, Group, Need, Outcome
+from tidegate.lab.acts import LEGITIMATE, Ask, Chat, Ended, Group, Need, Outcome
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.judge.course import Course
 from tidegate.lab.judge.findings import VERSION, Findings, Staging, digest_of
 from tidegate.lab.judge.incidents import Lookout
 from tidegate.lab.judge.tallies import AttackTally, PeopleTally, PromiseTally
-from tidegate.lab.judge.verdicts import is_admitted, is_good, is_undecided
+from tidegate.lab.judge.verdicts import is_admitted, is_good, is_undecided, refusal
 from tidegate.lab.scenario import Scenario
 
 _MOST_NAMES: Final = 64
@@ -46,19 +46,21 @@ class Judge:
         """Hear what became of one try."""
         at_s, who = outcome.asked_at_s, ask.who
         self._requests += 1
-        is_in = is_admitted(outcome)
-        self._course.asked(ask, at_s, is_admitted=is_in)
+        refused_by = refusal(outcome)
+        is_in = is_admitted(outcome, refused_by)
+        if type(ask.what) is Chat:
+            self._course.asked(ask.what, who.group, at_s, is_admitted=is_in)
         if at_s < self._warm_s:
             return
         self._cost += outcome.cost
         if who.group is _ATTACKER:
-            self._family(who.family or _UNNAMED).asked(ask, outcome, is_admitted=is_in)
+            self._family(who.family or _UNNAMED).asked(ask, outcome, refused_by, is_admitted=is_in)
             return
         is_calm = self._lookout.is_calm(at_s)
         self._promises.asked(outcome)
-        self._people[who.group].asked(ask, outcome, is_calm=is_calm)
+        self._people[who.group].asked(ask, outcome, refused_by, is_calm=is_calm)
         if who.family:
-            self._oddity(who.family).asked(ask, outcome, is_calm=is_calm)
+            self._oddity(who.family).asked(ask, outcome, refused_by, is_calm=is_calm)
 
     def ended(self, ended: Ended) -> None:
         """Hear what became of a need; what attackers wanted is nobody's need."""

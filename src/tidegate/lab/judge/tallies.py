@@ -62,13 +62,13 @@ class PeopleTally:
         self.binned = {name: Binned() for name in self._BINNED}
         self.refusals = Counts()
 
-    def asked(self, ask: Ask, outcome: Outcome, *, is_calm: bool) -> None:
-        """Count a try; `is_calm` while no attack is on."""
+    def asked(self, ask: Ask, outcome: Outcome, refused_by: str, *, is_calm: bool) -> None:
+        """Count a try; `refused_by` is its `refusal`; `is_calm` while no attack is on."""
         self.numbers["tries"] += 1
         if is_challenged(outcome):
             self.numbers["challenged"] += 1
             self.numbers["needless"] += is_calm
-        if reason := false_refusal(ask, outcome):
+        if refused_by and (reason := false_refusal(ask, refused_by)):
             self.refusals.add(reason)
 
     def ended(self, ended: Ended, *, is_good: bool) -> None:
@@ -153,16 +153,16 @@ class AttackTally:
         self.cost = 0.0
         self.refusals = Counts()
 
-    def asked(self, ask: Ask, outcome: Outcome, *, is_admitted: bool) -> None:
-        """Count a try; `is_admitted`: it was let in and worked on."""
+    def asked(self, ask: Ask, outcome: Outcome, refused_by: str, *, is_admitted: bool) -> None:
+        """Count a try; `refused_by` is its `refusal`; `is_admitted`: it was let in and worked on."""
         numbers = self.numbers
         numbers["tries"] += 1
         if is_challenged(outcome):
             numbers["challenged"] += 1
         if is_admitted:
             numbers["admitted"] += 1
-        elif reason := refusal(outcome):
-            self.refusals.add(reason)
+        if refused_by:
+            self.refusals.add(refused_by)
         numbers["prompt_tokens"] += outcome.prompt_tokens
         numbers["output_tokens"] += outcome.output_tokens
         self.cost += outcome.cost
