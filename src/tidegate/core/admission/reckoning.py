@@ -122,9 +122,9 @@ class Reckoning:
         Beside known people strangers get less than what those leave: they are
         read last, and write in few places.
         """
-        whole = self.drain.rate
-        left = self.shares.rate(standing, whole, now)
-        return max(_LEAST_PART * self.shares.shares[standing] * whole, min(left, self._drains[standing].rate))
+        whole, shares = self.drain.rate, self.shares
+        left = min(shares.rate(standing, whole, now), self._drains[standing].rate)
+        return max(_LEAST_PART * shares.shares[standing] * whole, left)
 
     def headroom(self, now: float) -> float:
         """The part of the engine (0-1) that known people have left for others lately."""

@@ -68,13 +68,12 @@ class ClassShares:
     def rate(self, standing: Standing, whole: float, now: float) -> float:
         """What a class can count on of `whole` cost tokens a second: what others leave, at least its own share."""
         kept = exp(-max(0.0, now - self._use_at) / _USE_WINDOW_S)
-        rank, left = RANK[standing], whole
+        rank, left, shares = RANK[standing], whole, self.shares
         for other, used in self._use.items():
-            if other is standing:
-                continue
-            use = used * kept
-            left -= min(use, self.shares[other] * whole) if RANK[other] > rank else use
-        return max(self.shares[standing] * whole, left)
+            if used and other is not standing:
+                use = used * kept
+                left -= min(use, shares[other] * whole) if RANK[other] > rank else use
+        return max(shares[standing] * whole, left)
 
     def taken(self, standings: Collection[Standing], now: float) -> float:
         """Cost tokens a second that these classes have consumed lately, together."""
