@@ -37,7 +37,6 @@ from tidegate.core.admission.reclaim import is_stalling
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
 
-
 # Python 3.11 takes as long for a member of an enumeration as for a call.
 _SUSPECT: Final = Standing.SUSPECT
 
@@ -51,7 +50,7 @@ class Beside:
         self._lines = lines
         self._floor = floor
         self._reckoning = reckoning
-        self._known_lines = [line for line in lines.values() if not line.is_strangers]
+        self._known_waiting = [line.waiting for line in lines.values() if not line.is_strangers]
         self._credit = dict.fromkeys(STRANGERS, 0.0)
 
     def did(self, ticket: Ticket, cost: float) -> bool:
@@ -125,7 +124,7 @@ class Beside:
         """Whether anybody known has a request in, `but` one of them left out."""
         # Asked at every event of every request: mostly it is enough to count.
         floor = self._floor
-        if len(floor.tickets) == len(floor.strangers) and not any([line.waiting for line in self._known_lines]):
+        if len(floor.tickets) == len(floor.strangers) and not any(self._known_waiting):
             return False
         return not but or any(principal != but for principal in self._known())
 
@@ -135,8 +134,8 @@ class Beside:
         for number, ticket in self._floor.tickets.items():
             if number not in strangers:
                 yield ticket.claim.principal
-        for line in self._known_lines:
-            for ticket in line.waiting.values():
+        for waiting in self._known_waiting:
+            for ticket in waiting.values():
                 yield ticket.claim.principal
 
     def _is_due(self, standing: Standing) -> bool:

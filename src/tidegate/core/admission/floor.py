@@ -11,7 +11,6 @@ from tidegate.core.admission.tickets import Ticket
 from tidegate.core.capacity.concurrency import ConcurrencyLimit
 from tidegate.core.standing.classes import RANK, Standing
 
-
 _NONE_HELD: Final = dict.fromkeys(Standing, 0)
 _ESTABLISHED_RANK: Final = RANK[Standing.ESTABLISHED]
 

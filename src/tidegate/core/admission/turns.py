@@ -83,7 +83,7 @@ class Turns:
         for standing, part in parts.items():
             if held[standing] >= part or not self._lines[standing].waiting:
                 continue
-            if not coming and not any([held[one] > parts[one] for one in parts if RANK[one] > RANK[standing]]):
+            if not coming and not any(held[one] > parts[one] for one in parts if RANK[one] > RANK[standing]):
                 continue  # Nobody has anything that could be taken back for one of these.
             for claimant in self._claimants(standing, int(part) - held[standing], now):
                 if coming > 0:

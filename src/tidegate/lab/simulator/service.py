@@ -162,10 +162,7 @@ class Tidegate:
         calibration = self.fleet.calibration
         bytes_per_token = chat.bytes_per_token or calibration.bytes_per_token
         size_bytes = int(bytes_per_token * max(1, chat.prompt_tokens - calibration.template_tokens))
-        if chat.is_key_forged:
-            facts = _forged(who, size_bytes)
-        else:
-            facts = self.facts(who, _INFERENCE, size_bytes=size_bytes)
+        facts = _forged(who, size_bytes) if chat.is_key_forged else self.facts(who, _INFERENCE, size_bytes=size_bytes)
         decided = self.judge(facts, now)
         if decided is not None:
             outcome = refused(decided.reason, now, now, decided.retry_after_s)

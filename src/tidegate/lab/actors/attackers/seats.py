@@ -75,9 +75,7 @@ class Seats:
         bot = number % self._attack.bots
         own, heeds, forges, _ = parts_of(mixed(self._salt, bot))
         mimicry = own if self._is_mixed else self._attack.mimicry
-        return Seat(
-            number, self._who(number, bot, mimicry), mimicry, heeds < mimicry, forges < 0.5 * (1.0 - mimicry)
-        )
+        return Seat(number, self._who(number, bot, mimicry), mimicry, heeds < mimicry, forges < 0.5 * (1.0 - mimicry))
 
     def elsewhere(self, who: Who, number: int) -> Who:
         """The same one, name and account, by the way of another bot."""
