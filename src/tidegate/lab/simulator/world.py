@@ -246,8 +246,6 @@ class World:
                 self._sequence += 1
                 heappush(self._heap, (until_s, self._sequence, None, life, None))
                 return
-            elif self._heap and self._heap[0][0] > self.now:
-                self._live(act.life, None)  # Nobody else is due now who would come before.
             else:
                 self._begin(act.life)
 
