@@ -54,7 +54,7 @@ LONGEST_LIVE_S = 4 * 3600.0
 LATE_WORK_S = 5.0
 """Longer than this somebody's sign-up says more of this machine than of theirs."""
 
-_SELDOM = 200_000
+_SELDOM = 1_000_000
 _POLICY = ("accounts", "admission", "engine", "gate", "quotas", "registration", "sign_in", "standing")
 _LIVE = frozenset({*_POLICY, "models", "record"})
 _DELIVERY = frozenset({"smtp_host", "smtp_port", "security", "username", "password", "password_file", "public_url"})
@@ -208,23 +208,24 @@ def _virtual(
     per_s = asks_per_s(scenario, calibration, slots)
     weight = calibration.prompt_weight(max(1, slots // scenario.engine.replicas))
     whole: Judge | None = None
-    for number in range(scenario.scale.cells):
-        judge, part = Judge(scenario, number), part_of(scenario, number)
-        gc.collect()
-        with _seldom_collected(), _written(part, keep, f"-{number}" if scenario.scale.cells > 1 else "") as logs:
-            play(
-                part,
-                rules,
-                calibration,
-                lambda one: cast_of(one, per_s, weight),
-                [judge, *logs, *listeners],
-                opening=OPENINGS[wish.gate],
-                reading=reading,
-            )
-        if whole is None:
-            whole = judge
-        else:
-            whole.merge(judge)
+    with _seldom_collected():
+        for number in range(scenario.scale.cells):
+            judge, part = Judge(scenario, number), part_of(scenario, number)
+            with _written(part, keep, f"-{number}" if scenario.scale.cells > 1 else "") as logs:
+                play(
+                    part,
+                    rules,
+                    calibration,
+                    lambda one: cast_of(one, per_s, weight),
+                    [judge, *logs, *listeners],
+                    opening=OPENINGS[wish.gate],
+                    reading=reading,
+                )
+            if whole is None:
+                whole = judge
+            else:
+                whole.merge(judge)
+            gc.collect()  # What is left of one service shall not lie beside the next.
     assert whole is not None, "there is at least one cell"
     return whole
 
@@ -233,6 +234,7 @@ def _virtual(
 def _seldom_collected() -> Iterator[None]:
     """Have the collector look seldom: hardly anything here refers to itself, and looking was a sixth of the time."""
     usual = gc.get_threshold()
+    gc.collect()
     gc.freeze()
     gc.set_threshold(_SELDOM, *usual[1:])
     try:

@@ -78,7 +78,8 @@ def normalise_email(text: str) -> str:
     # Letters composed or in parts, large or small are the same address (RFC 6532 section 3.1).
     # Folding can make a text longer (ß becomes ss): what is bounded is what is kept.
     folded = unicodedata.normalize("NFC", address).casefold()
-    if len(folded) > _MOST_CHARACTERS or any(c.isspace() or not c.isprintable() for c in folded):
+    # Of all white space the simple space alone is printable.
+    if len(folded) > _MOST_CHARACTERS or " " in folded or not folded.isprintable():
         raise _not_kept()
     return folded
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from enum import StrEnum
+from typing import final
 
 import msgspec
 
@@ -190,12 +191,14 @@ class Outcome(msgspec.Struct, kw_only=True, gc=False):
     replica: int = 0
 
 
+@final
 class Wait(msgspec.Struct, frozen=True, gc=False):
     """Do nothing for so long."""
 
     for_s: float
 
 
+@final
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """Ask the service something; the outcome is sent back."""
 
@@ -203,6 +206,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     what: Asked
 
 
+@final
 class Ended(msgspec.Struct, frozen=True, gc=False):
     """Tell the judge: what somebody wanted since `since_s` ended with `outcome`, after so many tries.
 

@@ -65,5 +65,5 @@ def test_use_is_forgotten_as_time_goes_by_and_not_when_the_clock_steps_back() ->
 def test_parts_of_the_places_are_shared_among_those_who_ask() -> None:
     shares = ClassShares(SHARES)
     asking = [Standing.ESTABLISHED, Standing.NEWCOMER]
-    assert shares.part(Standing.ESTABLISHED, asking, 4) == pytest.approx(4 * 0.5 / 0.62)
-    assert sum(shares.part(standing, list(Standing), 4) for standing in Standing) == pytest.approx(4.0)
+    assert shares.parts(asking, 4)[Standing.ESTABLISHED] == pytest.approx(4 * 0.5 / 0.62)
+    assert sum(shares.parts(list(Standing), 4).values()) == pytest.approx(4.0)

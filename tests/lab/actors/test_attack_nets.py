@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.actors.campaigns import a_campaign, an_attack
 from tidegate.lab.actors.addresses import country_of
-from tidegate.lab.actors.attackers.chance import chosen, mixed, part_of
+from tidegate.lab.actors.attackers.chance import chosen, mixed, parts_of
 from tidegate.lab.actors.attackers.nets import Nets
 from tidegate.lab.acts import Group, NetKind
 from tidegate.lab.scenario import Family
@@ -108,7 +108,7 @@ def test_accounts_are_shared_by_bots_or_held_one_by_one() -> None:
 
 
 def test_what_is_mixed_spreads_evenly() -> None:
-    parts = [part_of(mixed(99, number), field) for number in range(5_000) for field in range(4)]
+    parts = [part for number in range(5_000) for part in parts_of(mixed(99, number))]
 
     assert min(parts) >= 0.0
     assert max(parts) < 1.0

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
@@ -35,6 +36,9 @@ from tidegate.core.admission.reckoning import Reckoning
 from tidegate.core.admission.reclaim import is_stalling
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
+
+# Python 3.11 takes as long for a member of an enumeration as for a call.
+_SUSPECT: Final = Standing.SUSPECT
 
 
 class Beside:
@@ -46,6 +50,7 @@ class Beside:
         self._lines = lines
         self._floor = floor
         self._reckoning = reckoning
+        self._known_waiting = [line.waiting for line in lines.values() if not line.is_strangers]
         self._credit = dict.fromkeys(STRANGERS, 0.0)
 
     def did(self, ticket: Ticket, cost: float) -> bool:
@@ -53,37 +58,38 @@ class Beside:
         if ticket.is_by_right:
             self._credit[ticket.standing] = max(-self._most_credit, self._credit[ticket.standing] - cost)
             return False
-        if ticket.is_stranger:
+        if ticket.standing in STRANGERS:
             return False
         is_news = False
         for standing in self._credit:
             # Told with each token of each answer; and most of the time no stranger waits.
-            if self._lines[standing].queue:
+            if self._lines[standing].waiting:
                 is_news = self._credited(standing, cost) or is_news
         return is_news
 
     def _credited(self, standing: Standing, cost: float) -> bool:
-        most, shares = self._most_credit, self._reckoning.shares.shares
-        whole = sum(share for known, share in shares.items() if known not in STRANGERS)
+        most, shares = self._most_credit, self._reckoning.shares
         before = self._credit[standing]
-        self._credit[standing] = min(most, before + cost * shares[standing] / whole)
+        self._credit[standing] = min(most, before + cost * shares.shares[standing] / shares.known)
         return before < most <= self._credit[standing]
 
     def may_start(self, standing: Standing, who: str = "", *, without: Ticket | None = None) -> bool:
         """Whether one of a strangers' class, and of this principal, may start beside all that run, or all but one."""
-        if sum(other is not without for other in self._floor.reading()) >= self.plan.readers:
+        reading = self._floor.reading()
+        if len(reading) - (without in reading) >= self.plan.readers:
             return False
         if not self._are_known_in(who) or self._is_due(standing):
             return True
         if is_stalling(self._reckoning.cost, self.plan):
             return False
-        strangers = sum(other is not without for other in self._floor.strangers.values())
-        return strangers < self._most(standing)
+        strangers = self._floor.strangers
+        return len(strangers) - (without is not None and without.number in strangers) < self._most(standing)
 
     def is_one_known_in(self) -> bool:
         """Whether all requests of known people are one person's, for whose sake that one's others are not held back."""
-        known = next(self._known(), None)
-        return known is not None and not self._are_known_in(known)
+        known = self._known()
+        first = next(known, None)
+        return first is not None and all(principal == first for principal in known)
 
     def is_by_right(self, standing: Standing) -> bool:
         """Whether one that starts now keeps its place beside the known people that are in."""
@@ -97,12 +103,12 @@ class Beside:
 
     def taken_back(self) -> list[Ticket]:
         """Whose places were only spare time, now that somebody known is in. Nearly done ones go last."""
-        if not self._floor.strangers or not self._are_known_in():
+        # Asked at every event of every request: so many may stay, and mostly there are no more.
+        room = self._room
+        if len(self._floor.strangers) <= room or not self._are_known_in():
             return []
         strangers = [ticket for ticket in self._floor.strangers.values() if not ticket.is_cut]
-        # Asked at every event of every request: once for each class that is there, not for each of its people.
-        classes = dict.fromkeys(one.standing for one in strangers)
-        thronged = [standing for standing in classes if self._is_thronged(standing)]
+        thronged = [standing for standing in {one.standing: None for one in strangers} if self._is_thronged(standing)]
         if not thronged:
             return []
         spare = [
@@ -110,23 +116,27 @@ class Beside:
             for one in strangers
             if one.standing in thronged and self._is_spare(one) and self._are_known_in(one.claim.principal)
         ]
-        kept = max(0, self._room - (len(strangers) - len(spare)))
+        kept = max(0, room - (len(strangers) - len(spare)))
         spare.sort(key=lambda ticket: (RANK[ticket.standing], not ticket.is_begun, -ticket.used_tokens, ticket.number))
         return spare[kept:]
 
     def _are_known_in(self, but: str = "") -> bool:
         """Whether anybody known has a request in, `but` one of them left out."""
-        return any(principal != but for principal in self._known())
+        # Asked at every event of every request: mostly it is enough to count.
+        floor = self._floor
+        if len(floor.tickets) == len(floor.strangers) and not any(self._known_waiting):
+            return False
+        return not but or any(principal != but for principal in self._known())
 
     def _known(self) -> Iterator[str]:
         """Whose requests are in as those of somebody known."""
-        for ticket in self._floor.tickets.values():
-            if not ticket.is_stranger:
+        strangers = self._floor.strangers
+        for number, ticket in self._floor.tickets.items():
+            if number not in strangers:
                 yield ticket.claim.principal
-        for line in self._lines.values():
-            if not line.is_strangers:
-                for ticket in line.waiting.values():
-                    yield ticket.claim.principal
+        for waiting in self._known_waiting:
+            for ticket in waiting.values():
+                yield ticket.claim.principal
 
     def _is_due(self, standing: Standing) -> bool:
         running = self._floor.tickets.values()
@@ -144,7 +154,7 @@ class Beside:
         if ticket.is_by_right:
             return False
         is_short = ticket.used_tokens < self.plan.slice_tokens // 2
-        return ticket.standing is Standing.SUSPECT or not (ticket.is_begun and is_short)
+        return ticket.standing is _SUSPECT or not (ticket.is_begun and is_short)
 
     @property
     def _room(self) -> int:
@@ -155,4 +165,4 @@ class Beside:
 
     def _is_thronged(self, standing: Standing) -> bool:
         """Whether more of a class wait than half of the places could take; suspects are their own throng."""
-        return standing is Standing.SUSPECT or len(self._lines[standing].queue) > self._floor.limit // 2
+        return standing is _SUSPECT or len(self._lines[standing].waiting) > self._floor.limit // 2

@@ -64,11 +64,14 @@ class Buckets:
     def charge(self, key: bytes | str, amount: float) -> None:
         """Take what `wait_s` has just said is there."""
         marks, counter = self._marks, self._counter
-        mark = marks.get(key, 0.0)
-        marks[key] = (mark if mark > counter else counter) + amount  # noqa: FURB136 - a call costs more than the rest
-        marks.move_to_end(key)
-        if len(marks) > self._most:
-            marks.popitem(last=False)
+        mark = marks.get(key)
+        if mark is None:
+            marks[key] = counter + amount
+            if len(marks) > self._most:
+                marks.popitem(last=False)
+        else:
+            marks[key] = (mark if mark > counter else counter) + amount  # noqa: FURB136 - a call costs more than that
+            marks.move_to_end(key)
 
     def reshape(self, rate: float, burst: float, most: int) -> None:
         """Go on by another plan from the last reading: what was taken stays taken."""

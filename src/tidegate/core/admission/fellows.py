@@ -74,8 +74,8 @@ class EndUsers:
 
     def has_all(self, claim: Claim, tickets: Sequence[Ticket], most: int, now: float) -> bool:
         """Whether a claim's end user has as many of its account's tickets as it may, of `most` there may be."""
-        seen = self._seen.get(claim.principal)
-        if not claim.end_user or seen is None or now >= seen.several_until:
+        seen = self._seen.get(claim.principal) if claim.end_user else None
+        if seen is None or now >= seen.several_until:
             return False
         own = sum(ticket.claim.end_user == claim.end_user for ticket in tickets)
         return own >= most - len(tickets)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from tidegate.core.admission.claims import Place
 from tidegate.core.admission.places import Places
 from tidegate.core.admission.tickets import Ticket
 from tidegate.core.capacity.concurrency import ConcurrencyLimit
 from tidegate.core.standing.classes import RANK, Standing
+
+_NONE_HELD: Final = dict.fromkeys(Standing, 0)
+_ESTABLISHED_RANK: Final = RANK[Standing.ESTABLISHED]
 
 
 class Floor:
@@ -39,7 +43,7 @@ class Floor:
 
     def held(self) -> dict[Standing, int]:
         """How many places each class holds that were not taken back."""
-        held = dict.fromkeys(Standing, 0)
+        held = _NONE_HELD.copy()
         for ticket in self.tickets.values():
             if not ticket.is_cut:
                 held[ticket.standing] += 1
@@ -47,7 +51,7 @@ class Floor:
 
     def reading(self) -> list[Ticket]:
         """Those whose prompts are being read."""
-        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut]
+        return [ticket for ticket in self._unbegun.values() if not ticket.is_cut] if self._unbegun else []
 
     def unbegun(self) -> Collection[Ticket]:
         """Those of whose answers nothing is there, those too from whom their place is being taken."""
@@ -85,7 +89,7 @@ class Floor:
 
     def _place_for(self, ticket: Ticket) -> int:
         above = None
-        if RANK[ticket.standing] <= RANK[Standing.ESTABLISHED]:
+        if RANK[ticket.standing] <= _ESTABLISHED_RANK:
             above = -1
             for one in self._unbegun.values():
                 place = one.place

@@ -132,6 +132,7 @@ _ABOUT_ACCOUNTS = (Lane.SIGN_IN, Lane.SIGN_UP, Lane.ACCOUNT)
 _OF_PASSWORDS = frozenset({Lane.SIGN_IN, Lane.ACCOUNT})
 _OF_TURNS = frozenset({Lane.SIGN_UP, Lane.PAGE})
 _SIGN_UP = Lane.SIGN_UP
+_ACCOUNT = Lane.ACCOUNT
 _OPEN_TO_DEVICES = _OF_PASSWORDS | {Lane.PAGE, Lane.ASSET}
 _PASSED = {standing: Passed(standing) for standing in Standing}
 _TURNED_AWAY = Refused(Reason.INVALID_API_KEY, None, Standing.VISITOR)
@@ -221,11 +222,11 @@ class Gate:
         self._has_lists = bool(plan.allow or plan.deny)
         self._register = register
         self._preview = preview
-        self._kept = (plan.kept_of_strangers, plan.kept_of_entrants)
         self._sources = Sources(*plan.of_sources)
         self._account_sources = {lane: Sources(*plan.of_account_sources) for lane in _ABOUT_ACCOUNTS}
         self._strangers = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
         self._entrants = Buckets(plan.account_strangers_rate, plan.account_strangers_burst, len(_ABOUT_ACCOUNTS))
+        self._shared = self._by_lane()
         self._knocks = {lane: Buckets(_KNOCK_RATE, _KNOCKS, plan.most_sources) for lane in Lane}
         self._turns = Buckets(plan.device_rate, plan.device_burst, plan.most_principals)
         self._turned_away = Buckets(plan.strangers_rate, plan.strangers_burst, len(Lane))
@@ -294,7 +295,7 @@ class Gate:
         self._plan = plan
         self.edition = object()
         self._has_lists = bool(plan.allow or plan.deny)
-        self._kept = (plan.kept_of_strangers, plan.kept_of_entrants)
+        self._shared = self._by_lane()
         self._sources.reshape(*plan.of_sources)
         for sources in self._account_sources.values():
             sources.reshape(*plan.of_account_sources)
@@ -340,6 +341,15 @@ class Gate:
             "revoked": len(self._revoked),
             "doubts": len(self._doubts),
             "guesses": len(self._guesses),
+        }
+
+    def _by_lane(self) -> dict[Lane, tuple[Buckets, Sources, float]]:
+        """What strangers share on each lane, where their sources are counted, and what is kept for those who knock."""
+        plan, about_accounts = self._plan, self._account_sources
+        shared = dict.fromkeys(Lane, (self._strangers, self._sources, plan.kept_of_strangers))
+        # More than a worker can hash is not worth reading: what passes there costs fifty times what it costs to refuse.
+        return shared | {
+            lane: (self._entrants, sources, plan.kept_of_entrants) for lane, sources in about_accounts.items()
         }
 
     def _entering(self, facts: Facts, principal: UserId, now: float) -> Passed | Refused:
@@ -393,6 +403,8 @@ class Gate:
             return limited
         if is_turned_away:
             return _TURNED_AWAY
+        if limited is None and facts.lane is not _INFERENCE:
+            return _PASSED[_VISITOR]  # Most are here: for a page there is always room.
         return self._with_room(facts, None, _VISITOR, limited, now)
 
     def _limit(self, facts: Facts, now: float, *, is_turned_away: bool) -> Refused | None:
@@ -402,14 +414,11 @@ class Gate:
             return None if address in self._plan.allow else _BLOCKED
         keys: tuple[bytes, ...] = () if address is None else keys_of(address)
         lane = facts.lane
-        # More than a worker can hash is not worth reading: what passes here costs fifty times what it costs to refuse.
-        is_about_accounts = lane in _ABOUT_ACCOUNTS
-        together = self._entrants if is_about_accounts else self._strangers
-        kept = self._kept[is_about_accounts]
+        together, sources, kept = self._shared[lane]
         is_guess = facts.bearing is _UNTRIED and not is_turned_away
         if is_guess and keys and (held := self._guesses.held(keys[0], now)) is not None:
             return _BLOCKED if held.is_refused else Refused(_SLOW_DOWN, jittered_s(held.wait_s, keys[0], now), _VISITOR)
-        sources = self._account_sources[Lane.ACCOUNT] if is_guess else self._account_sources.get(lane, self._sources)
+        sources = self._account_sources[_ACCOUNT] if is_guess else sources
         if is_turned_away:
             # Counted for the address alone: junk keys must not use up what visitors share. Beyond the rate
             # of strangers it is not counted at all, so that no flood of junk has addresses forgotten.

@@ -30,7 +30,7 @@ class Line:
         Of strangers a group may have as many waiting as there is still room for (fellows.py), as soon as others wait
         too: so there is room for whoever has nothing waiting, until there are as many groups as room.
         """
-        waiting = len(self.queue)
+        waiting = len(self.waiting)
         if waiting >= most or not self.is_strangers:
             return waiting >= most
         own = self._of_group.get(group, 0)

@@ -77,10 +77,10 @@ class Promises:
         group = group_of(principal, standing, cohort)
         standing = self._reckoning.judged(principal, standing, now)
         line = self._lines[standing]
-        if early_s and standing in STRANGERS and (line.queue or self._floor.is_full):
+        if early_s and standing in STRANGERS and (line.waiting or self._floor.is_full):
             self._told(principal, early_s, now)
             return Shed(max(_LEAST_RETRY_S, early_s))
-        if not line.queue or (has_in and not line.is_strangers):
+        if not line.waiting or (has_in and not line.is_strangers):
             return None
         rate = self._reckoning.rate(standing, now)
         if line.is_full_for(group, self.plan.max_waiting):
@@ -93,7 +93,7 @@ class Promises:
     def again_s(self, ticket: Ticket, now: float) -> float:
         """Tell one that runs when to ask again if it were over now."""
         line, claim, wait_s = self._lines[ticket.standing], ticket.claim, 0.0
-        if line.queue:
+        if line.waiting:
             start = line.earliest_start(claim.principal, claim.group, self.plan.shards)
             wait_s = MARGIN * line.queue.wait_s(start, self._reckoning.rate(ticket.standing, now))
         return self._refuse(claim.principal, wait_s, now).retry_after_s
@@ -124,10 +124,10 @@ class Promises:
             return self._refuse(claim.principal, line.queue.cost / self._reckoning.rate(reserved.standing, now), now)
         start = line.start(flows)
         first, turns = start, []
-        if claim.end_user and inside and line.queue:
+        if claim.end_user and inside and line.waiting:
             turns = in_turn(self._made(number, claim, reserved, flows, start, now), line.waiting, inside)
             first = next((entry.start for one, entry in turns if one.number == number), start)
-        if line.queue:
+        if line.waiting:
             # As short as it can be, to refuse what has no chance before anything is made for it.
             wait_s = MARGIN * line.queue.wait_s(first + cost, self._reckoning.rate(reserved.standing, now))
             if wait_s > claim.patience_s or line.is_full_for(claim.group, self.plan.max_waiting):
@@ -161,7 +161,7 @@ class Promises:
 
     def is_free_for(self, asked: Ticket) -> bool:
         """Whether it would start at once, nobody of its class being before it."""
-        if self._floor.is_full or self._lines[asked.standing].queue:
+        if self._floor.is_full or self._lines[asked.standing].waiting:
             return False
         if asked.is_stranger:
             return self._beside.may_start(asked.standing, asked.claim.principal)
@@ -176,12 +176,12 @@ class Promises:
         patience_s, principal = asked.claim.patience_s, asked.claim.principal
         wait_s = self._wait_s(asked, now)
         # A long prompt that is being read is no overload of the class: nobody else would be let in instead.
-        is_overloaded = wait_s > patience_s and bool(line.queue)
+        is_overloaded = wait_s > patience_s and bool(line.waiting)
         is_light = self._saw(line, asked.entry.start, now, is_overloaded=is_overloaded)
-        is_tight = is_light and bool(line.queue) and wait_s > patience_s * _TIGHT
+        is_tight = is_light and bool(line.waiting) and wait_s > patience_s * _TIGHT
         who = principal
         if line.is_strangers:
-            is_tight = is_tight or len(line.queue) > self.plan.max_waiting * _TIGHT
+            is_tight = is_tight or len(line.waiting) > self.plan.max_waiting * _TIGHT
             who = asked.claim.group
         if wait_s > patience_s or (is_tight and not line.cursor.lets_in(who, now)):
             return self._refuse(principal, wait_s - patience_s / 2, now)
@@ -220,7 +220,7 @@ class Promises:
 
     def _saw_full(self, line: Line, now: float) -> None:
         """Tell the cursor of a line that has no room for anybody."""
-        if len(line.queue) >= self.plan.max_waiting:
+        if len(line.waiting) >= self.plan.max_waiting:
             line.cursor.saw(now, is_overloaded=True)
 
     def _saw(self, line: Line, start: float, now: float, *, is_overloaded: bool) -> bool:

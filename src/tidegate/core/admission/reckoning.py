@@ -122,9 +122,9 @@ class Reckoning:
         Beside known people strangers get less than what those leave: they are
         read last, and write in few places.
         """
-        whole = self.drain.rate
-        left = self.shares.rate(standing, whole, now)
-        return max(_LEAST_PART * self.shares.shares[standing] * whole, min(left, self._drains[standing].rate))
+        whole, shares = self.drain.rate, self.shares
+        left = min(shares.rate(standing, whole, now), self._drains[standing].rate)
+        return max(_LEAST_PART * shares.shares[standing] * whole, left)
 
     def headroom(self, now: float) -> float:
         """The part of the engine (0-1) that known people have left for others lately."""
@@ -132,13 +132,14 @@ class Reckoning:
 
     def left(self, ticket: Ticket, *, is_yielding: bool = False) -> float:
         """What one that runs will still take of what it reserved; its prompt left out when it is set aside."""
-        unread = max(0, ticket.prompt_tokens - ticket.read_tokens) if ticket.is_reading and not is_yielding else 0
-        return self.cost.cost(unread, max(0, ticket.reserved_tokens - ticket.used_tokens))
+        is_reading = ticket.place is not None and not ticket.is_begun
+        unread = max(0, ticket.prompt_tokens - ticket.read_tokens) if is_reading and not is_yielding else 0
+        return unread * self.cost.prompt_weight + max(0, ticket.reserved_tokens - ticket.used_tokens)
 
     def busy_s(self, running: Iterable[Ticket], standing: Standing) -> float:
         """How long those who run hold the engine, for one of this class: prompts that it sets aside left out."""
-        is_known = standing not in STRANGERS
-        work = sum(self.left(one, is_yielding=is_known and RANK[one.standing] > RANK[standing]) for one in running)
+        rank = RANK[standing] if standing not in STRANGERS else len(RANK)  # For the sake of strangers nobody yields.
+        work = sum([self.left(one, is_yielding=RANK[one.standing] > rank) for one in running])
         return work / self.drain.rate
 
     def gone_s(self, tickets: Iterable[Ticket], running: int, now: float) -> float:

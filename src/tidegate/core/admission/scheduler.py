@@ -101,6 +101,9 @@ from tidegate.core.admission.turns import Turns
 from tidegate.core.standing.classes import RANK, STRANGERS, Standing
 
 _LEAST_S: Final = 0.1
+# Python 3.11 takes as long for a member of an enumeration as for a call.
+_SUSPECT: Final = Standing.SUSPECT
+_ENOUGH: Final = Topped.ENOUGH
 
 
 class Scheduler:
@@ -133,7 +136,7 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """How many tickets wait."""
-        return len(self._tickets) - self.running
+        return len(self._tickets) - len(self._floor.tickets)
 
     @property
     def owners(self) -> int:
@@ -161,7 +164,7 @@ class Scheduler:
 
     def waiting_in(self, standing: Standing) -> int:
         """How many wait in a class."""
-        return len(self._lines[standing].queue)
+        return len(self._lines[standing].waiting)
 
     def outlook(self, ticket: int, now: float) -> Waiting | None:
         """Where a waiting ticket stands now; None when it does not wait. What was promised is never taken back."""
@@ -249,22 +252,22 @@ class Scheduler:
         acts: list[Act] = []
         place = self._seat(asked, now)
         self._yield_to(asked, acts, now)
-        acts.extend(self._cut(spare, now) for spare in self._beside.taken_back())
+        acts += [self._cut(spare, now) for spare in self._beside.taken_back()]
         return Admitted(place), acts
 
     def _demote_pressing(self, principal: str, standing: Standing, now: float) -> None:
         """Serve as a suspect's what somebody has running who is a suspect now. What waits follows when it runs."""
         own = self._inside.get(principal)
-        if own is None or self._reckoning.judged(principal, standing, now) is not Standing.SUSPECT:
+        if own is None or self._reckoning.judged(principal, standing, now) is not _SUSPECT:
             return
         for held in own:
-            if held.standing is not Standing.SUSPECT and not held.is_waiting:
+            if held.standing is not _SUSPECT and not held.is_waiting:
                 # What it has had so far it has had as who it was: none is forgiven it for pressing.
                 had = self.cost.cost(held.read_tokens, held.used_tokens)
                 self._reckoning.spent(held, had, now)
                 self._charge(held, had - held.charged, now)
-                line = self._lines[Standing.SUSPECT]
-                held.standing, held.is_by_right = Standing.SUSPECT, False
+                line = self._lines[_SUSPECT]
+                held.standing, held.is_by_right = _SUSPECT, False
                 self._floor.demoted(held)
                 held.flows = line.flows(held.claim, self.plan.shards) or (principal,)
                 start, cost = line.start(held.flows), held.entry.cost
@@ -308,8 +311,7 @@ class Scheduler:
         if held is None or held.is_cut:
             return Topped.ENDED
         held.used_tokens += tokens
-        is_full = self._floor.is_full
-        self._did(held, tokens, now)
+        is_full = self._did(held, tokens, now)
         # Beside a prompt the time between tokens is that of a batch, however many run: fewer would not help.
         if held.last_token_at is not None and now >= held.last_token_at and not self._floor.reading():
             self.concurrency.took((now - held.last_token_at) / max(1, tokens), now, is_full=is_full)
@@ -317,7 +319,7 @@ class Scheduler:
         # The engine ends it here by itself; one that others run may have been told of more than we were.
         is_last = 0 <= held.used_tokens - held.claim.output_tokens < self.plan.slice_tokens
         if held.used_tokens < held.reserved_tokens or is_last:
-            return Topped.ENOUGH
+            return _ENOUGH
         if not self._may_go_on(held):
             held.is_cut = True
             return Topped.ENDED
@@ -327,17 +329,21 @@ class Scheduler:
         self._charge(held, self.plan.slice_tokens, now)
         return Topped.TOPPED_UP
 
-    def _did(self, held: Ticket, cost: float, now: float) -> None:
-        has_waiting = bool(self._lines[held.standing].queue)
-        self._reckoning.did(held, cost, now, is_full=self._floor.is_full, has_waiting=has_waiting)
-        self.is_stirred = self._beside.did(held, cost) or self.is_stirred
+    def _did(self, held: Ticket, cost: float, now: float) -> bool:
+        """Count what one has consumed; answer whether there is no place left."""
+        is_full = self._floor.is_full
+        has_waiting = bool(self._lines[held.standing].waiting)
+        self._reckoning.did(held, cost, now, is_full=is_full, has_waiting=has_waiting)
+        if self._beside.did(held, cost):
+            self.is_stirred = True
+        return is_full
 
     def _may_go_on(self, held: Ticket) -> bool:
         if not held.is_stranger or not self._floor.is_full:
             return True
-        if any(line.queue for line in self._lines.values() if RANK[line.standing] < RANK[held.standing]):
+        if any(line.waiting for line in self._lines.values() if RANK[line.standing] < RANK[held.standing]):
             return False
-        if not self._lines[held.standing].queue:
+        if not self._lines[held.standing].waiting:
             return True
         return held.slices < self.plan.most_slices and not self._beside.is_others_due(held)
 
@@ -427,15 +433,17 @@ class Scheduler:
 
     def _move(self, now: float) -> list[Act]:
         """Give free places to those whose turn it is, and take back what is borrowed from those who wait in vain."""
-        if not self.waiting and not self._floor.strangers:
+        is_awaited = len(self._tickets) > len(self._floor.tickets)
+        if not is_awaited and not self._floor.strangers:
             return []  # Nobody comes, and nobody is here on sufferance.
-        acts = self._fill(now)
+        acts = self._fill(now) if is_awaited else []
         reading = self._turns.set_aside(now)
         if reading is not None:
             acts.append(self._cut(reading, now))
             acts.extend(self._fill(now))
-        acts.extend(self._cut(spare, now) for spare in self._beside.taken_back())
-        acts.extend(self._cut(victim, now) for victim in self._turns.victims(now))
+        acts += [self._cut(spare, now) for spare in self._beside.taken_back()]
+        if is_awaited:
+            acts += [self._cut(victim, now) for victim in self._turns.victims(now)]
         return acts
 
     def _fill(self, now: float) -> list[Act]:

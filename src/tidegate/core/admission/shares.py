@@ -13,7 +13,7 @@ from collections.abc import Collection
 from math import exp
 from typing import Final
 
-from tidegate.core.standing.classes import RANK, Standing
+from tidegate.core.standing.classes import RANK, STRANGERS, Standing
 
 _USE_WINDOW_S: Final = 30.0
 _FADES_EVERY_S: Final = 0.05
@@ -33,6 +33,7 @@ class ClassShares:
         self._use = dict.fromkeys(Standing, 0.0)
         self._use_at = 0.0
         self.shares: dict[Standing, float] = {}
+        self.known = 0.0  # Of those with a history, together.
         self.reshare(shares)
 
     def reshare(self, shares: dict[Standing, float]) -> None:
@@ -40,6 +41,7 @@ class ClassShares:
         given = {standing: max(_LEAST_SHARE, shares.get(standing, 0.0)) for standing in Standing}
         whole = sum(given.values())
         self.shares = {standing: share / whole for standing, share in given.items()}
+        self.known = sum(share for standing, share in self.shares.items() if standing not in STRANGERS)
 
     def asks(self, standing: Standing) -> None:
         """Hear that a class has somebody waiting again: its idleness banks nothing."""
@@ -66,22 +68,23 @@ class ClassShares:
     def rate(self, standing: Standing, whole: float, now: float) -> float:
         """What a class can count on of `whole` cost tokens a second: what others leave, at least its own share."""
         kept = exp(-max(0.0, now - self._use_at) / _USE_WINDOW_S)
-        rank, left = RANK[standing], whole
+        rank, left, shares = RANK[standing], whole, self.shares
         for other, used in self._use.items():
-            if other is standing:
-                continue
-            use = used * kept
-            left -= min(use, self.shares[other] * whole) if RANK[other] > rank else use
-        return max(self.shares[standing] * whole, left)
+            if used and other is not standing:
+                use = used * kept
+                left -= min(use, shares[other] * whole) if RANK[other] > rank else use
+        return max(shares[standing] * whole, left)
 
     def taken(self, standings: Collection[Standing], now: float) -> float:
         """Cost tokens a second that these classes have consumed lately, together."""
         kept = exp(-max(0.0, now - self._use_at) / _USE_WINDOW_S)
         return sum(self._use[standing] for standing in standings) * kept
 
-    def part(self, standing: Standing, asking: Collection[Standing], places: int) -> float:
-        """How many of the places are a class's own, while those `asking` (itself among them) want some."""
-        return self.shares[standing] / sum(self.shares[one] for one in asking) * places
+    def parts(self, asking: Collection[Standing], places: int) -> dict[Standing, float]:
+        """How many of the places are the own of each of the classes that are `asking` for some."""
+        shares = self.shares
+        whole = sum([shares[standing] for standing in asking])
+        return {standing: shares[standing] / whole * places for standing in asking}
 
     def _fade(self, now: float) -> None:
         """Let what was consumed count less as time goes by; a clock that stepped back changes nothing."""

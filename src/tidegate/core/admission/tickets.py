@@ -51,8 +51,3 @@ class Ticket(msgspec.Struct, kw_only=True, eq=False):
     def is_within_usual(self) -> bool:
         """Whether it is served in the class of a principal with a history."""
         return self.standing not in STRANGERS
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether the engine reads its prompt at this moment."""
-        return self.place is not None and not self.is_begun

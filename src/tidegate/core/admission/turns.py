@@ -46,12 +46,12 @@ class Turns:
         """Who shall run now; None when nobody more may."""
         if self._floor.is_full:
             return None
-        heirs = [heir for line in self._lines.values() if line.queue and (heir := self._heir(line, now)) is not None]
+        heirs = [heir for line in self._lines.values() if line.waiting and (heir := self._heir(line, now)) is not None]
         if len(heirs) <= 1:
             return heirs[0] if heirs else None
         held = self._floor.held()
-        asking = self._asking(held)
-        return min(heirs, key=lambda heir: self._turn(heir, held, asking))
+        parts = self._parts(self._asking(held))
+        return min(heirs, key=lambda heir: self._turn(heir, held, parts))
 
     def set_aside(self, now: float) -> Ticket | None:
         """The stranger's prompt that must wait: for another stranger's, or because it stalls somebody known."""
@@ -78,18 +78,19 @@ class Turns:
         if not self._floor.is_full:
             return chosen
         held = self._floor.held()
-        asking = self._asking(held)
-        coming = sum(ticket.is_cut for ticket in self._floor.tickets.values())
-        for standing in asking:
-            part = self._part(standing, asking)
-            if held[standing] >= part:
+        parts = self._parts(self._asking(held))
+        coming = len(self._floor.tickets) - sum(held.values())
+        for standing, part in parts.items():
+            if held[standing] >= part or not self._lines[standing].waiting:
                 continue
+            if not coming and not any(held[one] > parts[one] for one in parts if RANK[one] > RANK[standing]):
+                continue  # Nobody has anything that could be taken back for one of these.
             for claimant in self._claimants(standing, int(part) - held[standing], now):
                 if coming > 0:
                     coming -= 1  # A place that was taken back before will be free for it.
                     held[standing] += 1
                     continue
-                victim = self._victim(claimant, held, asking, chosen)
+                victim = self._victim(claimant, held, parts, chosen)
                 if victim is None:
                     break
                 held[victim.standing] -= 1
@@ -110,9 +111,9 @@ class Turns:
     def _first(self, standing: Standing, now: float) -> Ticket | None:
         """Who would go next of a class, strangers without regard to what is being read."""
         line = self._lines[standing]
-        if not line.queue:
+        if not line.waiting:
             return None
-        if len(line.queue) == 1:
+        if len(line.waiting) == 1:
             ticket = next(iter(line.waiting.values()))
             return ticket if self._may_run(ticket, line) else None
         rate = self._reckoning.rate(standing, now)
@@ -128,8 +129,10 @@ class Turns:
             return True
         return may_read(ticket, self._floor, line.counters, self._reckoning.cost, self.plan)
 
-    def _turn(self, heir: Ticket, held: Mapping[Standing, int], asking: list[Standing]) -> tuple[bool, float, int]:
-        insists = held[heir.standing] < int(self._part(heir.standing, asking))
+    def _turn(
+        self, heir: Ticket, held: Mapping[Standing, int], parts: Mapping[Standing, float]
+    ) -> tuple[bool, float, int]:
+        insists = held[heir.standing] < int(parts[heir.standing])
         tag = 0.0 if insists else self._reckoning.shares.tag(heir.standing, heir.entry.cost)
         return not insists, tag, RANK[heir.standing]
 
@@ -140,11 +143,11 @@ class Turns:
         if RANK[first.standing] > RANK[reading.standing]:
             return False
         held = self._floor.held()
-        asking = self._asking(held)
+        parts = self._parts(self._asking(held))
         held[reading.standing] -= 1
-        if held[first.standing] < int(self._part(first.standing, asking)):
+        if held[first.standing] < int(parts[first.standing]):
             return True
-        if held[reading.standing] < int(self._part(reading.standing, asking)):
+        if held[reading.standing] < int(parts[reading.standing]):
             return False
         shares = self._reckoning.shares
         return shares.tag(first.standing, first.entry.cost) < shares.finish(reading.standing)
@@ -159,18 +162,17 @@ class Turns:
         return [ticket for ticket in able if self._may_run(ticket, line)][:most]
 
     def _victim(
-        self, claimant: Ticket, held: Mapping[Standing, int], asking: list[Standing], chosen: list[Ticket]
+        self, claimant: Ticket, held: Mapping[Standing, int], parts: Mapping[Standing, float], chosen: list[Ticket]
     ) -> Ticket | None:
         """The one whose loss is least: one that has not begun, of the class that borrows most, else the latest."""
-        part = self._part(claimant.standing, asking)
-        insists = held[claimant.standing] < int(part)
+        insists = held[claimant.standing] < int(parts[claimant.standing])
         shares = self._reckoning.shares
         tag = shares.tag(claimant.standing, claimant.entry.cost)
         borrowed = {
             standing: surplus
-            for standing in asking
+            for standing, part in parts.items()
             if RANK[standing] > RANK[claimant.standing]
-            and (surplus := held[standing] - self._part(standing, asking)) > 0
+            and (surplus := held[standing] - part) > 0
             and (insists or tag < shares.finish(standing))
         }
         candidates = [
@@ -189,7 +191,8 @@ class Turns:
         )
 
     def _asking(self, held: Mapping[Standing, int]) -> list[Standing]:
-        return [standing for standing, line in self._lines.items() if held[standing] or line.queue]
+        return [standing for standing, line in self._lines.items() if held[standing] or line.waiting]
 
-    def _part(self, standing: Standing, asking: list[Standing]) -> float:
-        return self._reckoning.shares.part(standing, asking, self._floor.limit) + _ROUNDING
+    def _parts(self, asking: list[Standing]) -> dict[Standing, float]:
+        parts = self._reckoning.shares.parts(asking, self._floor.limit)
+        return {standing: part + _ROUNDING for standing, part in parts.items()}

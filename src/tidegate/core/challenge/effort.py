@@ -109,7 +109,7 @@ class EffortControl:
             self._times.popitem(last=False)
         if len(self._times) < self._plan.samples_least:
             return self._plan.cap_most
-        ordered = sorted(time.piece_s for time in self._times.values())
+        ordered = sorted([time.piece_s for time in self._times.values()])
         slow_s = ordered[ceil(len(ordered) * _SLOWEST_PART) - 1]
         reached = int(min(self._plan.budget_s / slow_s, self._plan.cap_most))
         return max(self._plan.cap_least, reached)

@@ -26,6 +26,7 @@ from tidegate.core.standing.register import Register
 
 _PROVEN = frozenset({Standing.OPERATOR, Standing.ESTABLISHED, Standing.MEMBER})
 _DIGITS = 3
+_OPERATOR = Role.OPERATOR
 
 
 class ProbationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class ProbationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def allowance(record: Record, probation: ProbationPlan, plan: StandingPlan, now: float) -> int:
     """The tokens of one day at `now` (Unix s), rounded down to three digits, or 0 for who is not on probation."""
-    if not record.is_self_made or record.role is Role.OPERATOR or not probation.tokens:
+    if not record.is_self_made or record.role is _OPERATOR or not probation.tokens:
         return 0
     standing = standing_of(record, plan, now)
     age_days = max(0.0, now - record.created_at_s) / DAY_S

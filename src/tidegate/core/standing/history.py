@@ -108,8 +108,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return History(last_day=self.last_day, counted_at_s=self.counted_at_s)
 
     def _left(self, now: float, half_life_days: float) -> float:
-        idle_days = max(0.0, (now - self.counted_at_s) / DAY_S - 1.0)
-        return float(0.5 ** (idle_days / half_life_days))
+        idle_days = (now - self.counted_at_s) / DAY_S - 1.0
+        return float(0.5 ** (idle_days / half_life_days)) if idle_days > 0.0 else 1.0
 
     def _learned_peak(self) -> float:
         if not self.today_peak:

@@ -24,6 +24,10 @@ from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.history import DAY_S, History
 
 _VERIFIED_AGE: Final = 0.5
+# Python 3.11 takes as long for a member of an enumeration as for a call, and everybody is judged by these.
+_OPERATOR: Final = Role.OPERATOR
+_ESTABLISHED: Final = Standing.ESTABLISHED
+_NEWCOMER: Final = Standing.NEWCOMER
 _PROVEN: Final = frozenset({Standing.OPERATOR, Standing.ESTABLISHED, Standing.MEMBER})
 
 
@@ -124,17 +128,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def standing_of(record: Record, plan: StandingPlan, now: float) -> Standing:
     """How well an account is known. The same record, plan and moment lead to the same standing."""
-    if record.role is Role.OPERATOR:
+    if record.role is _OPERATOR:
         return Standing.OPERATOR
-    if record.is_suspect(now):
+    if record.suspect_until_s is not None and record.is_suspect(now):
         return Standing.SUSPECT
     if record.is_vouched:
         return Standing.ESTABLISHED
-    served_at_age_days = (record.history.counted_at_s - record.member_since_s) / DAY_S
-    days = record.history.days_at(now, plan.half_life_days)
+    history = record.history
+    served_at_age_days = (history.counted_at_s - record.member_since_s) / DAY_S
+    days = history.days_at(now, plan.half_life_days)
     if days >= plan.established_days and served_at_age_days >= plan.established_age_days:
-        return Standing.ESTABLISHED
+        return _ESTABLISHED
     member_age_days = plan.member_age_days * (_VERIFIED_AGE if record.is_verified else 1.0)
     if days >= plan.member_days and served_at_age_days >= member_age_days:
         return Standing.MEMBER
-    return Standing.VISITOR if record.is_born_in_flood else Standing.NEWCOMER
+    return Standing.VISITOR if record.is_born_in_flood else _NEWCOMER

@@ -19,6 +19,8 @@ from tidegate.core.identifiers import UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record, StandingPlan, standing_of
 
+_OPERATOR = Role.OPERATOR
+
 STRANGERS_PART = 8
 """Strangers keep one part in so many of what is remembered, when there is no room for all."""
 
@@ -125,10 +127,11 @@ class Register:
             record = records.pop(principal, None)
             if record is not None:
                 records[principal] = record
+                return
 
     def _has_earned(self, record: Record) -> bool:
         days = record.history.days
-        return record.role is Role.OPERATOR or record.is_vouched or (days > 0.0 and days >= self.plan.member_days)
+        return record.role is _OPERATOR or record.is_vouched or (days > 0.0 and days >= self.plan.member_days)
 
 
 def usual_in_flight(record: Record) -> int:

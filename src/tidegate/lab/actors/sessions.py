@@ -25,7 +25,9 @@ GIVES_UP: Final = 0.3
 NEW_BROWSER: Final = 0.1
 """The part of arrivals at which a browser has not kept the page's files. Assumed."""
 
-ASSETS: Final = ("/icon.svg", "/manifest.webmanifest")
+ASSETS: Final = tuple(
+    Page(path=path, is_asset=True, referrer="same") for path in ("/icon.svg", "/manifest.webmanifest")
+)
 _SETTLES_S: Final = 1.5
 _AT_ONCE: Final = 50
 """So many questions are put in order at once: the time for it grows with the square."""
@@ -50,7 +52,7 @@ def arriving(who: Who, dice: Random, *, referrer: str, is_new: bool, path: str =
     yield from asking(who, Page(path=path, referrer=referrer), Need.PAGE, by_hand(dice), dice)
     if is_new:
         for asset in ASSETS:
-            yield Ask(who, Page(path=asset, is_asset=True, referrer="same"))
+            yield Ask(who, asset)
     yield Wait(_SETTLES_S * (0.5 + dice.expovariate(1.0)))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tidegate.core.registration.modes import RegistrationMode
-from tidegate.lab.acts import LEGITIMATE, Ask, Chat, Ended, Group
+from tidegate.lab.acts import LEGITIMATE, Chat, Ended, Group
 from tidegate.lab.hearing import Sampled
 from tidegate.lab.judge.binned import rounded
 from tidegate.lab.judge.figures import LoadFigures
@@ -97,15 +97,15 @@ class Course:
 
     def at(self, at_s: float) -> int:
         """Say in which interval a moment is."""
-        return min(max(int(at_s / self.step_s), 0), self.steps - 1)
+        place = int(at_s / self.step_s)
+        return place if 0 <= place < self.steps else min(max(place, 0), self.steps - 1)
 
-    def asked(self, ask: Ask, at_s: float, *, is_admitted: bool) -> None:
-        """Hear a try."""
-        if isinstance(ask.what, Chat):
-            tokens, place = tokens_offered(ask.what), self.at(at_s)
-            self.offered[ask.who.group][place] += tokens
-            if is_admitted:
-                self.admitted[ask.who.group][place] += tokens
+    def asked(self, chat: Chat, group: Group, at_s: float, *, is_admitted: bool) -> None:
+        """Hear a try to have a question answered."""
+        tokens, place = tokens_offered(chat), self.at(at_s)
+        self.offered[group][place] += tokens
+        if is_admitted:
+            self.admitted[group][place] += tokens
 
     def ended(self, ended: Ended, *, is_good: bool) -> None:
         """Hear what became of a question."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from tidegate.lab.acts import LEGITIMATE, Ask, Ended, Group, Need, Outcome
+from tidegate.lab.acts import LEGITIMATE, Ask, Chat, Ended, Group, Need, Outcome
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.judge.course import Course
 from tidegate.lab.judge.findings import VERSION, Findings, Staging, digest_of
 from tidegate.lab.judge.incidents import Lookout
 from tidegate.lab.judge.tallies import AttackTally, PeopleTally, PromiseTally
-from tidegate.lab.judge.verdicts import is_admitted, is_good, is_undecided
+from tidegate.lab.judge.verdicts import is_admitted, is_good, is_undecided, refusal
 from tidegate.lab.scenario import Scenario
 
 _MOST_NAMES: Final = 64
 _REST: Final = "others"
 _UNNAMED: Final = "unnamed"
+# Asked for with every try: Python 3.11 takes as long for a member of an enumeration as for a call.
+_ATTACKER: Final = Group.ATTACKER
+_CHAT: Final = Need.CHAT
 _Tally = TypeVar("_Tally", AttackTally, PeopleTally)
 
 
@@ -29,6 +32,7 @@ class Judge:
     def __init__(self, scenario: Scenario, cell: int = 0) -> None:
         """For one service in one play of a scenario; `cell` tells those that stand side by side apart."""
         self._scenario = scenario
+        self._warm_s = scenario.warm_s
         self._lookout = Lookout(scenario, cell)
         self._course = Course(scenario.duration_s)
         self._people = {group: PeopleTally() for group in LEGITIMATE}
@@ -42,28 +46,32 @@ class Judge:
         """Hear what became of one try."""
         at_s, who = outcome.asked_at_s, ask.who
         self._requests += 1
-        self._course.asked(ask, at_s, is_admitted=is_admitted(outcome))
-        if at_s < self._scenario.warm_s:
+        refused_by = refusal(outcome)
+        is_in = is_admitted(outcome, refused_by)
+        if type(ask.what) is Chat:
+            self._course.asked(ask.what, who.group, at_s, is_admitted=is_in)
+        if at_s < self._warm_s:
             return
         self._cost += outcome.cost
-        if who.group is Group.ATTACKER:
-            self._family(who.family or _UNNAMED).asked(ask, outcome)
+        if who.group is _ATTACKER:
+            self._family(who.family or _UNNAMED).asked(ask, outcome, refused_by, is_admitted=is_in)
             return
         is_calm = self._lookout.is_calm(at_s)
         self._promises.asked(outcome)
-        self._people[who.group].asked(ask, outcome, is_calm=is_calm)
+        self._people[who.group].asked(ask, outcome, refused_by, is_calm=is_calm)
         if who.family:
-            self._oddity(who.family).asked(ask, outcome, is_calm=is_calm)
+            self._oddity(who.family).asked(ask, outcome, refused_by, is_calm=is_calm)
 
     def ended(self, ended: Ended) -> None:
         """Hear what became of a need; what attackers wanted is nobody's need."""
         who = ended.who
-        if who.group is Group.ATTACKER or is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
+        if who.group is _ATTACKER or is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
             return
-        is_fine = ended.need is Need.CHAT and is_good(ended, self._scenario.slo)
-        if ended.need is Need.CHAT:
+        is_chat = ended.need is _CHAT
+        is_fine = is_chat and is_good(ended, self._scenario.slo)
+        if is_chat:
             self._course.ended(ended, is_good=is_fine)
-        if ended.since_s < self._scenario.warm_s:
+        if ended.since_s < self._warm_s:
             return
         self._people[who.group].ended(ended, is_good=is_fine)
         if who.family:

@@ -14,7 +14,7 @@ from tidegate.lab.judge.figures import (
     PeopleFigures,
     PromiseFigures,
 )
-from tidegate.lab.judge.verdicts import false_refusal, first_s, is_admitted, is_challenged, refusal
+from tidegate.lab.judge.verdicts import false_refusal, first_s, is_challenged, refusal
 
 _MOST_REASONS: Final = 64
 _REST: Final = "others"
@@ -62,13 +62,13 @@ class PeopleTally:
         self.binned = {name: Binned() for name in self._BINNED}
         self.refusals = Counts()
 
-    def asked(self, ask: Ask, outcome: Outcome, *, is_calm: bool) -> None:
-        """Count a try; `is_calm` while no attack is on."""
+    def asked(self, ask: Ask, outcome: Outcome, refused_by: str, *, is_calm: bool) -> None:
+        """Count a try; `refused_by` is its `refusal`; `is_calm` while no attack is on."""
         self.numbers["tries"] += 1
         if is_challenged(outcome):
             self.numbers["challenged"] += 1
             self.numbers["needless"] += is_calm
-        if reason := false_refusal(ask, outcome):
+        if refused_by and (reason := false_refusal(ask, refused_by)):
             self.refusals.add(reason)
 
     def ended(self, ended: Ended, *, is_good: bool) -> None:
@@ -153,19 +153,23 @@ class AttackTally:
         self.cost = 0.0
         self.refusals = Counts()
 
-    def asked(self, ask: Ask, outcome: Outcome) -> None:
-        """Count a try."""
+    def asked(self, ask: Ask, outcome: Outcome, refused_by: str, *, is_admitted: bool) -> None:
+        """Count a try; `refused_by` is its `refusal`; `is_admitted`: it was let in and worked on."""
         numbers = self.numbers
         numbers["tries"] += 1
-        numbers["admitted"] += is_admitted(outcome)
-        numbers["challenged"] += is_challenged(outcome)
+        if is_challenged(outcome):
+            numbers["challenged"] += 1
+        if is_admitted:
+            numbers["admitted"] += 1
+        if refused_by:
+            self.refusals.add(refused_by)
         numbers["prompt_tokens"] += outcome.prompt_tokens
         numbers["output_tokens"] += outcome.output_tokens
-        numbers["accounts_won"] += isinstance(ask.what, SignUp) and outcome.is_complete
-        numbers["passwords_found"] += isinstance(ask.what, SignIn) and ask.what.is_right and outcome.is_complete
         self.cost += outcome.cost
-        if reason := refusal(outcome):
-            self.refusals.add(reason)
+        if outcome.is_complete:
+            what = ask.what
+            numbers["accounts_won"] += isinstance(what, SignUp)
+            numbers["passwords_found"] += isinstance(what, SignIn) and what.is_right
 
     def merge(self, other: AttackTally) -> None:
         """Count all that `other` has."""

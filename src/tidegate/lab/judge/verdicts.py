@@ -23,14 +23,13 @@ def refusal(outcome: Outcome) -> str:
     return f"status_{outcome.status}" if outcome.status >= _FIRST_ERROR else ""
 
 
-def false_refusal(ask: Ask, outcome: Outcome) -> str:
+def false_refusal(ask: Ask, refused_by: str) -> str:
     """Give the reason for which somebody legitimate was refused: neither a challenge nor the truth about a password."""
-    reason = refusal(outcome)
-    if reason == _CHALLENGED:
+    if refused_by == _CHALLENGED:
         return ""
-    if reason == _WRONG and isinstance(ask.what, SignIn) and not ask.what.is_right:
+    if refused_by == _WRONG and isinstance(ask.what, SignIn) and not ask.what.is_right:
         return ""
-    return reason
+    return refused_by
 
 
 def is_challenged(outcome: Outcome) -> bool:
@@ -38,11 +37,9 @@ def is_challenged(outcome: Outcome) -> bool:
     return outcome.effort > 0 or outcome.reason == _CHALLENGED
 
 
-def is_admitted(outcome: Outcome) -> bool:
-    """Whether it was let in and worked on."""
-    if refusal(outcome):
-        return False
-    return _FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0
+def is_admitted(outcome: Outcome, refused_by: str) -> bool:
+    """Whether it was let in and worked on; `refused_by` is its `refusal`."""
+    return not refused_by and (_FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0)
 
 
 def first_s(ended: Ended) -> float | None:

@@ -51,9 +51,11 @@ class Accounts:
             found = self._principals[name] = UserId.of(blake2s(name.encode(), digest_size=8, key=self._key).digest())
         return found
 
-    def has_made(self, name: str) -> bool:
-        """Whether the account was made in this rehearsal."""
-        return name in self._made
+    def known(self, who: Who) -> UserId | None:
+        """The account of somebody who shows that it is theirs; None of who has none."""
+        if who.has_account or who.name in self._made:
+            return self.meet(who).principal
+        return None
 
     def meet(self, who: Who) -> Record:
         """What is known of somebody with an account; read, as it were, where memory does not know it."""

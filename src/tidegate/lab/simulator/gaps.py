@@ -49,10 +49,10 @@ class Gaps:
 
     def since(self, mark: Mapping[int, int]) -> tuple[float, float]:
         """Of the batches since then: the 95th percentile, and the longest; 0.0 where there was none."""
-        own = sorted((place, own) for place, count in self._counts.items() if (own := count - mark.get(place, 0)))
+        own = sorted([(place, own) for place, count in self._counts.items() if (own := count - mark.get(place, 0))])
         if not own:
             return 0.0, 0.0
-        above = (1.0 - _P95) * sum(count for _, count in own)
+        above = (1.0 - _P95) * sum([count for _, count in own])
         longest = own[-1][0]
         while own[-1][1] <= above:
             above -= own.pop()[1]

@@ -24,19 +24,18 @@ _WIDTHS: Final = (4, 3)
 
 
 class Handing:
-    """Hears of refusals and of known people; `now` is seconds since the rehearsal began."""
+    """Hears of refusals and of known people; `now` is seconds since the rehearsal began.
+
+    `is_on` tells whether anything is decided: whoever asks it need not tell anything while it is not.
+    """
 
     def __init__(self, plan: FirewallPlan, seed: int, tell: Tell) -> None:
         """Nothing is handed over."""
         key = blake2s(seed.to_bytes(8, "big"), person=b"handing").digest()
         self._offloading = Offloading(plan, Inhabited(key, BASE_UNIX_S - DAY_S), own=tuple)
+        self.is_on = self._offloading.is_on
         self._tell = tell
         self._held: dict[bytes, float] = {}
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is decided."""
-        return self._offloading.is_on
 
     def refused(self, address: bytes, now: float) -> None:
         """Somebody who is not known was refused there."""
@@ -60,3 +59,4 @@ class Handing:
         """Decide by another plan from now on."""
         for ended in self._offloading.apply(plan):
             self._held.pop(ended.prefix, None)
+        self.is_on = self._offloading.is_on

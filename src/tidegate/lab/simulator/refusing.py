@@ -30,6 +30,8 @@ STATUS: Final = {
 }
 """The same as in docs/reference/errors.md; nobody is left to be told a status who has left."""
 
+_WORDS: Final = {reason: reason.value for reason in Reason}
+
 OK: Final = 200
 
 
@@ -39,7 +41,7 @@ def refused(reason: Reason, asked_at_s: float, now: float, retry_after_s: float 
         asked_at_s=asked_at_s,
         ended_at_s=now,
         status=STATUS[reason],
-        reason=reason.value,
+        reason=_WORDS[reason],
         retry_after_s=retry_after_s,
         promised_s=retry_after_s,
     )

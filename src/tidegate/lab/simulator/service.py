@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from tidegate.core.admission.claims import Claim, Crowded, Shed
-from tidegate.core.admission.facts import Bearing, Facts, Lane, Refused
+from tidegate.core.admission.facts import Bearing, Facts, Lane, Passed, Refused
 from tidegate.core.admission.gate import Gate
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.capacity.pressure import TELLING, Pressure
@@ -26,7 +26,7 @@ from tidegate.core.reasons import Reason
 from tidegate.core.registration.probation import Probation
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import Record
-from tidegate.core.standing.register import Register
+from tidegate.core.standing.register import Register, usual_in_flight
 from tidegate.lab.acts import UNREACHED, Asked, Chat, Hold, Outcome, Page, Who
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Happened, Sampled
@@ -42,6 +42,10 @@ from tidegate.lab.simulator.questions import Question
 from tidegate.lab.simulator.refusing import OK, refused
 from tidegate.lab.simulator.sampling import Sampler
 from tidegate.lab.simulator.serving import BASE_UNIX_S, Agenda, Clock, Done, Door, Tell
+
+# Python 3.11 takes as long for a member of an enumeration as for a call.
+_INFERENCE: Final = Lane.INFERENCE
+_GENUINE: Final = Bearing.GENUINE
 
 _MOST: Final = 65_536
 _HEAD_S: Final = 10.0
@@ -98,17 +102,17 @@ class Tidegate:
 
     def facts(self, who: Who, lane: Lane, *, size_bytes: int = 0) -> Facts:
         """What a request's head tells of somebody: an account that is known to be theirs, or nothing."""
-        address = who.address.to_bytes(4, "big")
-        if not (who.has_account or self.accounts.has_made(who.name)):
-            return Facts(address=address, lane=lane, requires_credential=lane is Lane.INFERENCE, size_bytes=size_bytes)
-        principal = self.accounts.meet(who).principal
+        address, is_question = who.address.to_bytes(4, "big"), lane is _INFERENCE
+        principal = self.accounts.known(who)
+        if principal is None:
+            return Facts(address=address, lane=lane, requires_credential=is_question, size_bytes=size_bytes)
         return Facts(
             address=address,
             lane=lane,
-            bearing=Bearing.GENUINE,
+            bearing=_GENUINE,
             principal=principal,
             digest=principal.encode(),
-            requires_credential=lane is Lane.INFERENCE,
+            requires_credential=is_question,
             size_bytes=size_bytes,
         )
 
@@ -117,11 +121,11 @@ class Tidegate:
         self._now = now
         decided = self.gate.decide(facts, BASE_UNIX_S + now)
         if self.handing.is_on and facts.address is not None:
-            if facts.bearing is Bearing.GENUINE:
+            if facts.bearing is _GENUINE:
                 self.handing.seen(facts.address, now)
             elif isinstance(decided, Refused):
                 self.handing.refused(facts.address, now)
-        if not isinstance(decided, Refused):
+        if isinstance(decided, Passed):
             return None
         if decided.reason in TELLING:
             self.pressure.refused(now)
@@ -135,7 +139,7 @@ class Tidegate:
             self._held.hold(now, GIVES_UP_S, partial(_unreached, now), done)
         elif type(what) is Chat:
             self._chat(who, what, now, done)
-        elif isinstance(what, Hold):
+        elif type(what) is Hold:
             # Nothing of it is a request: the connection is closed when its time is over, and others have theirs.
             held_s = min(what.for_s, _HEAD_S)
             self._held.hold(now, held_s, partial(_closed, what, now), done)
@@ -158,10 +162,7 @@ class Tidegate:
         calibration = self.fleet.calibration
         bytes_per_token = chat.bytes_per_token or calibration.bytes_per_token
         size_bytes = int(bytes_per_token * max(1, chat.prompt_tokens - calibration.template_tokens))
-        if chat.is_key_forged:
-            facts = _forged(who, size_bytes)
-        else:
-            facts = self.facts(who, Lane.INFERENCE, size_bytes=size_bytes)
+        facts = _forged(who, size_bytes) if chat.is_key_forged else self.facts(who, _INFERENCE, size_bytes=size_bytes)
         decided = self.judge(facts, now)
         if decided is not None:
             outcome = refused(decided.reason, now, now, decided.retry_after_s)
@@ -190,7 +191,7 @@ class Tidegate:
             principal=principal,
             standing=self.register.standing(principal, self.clock.unix(now)),
             cohort=record.cohort,
-            usual_in_flight=self.register.usual_in_flight(principal),
+            usual_in_flight=usual_in_flight(record),
             prompt_bytes=size_bytes,
             output_tokens=chat.max_tokens,
             patience_s=patience.streamed_s if chat.is_stream else patience.whole_s,

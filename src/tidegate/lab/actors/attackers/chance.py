@@ -29,9 +29,14 @@ def mixed(salt: int, number: int) -> int:
     return bits ^ (bits >> 31)
 
 
-def part_of(bits: int, field: int) -> float:
-    """One of the four independent numbers from 0 to below 1 (in steps of 1/65536) that 64 mixed bits hold."""
-    return ((bits >> (16 * field)) % _FIELD) / _FIELD
+def parts_of(bits: int) -> tuple[float, float, float, float]:
+    """The four independent numbers from 0 to below 1 (in steps of 1/65536) that 64 mixed bits hold."""
+    return (
+        (bits & 0xFFFF) / _FIELD,
+        (bits >> 16 & 0xFFFF) / _FIELD,
+        (bits >> 32 & 0xFFFF) / _FIELD,
+        (bits >> 48 & 0xFFFF) / _FIELD,
+    )
 
 
 def chosen(table: Sequence[tuple[float, T]], part: float) -> T:

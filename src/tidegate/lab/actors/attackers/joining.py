@@ -16,9 +16,8 @@ import msgspec
 from tidegate.lab.actors.attackers.campaign import Campaign
 from tidegate.lab.actors.attackers.letters import address_of
 from tidegate.lab.actors.attackers.seats import Seat
-from tidegate.lab.actors.retrying import ask
 from tidegate.lab.actors.sessions import ASSETS
-from tidegate.lab.acts import Act, Outcome, Page, SignUp, Wait
+from tidegate.lab.acts import Act, Ask, Outcome, Page, SignUp, Wait
 
 Steps = Generator[Act, Outcome | None, float]
 """A part of a life: returns the second at which it ends."""
@@ -36,9 +35,10 @@ def opening(campaign: Campaign, seat: Seat, path: str, now: float) -> Steps:
         return now
     dice = campaign.dice
     referrer = "search" if dice.random() < 0.5 * seat.mimicry else "none"
-    outcome = yield from ask(seat.who, Page(path=path, referrer=referrer))
+    outcome = yield Ask(seat.who, Page(path=path, referrer=referrer))
     for asset in ASSETS:
-        outcome = yield from ask(seat.who, Page(path=asset, is_asset=True, referrer="same"))
+        outcome = yield Ask(seat.who, asset)
+    assert outcome is not None
     look_s = min(60.0, dice.lognormvariate(_LOOKS_S, 0.5))
     yield Wait(look_s)
     return outcome.ended_at_s + look_s

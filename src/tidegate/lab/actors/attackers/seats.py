@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from tidegate.lab.actors.addresses import country_of
-from tidegate.lab.actors.attackers.chance import chosen, mixed, part_of, salt_of
+from tidegate.lab.actors.attackers.chance import chosen, mixed, parts_of, salt_of
 from tidegate.lab.actors.attackers.nets import Nets
 from tidegate.lab.actors.attackers.variants import Manner
 from tidegate.lab.acts import Group, NetKind, Who
@@ -42,6 +42,8 @@ _ABROAD: Final = (
 _HOSTS: Final = ((0.6, ("US", "en")), (0.15, ("DE", "en")), (0.15, ("NL", "en")), (0.1, ("SG", "en")))
 _VPN: Final = {Family.CREDENTIAL_STUFFING: 0.5}
 _TOR: Final = 0.03
+_ATTACKER: Final = Group.ATTACKER
+_RESIDENTIAL: Final = NetKind.RESIDENTIAL
 
 
 class Seat(msgspec.Struct, frozen=True, gc=False):
@@ -64,20 +66,16 @@ class Seats:
         self._shares_accounts = shares_accounts
         self._salt = salt_of(seed, fleet)
         self._nets = Nets(self._salt, attack.bots)
-        self._vpn = _VPN.get(attack.family, 0.2)
+        self._family = attack.family.value
+        vpn = _VPN.get(attack.family, 0.2)
+        self._kinds = ((1.0 - vpn - _TOR, NetKind.HOSTING), (vpn, NetKind.VPN), (_TOR, NetKind.TOR))
 
     def seat(self, number: int) -> Seat:
         """Who that is."""
         bot = number % self._attack.bots
-        bits = mixed(self._salt, bot)
-        mimicry = part_of(bits, 0) if self._is_mixed else self._attack.mimicry
-        return Seat(
-            number,
-            self._who(number, bot, mimicry),
-            mimicry,
-            part_of(bits, 1) < mimicry,
-            part_of(bits, 2) < 0.5 * (1.0 - mimicry),
-        )
+        own, heeds, forges, _ = parts_of(mixed(self._salt, bot))
+        mimicry = own if self._is_mixed else self._attack.mimicry
+        return Seat(number, self._who(number, bot, mimicry), mimicry, heeds < mimicry, forges < 0.5 * (1.0 - mimicry))
 
     def elsewhere(self, who: Who, number: int) -> Who:
         """The same one, name and account, by the way of another bot."""
@@ -85,33 +83,31 @@ class Seats:
         return msgspec.structs.replace(other, name=who.name, has_account=who.has_account)
 
     def _who(self, number: int, bot: int, mimicry: float) -> Who:
-        attack, bits = self._attack, mixed(self._salt ^ 1, bot)
-        is_browser = part_of(bits, 0) < mimicry
-        is_residential = part_of(bits, 1) < mimicry
-        place, kind = part_of(bits, 2), part_of(bits, 3)
-        if is_residential:
+        attack = self._attack
+        browses, resides, place, kind = parts_of(mixed(self._salt ^ 1, bot))
+        is_browser = browses < mimicry
+        if resides < mimicry:
             address = self._nets.residential(bot, is_next_door=kind < mimicry)
-            net_kind, (country, lang) = NetKind.RESIDENTIAL, chosen(_ABROAD, place)
+            net_kind, (country, lang) = _RESIDENTIAL, chosen(_ABROAD, place)
             if kind < mimicry:
                 country, _, lang = country_of(address >> 8)
         else:
             address, (country, lang) = self._nets.hosted(bot), chosen(_HOSTS, place)
-            kinds = ((1.0 - self._vpn - _TOR, NetKind.HOSTING), (self._vpn, NetKind.VPN), (_TOR, NetKind.TOR))
-            net_kind = chosen(kinds, kind)
+            net_kind = chosen(self._kinds, kind)
         owned = number % attack.accounts if self._shares_accounts and attack.accounts else number
         has_account = owned < attack.accounts
-        which = mixed(self._salt ^ 2, bot)
+        named, speaks, _, _ = parts_of(mixed(self._salt ^ 2, bot))
         return Who(
             name=f"{self._fleet}-account-{owned}" if has_account else f"{self._fleet}-{bot}",
-            group=Group.ATTACKER,
+            group=_ATTACKER,
             address=address,
             has_account=has_account,
-            family=attack.family.value,
+            family=self._family,
             fleet=self._fleet,
             country=country,
             # Who copies a browser copies the language of whom it was taken from.
-            lang=lang if part_of(which, 1) < mimicry else "en",
+            lang=lang if speaks < mimicry else "en",
             net_kind=net_kind,
-            agent=chosen(BROWSERS if is_browser else PROGRAMS, part_of(which, 0)),
+            agent=chosen(BROWSERS if is_browser else PROGRAMS, named),
             is_program=not is_browser,
         )
