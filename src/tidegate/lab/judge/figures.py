@@ -41,8 +41,9 @@ class PeopleFigures(_Figures, frozen=True, kw_only=True):
         int,
         _figure(
             "Questions",
-            "Questions to the model that began in the judged span, however many tries each took; one that the end of "
-            "the rehearsal cut, and that might have become good, is none.",
+            "Questions to the model that began in the judged span, however many tries each took. One that the end of "
+            "the rehearsal cut, be it in the line, while it was answered or before another try, is among them, and not "
+            "good, where it had missed a limit by then; else it is left out.",
         ),
     ]
     good: Annotated[
@@ -115,6 +116,25 @@ class PeopleFigures(_Figures, frozen=True, kw_only=True):
             "Sign-up delay", "Seconds that accounts made were kept waiting by the service's line and by earlier tries."
         ),
     ]
+    undecided: Annotated[
+        int,
+        _figure(
+            "Cut off",
+            "Questions that are left out of all of these, because the end of the rehearsal cut them while they might "
+            "still have become good.",
+        ),
+    ] = 0
+    pages_undecided: Annotated[int, _figure("Pages cut off", "Pages left out: the end came before they did.")] = 0
+    sign_ins_undecided: Annotated[
+        int, _figure("Sign-ins cut off", "Sign-ins left out: the end came while they were tried.")
+    ] = 0
+    sign_ups_undecided: Annotated[
+        int,
+        _figure(
+            "Sign-ups cut off",
+            "Sign-ups left out: the end came while they were on their way, most of them in the line.",
+        ),
+    ] = 0
 
 
 class AttackFigures(_Figures, frozen=True, kw_only=True):

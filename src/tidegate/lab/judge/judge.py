@@ -58,7 +58,11 @@ class Judge:
     def ended(self, ended: Ended) -> None:
         """Hear what became of a need; what attackers wanted is nobody's need."""
         who = ended.who
-        if who.group is Group.ATTACKER or is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
+        if who.group is Group.ATTACKER:
+            return
+        if is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
+            if ended.since_s >= self._scenario.warm_s:
+                self._people[who.group].undecided(ended)
             return
         is_fine = ended.need is Need.CHAT and is_good(ended, self._scenario.slo)
         if ended.need is Need.CHAT:

@@ -53,7 +53,14 @@ class PeopleTally:
     _NUMBERS: Final = (
         *("needs", "good", "completed", "abandoned", "refused", "tries", "challenged", "needless", "pages"),
         *("pages_ok", "sign_ins", "sign_ins_ok", "sign_ups", "sign_ups_made", "sign_ups_delayed"),
+        *("undecided", "pages_undecided", "sign_ins_undecided", "sign_ups_undecided"),
     )
+    _UNDECIDED: Final = {
+        Need.CHAT: "undecided",
+        Need.PAGE: "pages_undecided",
+        Need.SIGN_IN: "sign_ins_undecided",
+        Need.SIGN_UP: "sign_ups_undecided",
+    }
     _BINNED: Final = ("first_s", "gap_s", "sign_in_s", "sign_up_delay_s")
 
     def __init__(self) -> None:
@@ -87,13 +94,17 @@ class PeopleTally:
             case Need.SIGN_UP:
                 self._sign_up(ended)
 
+    def undecided(self, ended: Ended) -> None:
+        """Count a need that the rehearsal's end has cut, and leave it out of all else."""
+        self.numbers[self._UNDECIDED[ended.need]] += 1
+
     def _chat(self, ended: Ended, *, is_good: bool) -> None:
         outcome, numbers = ended.outcome, self.numbers
         numbers["needs"] += 1
         numbers["good"] += is_good
         if outcome.is_complete:
             numbers["completed"] += 1
-        elif refusal(outcome):
+        elif refusal(outcome):  # Those who would have tried again are among them: this is how it stood.
             numbers["refused"] += 1
         else:
             numbers["abandoned"] += 1

@@ -107,14 +107,14 @@ def _people(findings: Findings) -> list[tuple[str, PeopleFigures]]:
 def _questions(findings: Findings) -> Sheet:
     return Sheet(
         title="Questions",
-        about="What legitimate people got who asked the model something.",
-        columns=("", "Asked", "Good", "Complete", "Refused", "Left"),
+        about="What legitimate people got who asked the model something. What was cut off at the end is not among it.",
+        columns=("", "Asked", "Good", "Complete", "Refused", "Left", "Cut off"),
         rows=tuple(
             (
                 name,
                 count(one.needs),
                 percent(one.goodput),
-                *(count(value) for value in (one.completed, one.refused, one.abandoned)),
+                *(count(value) for value in (one.completed, one.refused, one.abandoned, one.undecided)),
             )
             for name, one in _people(findings)
             if one.needs
@@ -162,11 +162,12 @@ def _sign_ups(findings: Findings) -> Sheet:
     return Sheet(
         title="Sign-ups",
         about="Whether people who wanted an account got one.",
-        columns=("", "Wanted", "Made", "Lost", "Delayed", "Delay p50", "p95", "p99"),
+        columns=("", "Wanted", "Made", "Lost", "Delayed", "Cut off", "Delay p50", "p95", "p99"),
         rows=tuple(
             (
                 name,
-                *(count(value) for value in (one.sign_ups, one.sign_ups_made, one.sign_ups_lost, one.sign_ups_delayed)),
+                *(count(value) for value in (one.sign_ups, one.sign_ups_made, one.sign_ups_lost)),
+                *(count(value) for value in (one.sign_ups_delayed, one.sign_ups_undecided)),
                 *(
                     _short(value)
                     for value in (one.sign_up_delay_s.p50, one.sign_up_delay_s.p95, one.sign_up_delay_s.p99)
