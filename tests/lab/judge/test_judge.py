@@ -203,6 +203,18 @@ def test_what_was_neither_answered_nor_refused_was_not_admitted(judge: Judge) ->
     assert attacked(judge).admitted == 1
 
 
+def test_who_gave_up_in_the_line_or_opened_no_letter_was_not_admitted(judge: Judge) -> None:
+    """
+    Their last answer was a page, with status 200, that told them to wait.
+    """
+    bot = who(Group.ATTACKER, family="credential_stuffing")
+    for promised_s in (300.0, None):
+        waited = answer(510.0, is_complete=False, promised_s=promised_s, prompt_tokens=0, output_tokens=0, cost=0.0)
+        judge.asked(Ask(bot, SignUp()), waited)
+
+    assert (attacked(judge).tries, attacked(judge).admitted, attacked(judge).refused) == (2, 0, 0)
+
+
 def test_attackers_of_no_family_have_a_row_with_a_name(judge: Judge) -> None:
     judge.asked(Ask(who(Group.ATTACKER), Page()), refused(510.0))
 

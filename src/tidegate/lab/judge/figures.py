@@ -141,7 +141,10 @@ class AttackFigures(_Figures, frozen=True, kw_only=True):
     """What one family of attackers got, and what it took from others."""
 
     tries: Annotated[int, _figure("Tries", "Requests of any kind that they sent in the judged span.")]
-    admitted: Annotated[int, _figure("Admitted", "Tries that were let in and worked on.")]
+    admitted: Annotated[
+        int,
+        _figure("Admitted", "Tries that were let in and worked on; of sign-ups those that ended with an account."),
+    ]
     refused: Annotated[int, _figure("Refused", "Tries that were refused, challenges among them.")]
     refused_by: Annotated[
         dict[str, int], _figure("Refused by reason", "Refused tries by the service's word for the reason.")

@@ -42,7 +42,7 @@ class Judge:
         """Hear what became of one try."""
         at_s, who = outcome.asked_at_s, ask.who
         self._requests += 1
-        self._course.asked(ask, at_s, is_admitted=is_admitted(outcome))
+        self._course.asked(ask, at_s, is_admitted=is_admitted(ask, outcome))
         if at_s < self._scenario.warm_s:
             return
         self._cost += outcome.cost

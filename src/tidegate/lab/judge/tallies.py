@@ -168,7 +168,7 @@ class AttackTally:
         """Count a try."""
         numbers = self.numbers
         numbers["tries"] += 1
-        numbers["admitted"] += is_admitted(outcome)
+        numbers["admitted"] += is_admitted(ask, outcome)
         numbers["challenged"] += is_challenged(outcome)
         numbers["prompt_tokens"] += outcome.prompt_tokens
         numbers["output_tokens"] += outcome.output_tokens

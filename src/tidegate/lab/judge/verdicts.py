@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.core.reasons import Reason
-from tidegate.lab.acts import Ask, Chat, Ended, Need, Outcome, SignIn
+from tidegate.lab.acts import Ask, Chat, Ended, Need, Outcome, SignIn, SignUp
 from tidegate.lab.scenario import Slo
 
 _CHALLENGED: Final = Reason.CHALLENGE_REQUIRED.value
@@ -38,10 +38,12 @@ def is_challenged(outcome: Outcome) -> bool:
     return outcome.effort > 0 or outcome.reason == _CHALLENGED
 
 
-def is_admitted(outcome: Outcome) -> bool:
-    """Whether it was let in and worked on."""
+def is_admitted(ask: Ask, outcome: Outcome) -> bool:
+    """Whether it was let in and worked on; a sign-up is let in with its account, and not with a place in the line."""
     if refusal(outcome):
         return False
+    if isinstance(ask.what, SignUp):
+        return outcome.is_complete
     return _FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0
 
 
