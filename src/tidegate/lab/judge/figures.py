@@ -18,6 +18,8 @@ HONEST_S: Final = 0.5
 """A promise is told in whole seconds: so much later is still kept."""
 LATE_S: Final = 60.0
 """So long after an attack's end a finding may still be about it."""
+MOST_FOUND: Final = 100_000
+"""So many accounts whose passwords one family found are told apart, in each service."""
 BACK_PART: Final = 0.95
 """Goodput is back from this part of the level before on."""
 BACK_STEPS: Final = 3
@@ -157,7 +159,16 @@ class AttackFigures(_Figures, frozen=True, kw_only=True):
         float | None, _figure("Part of all work", "Their part of the cost of all work in the judged span.")
     ]
     accounts_won: Annotated[int, _figure("Accounts won", "Accounts that they made for themselves.")]
-    passwords_found: Annotated[int, _figure("Passwords found", "Accounts of others that they signed in to.")]
+    passwords_found: Annotated[
+        int,
+        _figure(
+            "Passwords found",
+            f"Accounts of others that they signed in to, each counted once, and {MOST_FOUND:,} at the most.",
+        ),
+    ]
+    sign_ins_won: Annotated[
+        int, _figure("Sign-ins won", "How often they signed in to accounts of others, to the same ones too.")
+    ] = 0
 
 
 class OddityFigures(_Figures, frozen=True, kw_only=True):

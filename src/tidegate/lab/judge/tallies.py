@@ -9,6 +9,7 @@ from tidegate.lab.judge.binned import Binned, rounded, share
 from tidegate.lab.judge.figures import (
     DELAYED_FROM_S,
     HONEST_S,
+    MOST_FOUND,
     AttackFigures,
     OddityFigures,
     PeopleFigures,
@@ -155,7 +156,7 @@ class AttackTally:
     """One family of attackers."""
 
     _NUMBERS: Final = (
-        *("tries", "admitted", "challenged", "prompt_tokens", "output_tokens", "accounts_won", "passwords_found"),
+        *("tries", "admitted", "challenged", "prompt_tokens", "output_tokens", "accounts_won", "sign_ins_won"),
     )
 
     def __init__(self) -> None:
@@ -163,6 +164,13 @@ class AttackTally:
         self.numbers = dict.fromkeys(self._NUMBERS, 0)
         self.cost = 0.0
         self.refusals = Counts()
+        self._found: set[str] = set()
+        self._found_elsewhere = 0
+
+    @property
+    def passwords_found(self) -> int:
+        """Of how many accounts they found the password."""
+        return len(self._found) + self._found_elsewhere
 
     def asked(self, ask: Ask, outcome: Outcome) -> None:
         """Count a try."""
@@ -173,7 +181,10 @@ class AttackTally:
         numbers["prompt_tokens"] += outcome.prompt_tokens
         numbers["output_tokens"] += outcome.output_tokens
         numbers["accounts_won"] += isinstance(ask.what, SignUp) and outcome.is_complete
-        numbers["passwords_found"] += isinstance(ask.what, SignIn) and ask.what.is_right and outcome.is_complete
+        if isinstance(ask.what, SignIn) and ask.what.is_right and outcome.is_complete:
+            numbers["sign_ins_won"] += 1
+            if len(self._found) < MOST_FOUND:
+                self._found.add(ask.what.account)
         self.cost += outcome.cost
         if reason := refusal(outcome):
             self.refusals.add(reason)
@@ -184,11 +195,13 @@ class AttackTally:
             self.numbers[name] += number
         self.cost += other.cost
         self.refusals.merge(other.refusals)
+        self._found_elsewhere += other.passwords_found  # Another service's: the same name is another account there.
 
     def figures(self, cost_of_all: float) -> AttackFigures:
         """Give what was counted."""
         return AttackFigures(
             **self.numbers,
+            passwords_found=self.passwords_found,
             refused=self.refusals.total,
             refused_by=self.refusals.sorted(),
             cost=rounded(self.cost),
