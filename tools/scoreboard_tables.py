@@ -18,7 +18,7 @@ from tidegate.lab.judge.course import rank
 from tidegate.lab.judge.definitions import definitions
 from tidegate.lab.judge.figures import AttackFigures, OddityFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
-from tidegate.lab.report.words import NONE, count, named, percent, seconds
+from tidegate.lab.report.words import NONE, count, named, percent, recovered, seconds
 
 Board = Mapping[str, Mapping[GateKind, Findings]]
 """What was found, by the scenario's name and what stood before the engine."""
@@ -339,7 +339,8 @@ def _incidents(board: Board) -> Table:
                 *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
                 named(one.detected_by) or NONE,
                 *(percent(value) for value in (one.level, one.lowest)),
-                *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
+                seconds(one.mitigate_s),
+                recovered(one),
                 *_lowest_elsewhere(board[name], place),
             )
             for name, ours in _ours(board)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -26,6 +27,14 @@ BACK_STEPS: Final = 3
 """So many steps in a row must be back: one alone may be luck."""
 STEP_NEEDS: Final = 20
 """Questions of established people in a step: of fewer, one bad answer would look like a fall."""
+
+
+class Recovery(StrEnum):
+    """Whether all was seen to be as before an incident."""
+
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not_recovered"
+    NOT_OBSERVED = "not_observed"
 
 
 def _figure(title: str, says: str) -> Any:
@@ -246,9 +255,18 @@ class IncidentFigures(_Figures, frozen=True, kw_only=True):
         _figure(
             "Recovered",
             "Seconds from its end until registration was as open as before its onset, "
-            "or more, and goodput was back; none if that did not come before the next one began.",
+            "or more, and goodput was back; none if that did not come before the next one began, or was not observed.",
         ),
     ]
+    recovery: Annotated[
+        Recovery,
+        _figure(
+            "Recovery",
+            "recovered; not_recovered, where it was watched after its end and was not all as before; not_observed, "
+            "where the rehearsal ended, or the next one began, within the interval in which it ended, or too few "
+            "questions came after it.",
+        ),
+    ] = Recovery.NOT_OBSERVED
 
 
 class AlarmFigures(_Figures, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from tidegate.lab.judge.binned import share
 from tidegate.lab.judge.definitions import intro
 from tidegate.lab.judge.figures import LoadFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
-from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, seconds
+from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, recovered, seconds
 
 _SHOWN_REASONS: Final = 12
 _SHOWN_MOVES: Final = 60
@@ -256,7 +256,8 @@ def _incidents(findings: Findings) -> Sheet:
                 *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
                 named(one.detected_by) or NONE,
                 *(percent(value) for value in (one.level, one.lowest)),
-                *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
+                seconds(one.mitigate_s),
+                recovered(one),
             )
             for one in findings.incidents
         ),
