@@ -72,4 +72,3 @@ def test_nothing_but_needs_is_heeded_of_a_life_that_is_over() -> None:
 
     assert list(last_words(life)) == []
     assert told == []
-

@@ -154,7 +154,9 @@ def _of_incident(one: IncidentFigures) -> str:
     else:
         borne = "established people's goodput never fell"
     if one.recover_s is not None:
-        over = f"all as before {seconds(one.recover_s)} after its end" if one.recover_s else "all as before when it ended"
+        over = (
+            f"all as before {seconds(one.recover_s)} after its end" if one.recover_s else "all as before when it ended"
+        )
     elif one.recovery is Recovery.NOT_OBSERVED:
         over = "whether all was as before was not observed"
     else:
