@@ -1,6 +1,6 @@
-"""What writing decisions down costs: each decision by a plain gate and by one that records, and each line's writing.
+"""What writing decisions down costs: what a plain gate and scheduler decide, and such as record; each line's writing.
 
-One core. The plain gate is what a service has that records nothing.
+One core. The plain ones are what a service has that records nothing. A claim is let in, begins and is settled.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ import msgspec
 from service import pin, report
 
 from tidegate.adapters.disk.decisions import DecisionFiles
+from tidegate.core.admission.claims import Claim, Spent
 from tidegate.core.admission.facts import Bearing, Facts, Lane
 from tidegate.core.admission.gate import Gate, GatePlan
+from tidegate.core.admission.plan import AdmissionPlan
+from tidegate.core.admission.scheduler import Scheduler
 from tidegate.core.identifiers import Fingerprint, UserId
 from tidegate.core.standing.classes import Standing
 from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
 from tidegate.services import recorder as gathering
-from tidegate.services.recorded import RecordedGate
+from tidegate.services.recorded import RecordedGate, RecordedScheduler
 from tidegate.services.recorder import Recorder
 from tidegate.testing.standing import a_record
 
-ROUNDS, DECISIONS, SOURCES = 5, 50_000, 1000
+ROUNDS, DECISIONS, SOURCES, CLAIMS = 5, 50_000, 1000, 10_000
 NOW = 1_800_000_000.0
 LAX = GatePlan(principal_rate=1e6, principal_burst=1e6)
 STRICT = GatePlan(strangers_rate=0.001, strangers_burst=1)
@@ -62,6 +65,12 @@ def main() -> None:
             if name == "passed":
                 written.append(write(recorder))
             recorder.take()
+        for name, scheduler in (
+            ("plain", Scheduler(AdmissionPlan())),
+            ("recorded", RecordedScheduler(AdmissionPlan(), recorder, 0)),
+        ):
+            figures.setdefault(f"a claim served, {name}, ns", []).append(served_ns(scheduler, who))
+        recorder.take()
     shown = {name: round(statistics.median(found)) for name, found in figures.items()}
     shown["a line written, ns"] = round(statistics.median(ns for ns, _, _ in written))
     shown["a line, bytes"] = written[0][1] // written[0][2]
@@ -75,6 +84,19 @@ def each_ns(decide: Callable[[Facts, float], object], asked: list[Facts]) -> flo
     for number in range(DECISIONS):
         decide(next(facts), NOW + number / (10 * DECISIONS))
     return (time.perf_counter_ns() - began) / DECISIONS
+
+
+def served_ns(scheduler: Scheduler, who: UserId) -> float:
+    """Nanoseconds of one claim that finds a place and is served, one after the other."""
+    claim = Claim(principal=who, standing=Standing.ESTABLISHED, cohort=who, prompt_bytes=80, output_tokens=50)
+    spent = Spent(prompt_tokens=20, output_tokens=40)
+    began = time.perf_counter_ns()
+    for number in range(CLAIMS):
+        now = 1.0 + number / 100.0
+        scheduler.enter(number, claim, now)
+        scheduler.began(number, now)
+        scheduler.settle(number, spent, now + 0.005)
+    return (time.perf_counter_ns() - began) / CLAIMS
 
 
 def write(recorder: Recorder) -> tuple[float, int, int]:

@@ -15,14 +15,17 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.http.wrapped import CHAT, Application, asking, body, judging, start, when_let, wrapped
+from tests.http.wrapped import CHAT, ROOMY, Application, asking, body, judging, start, when_let, wrapped
 from tidegate import TidegateMiddleware
 from tidegate.adapters.disk import DataDir
 from tidegate.adapters.disk.secrets import load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.core.callers import principal_of
+from tidegate.core.decisions.lines import Began, Claimed, Ended, Judged
 from tidegate.core.identifiers import UserId
+from tidegate.core.reasons import Reason
 from tidegate.core.standing.record import Record
+from tidegate.lab.replay.reading import Source, lines
 
 
 class Life:
@@ -134,6 +137,8 @@ def _added(**settings: Any) -> Starlette:
         ({"paths": ["chat"]}, "paths[0] = 'chat': expected a path that begins with /, without ? or #"),
         ({"paths": ["/v1/{name:number}"]}, "paths = '/v1/{name:number}': Unknown path convertor 'number'"),
         ({"data_dir": 5}, "data_dir = 5: expected a path in quotes"),
+        ({"record": {"decisions": True}}, "record.decisions: there is nowhere to write them down; set data_dir too"),
+        ({"record": {"decision": True}}, "record.decision: no such setting; did you mean record.decisions?"),
     ],
 )
 async def test_settings_that_cannot_be_meant_stop_a_server_that_makes_its_middleware_late(
@@ -229,3 +234,29 @@ def test_it_has_no_other_name() -> None:
     assert "TidegateMiddleware" in dir(tidegate)
     with pytest.raises(AttributeError, match="Middleware"):
         _ = tidegate.Middleware  # type: ignore[attr-defined] # it is not there
+
+
+async def test_decisions_are_written_down_where_that_is_wanted(tmp_path: Path) -> None:
+    """
+    As the service writes them: the heads that were judged and the claims that came of them, in a form that is read.
+    """
+    middle = TidegateMiddleware(Alive(judging), data_dir=tmp_path, gate=ROOMY, record={"decisions": True})
+    async with living(middle):
+        assert [(await asking(middle, key).ask()).status for key in ("good", "bad", "bad")] == [200, 401, 401]
+
+    had = list(lines(tmp_path / "logs", Source()))
+    judged = [line for line in had if isinstance(line, Judged)]
+    claimed = [line for line in had if isinstance(line, Claimed)]
+    assert isinstance(had[0], Began)
+    assert had[0].admission[0].slots == 8
+    assert [line.reason for line in judged] == [None, None, Reason.INVALID_API_KEY]
+    assert len(claimed) == len([line for line in had if isinstance(line, Ended)]) == 2
+    assert b"good" not in b"".join(path.read_bytes() for path in (tmp_path / "logs").glob("decisions-*"))
+
+
+async def test_else_no_record_is_there(tmp_path: Path) -> None:
+    middle = TidegateMiddleware(Alive(judging), data_dir=tmp_path)
+    async with living(middle):
+        await asking(middle, "good").ask()
+
+    assert list((tmp_path / "logs").glob("decisions-*")) == []

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.lab.actors.playing import Played, play
-from tidegate.lab.acts import Ask, Chat, Group, Life, Outcome, Page, Wait
+from tidegate.lab.acts import Ask, Chat, Group, Life, Outcome, Page, Spawn, Wait, last_words
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.casting import asks_per_s, cast_of, known_people
 from tidegate.lab.scenario import Scenario, ScenarioError, parse
@@ -133,3 +133,28 @@ def test_where_nobody_is_established_nobody_is_known() -> None:
     people = msgspec.structs.replace(a_scenario().people, established=0, new=0)
 
     assert list(known_people(msgspec.structs.replace(a_scenario(), people=people), 1.0)) == []
+
+
+def test_a_need_that_is_open_at_the_end_is_told_in_either_world() -> None:
+    """
+    Also where everybody's questions are made as long as their answers will be.
+    """
+    refused = Outcome(asked_at_s=1.0, ended_at_s=1.0, status=429, retry_after_s=30.0)
+
+    def told(worlds: str) -> list[list[bool]]:
+        lives = cast_of(a_scenario(people="programs = 1.0", worlds=worlds), 2.0, 0.1)
+        return [[one.is_open for one in last_words(_refused_once(life, refused))] for life in lives]
+
+    assert [True] in told('["virtual"]')
+    assert [True] in told('["virtual", "live"]')
+
+
+def _refused_once(life: Life, refused: Outcome) -> Life:
+    """Play one life, and those that come of it, until somebody was refused and waits."""
+    act = next(life)
+    while not isinstance(act, Ask):
+        if isinstance(act, Spawn):
+            return _refused_once(act.life, refused)
+        act = next(life)
+    life.send(refused)
+    return life

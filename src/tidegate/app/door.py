@@ -13,7 +13,7 @@ from tidegate.app.plans import Plans
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
 from tidegate.core.accounts import User
-from tidegate.core.admission.gate import Gate
+from tidegate.core.admission.gate import Gate, GatePlan, Preview
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.room import room_ahead
 from tidegate.core.admission.scheduler import Scheduler
@@ -138,6 +138,11 @@ def steady_clock() -> Callable[[], float]:
     return lambda: started_at + time.monotonic() - started_ticks
 
 
+def open_gate(plan: GatePlan, register: Register, preview: Preview, recorder: Recorder | None) -> Gate:
+    """Make a gate; with a `recorder` its decisions are written down."""
+    return Gate(plan, register, preview) if recorder is None else RecordedGate(plan, register, preview, recorder)
+
+
 def open_door(
     settings: Settings,
     plans: Plans,
@@ -163,11 +168,7 @@ def open_door(
     pressure = Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
     preview = room_ahead(register, tuple(admission.scheduler for admission, _ in lines), time.monotonic)
-    gate = (
-        Gate(plans.gate, register, preview)
-        if recorder is None
-        else RecordedGate(plans.gate, register, preview, recorder)
-    )
+    gate = open_gate(plans.gate, register, preview, recorder)
     handover = open_handover(
         settings,
         plans.firewall,

@@ -21,15 +21,15 @@ from tidegate.adapters.disk.datadir import DataDir, DataDirError
 from tidegate.adapters.disk.secrets import SecretsError, load_or_create_secrets
 from tidegate.adapters.sql.callers import open_callers
 from tidegate.app.background import beside
-from tidegate.app.door import guess, open_admission, steady_clock
+from tidegate.app.door import guess, open_admission, open_gate, steady_clock
 from tidegate.app.engines import fitted
 from tidegate.app.fingerprints import fingerprinter
 from tidegate.app.plans import plans_of
+from tidegate.app.recording import open_recording
 from tidegate.app.running import open_log
 from tidegate.app.wrapping_plan import WrappingPlan, WrappingSettings, plan_of
 from tidegate.config import Settings
 from tidegate.config.exposure import trusted_proxies
-from tidegate.core.admission.gate import Gate
 from tidegate.core.admission.room import room_ahead
 from tidegate.core.capacity.pressure import Pressure
 from tidegate.core.events import AnyEvent
@@ -49,6 +49,7 @@ from tidegate.ports.standing import StandingStore
 from tidegate.ports.storage import StorageUnavailableError
 from tidegate.services.lifecycle import Lifecycle
 from tidegate.services.proven import Proven
+from tidegate.services.recorder import Recorder
 from tidegate.services.reputation import Reputation
 
 _SECRET_BYTES: Final = 32
@@ -138,12 +139,14 @@ class TidegateMiddleware:
             raise self._mistake
         plan = self._plan
         if plan.data_dir is None:
-            return _wrapped(self._app, plan, os.urandom(_SECRET_BYTES), _Silent(), None)[0]
+            return _wrapped(self._app, plan, os.urandom(_SECRET_BYTES), _Silent(), None, None)[0]
         async with contextlib.AsyncExitStack() as stack:
-            secret, journal, store = await stack.enter_async_context(_keeping(plan.data_dir, plan.settings()))
+            settings = plan.settings()
+            datadir, secret, journal, store = await stack.enter_async_context(_keeping(plan.data_dir, settings))
             reputation = Reputation(store, _register(plan, secret), time.time)
             await reputation.load()
-            made, telling = _wrapped(self._app, plan, secret, journal, reputation)
+            recorder = await stack.enter_async_context(open_recording(settings, datadir, secret, journal))
+            made, telling = _wrapped(self._app, plan, secret, journal, reputation, recorder)
             stack.push_async_callback(reputation.flush)
             await stack.enter_async_context(beside(reputation.flush_now_and_then(), telling.tell_now_and_then()))
             self._kept = stack.pop_all()
@@ -171,7 +174,12 @@ def _register(plan: WrappingPlan, secret: bytes) -> Register:
 
 
 def _wrapped(
-    app: ASGIApp, plan: WrappingPlan, secret: bytes, journal: Journal, reputation: Reputation | None
+    app: ASGIApp,
+    plan: WrappingPlan,
+    secret: bytes,
+    journal: Journal,
+    reputation: Reputation | None,
+    recorder: Recorder | None,
 ) -> tuple[Wrapping, Telling]:
     settings = plan.settings()
     plans = plans_of(settings, secret)
@@ -180,13 +188,13 @@ def _wrapped(
     def served(principal: UserId, cost_tokens: float, in_flight: int) -> None:
         register.served(principal, cost_tokens, in_flight, time.time())
 
-    admission = open_admission(plans, register, served, fit=lambda made: fitted(made, plan.slots))
+    admission = open_admission(plans, register, served, fit=lambda made: fitted(made, plan.slots), recorder=recorder)
     fingerprint = fingerprinter(secret)
     paths = Paths(plan.paths, plan.spared)
     keys = PassedKeys(secret, lambda principal: register.record(principal) is not None, time.monotonic)
     steady, pressure = steady_clock(), Pressure()
     telling = Telling(journal, pressure, fingerprint, time.time, time.monotonic)
-    gate = Gate(plans.gate, register, room_ahead(register, (admission.scheduler,), time.monotonic))
+    gate = open_gate(plans.gate, register, room_ahead(register, (admission.scheduler,), time.monotonic), recorder)
     guard = Guard(
         gate=gate,
         credentials=KeysOnPaths(keys),
@@ -231,7 +239,7 @@ def _wrapped(
 
 
 @contextlib.asynccontextmanager
-async def _keeping(path: Path, settings: Settings) -> AsyncIterator[tuple[bytes, Journal, StandingStore]]:
+async def _keeping(path: Path, settings: Settings) -> AsyncIterator[tuple[DataDir, bytes, Journal, StandingStore]]:
     """Use a data directory: its secret, its log, and what is known of callers."""
     datadir = DataDir.open(path)
     with datadir.lock():
@@ -239,4 +247,4 @@ async def _keeping(path: Path, settings: Settings) -> AsyncIterator[tuple[bytes,
         with contextlib.closing(open_log(settings, datadir)) as log:
             half_life_days = settings.standing.half_life_days
             async with open_callers(datadir.callers_url, half_life_days=half_life_days) as store:
-                yield secret, log, store
+                yield datadir, secret, log, store

@@ -13,6 +13,7 @@ from tidegate.app.plans import plans_of
 from tidegate.config import Settings, SettingsError, mistakes
 from tidegate.config.engine_settings import EngineSettings
 from tidegate.config.load import decode_path
+from tidegate.config.record import RecordSettings
 from tidegate.config.settings import (
     AdmissionSettings,
     GateSettings,
@@ -37,7 +38,7 @@ _Path = Annotated[
 
 
 class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What TidegateMiddleware takes. `gate`, `admission` and `standing` are tables as in Tidegate's configuration.
+    """What TidegateMiddleware takes. `gate`, `admission`, `standing` and `record` are tables as in Tidegate's settings.
 
     paths: what is posted there asks a model; placeholders as Starlette's, `/v1/{name}/chat`.
     spared: never refused, such as what a balancer asks for.
@@ -47,6 +48,7 @@ class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_body_bytes: a larger body is refused.
     trusted_proxies: whose word on the caller's address is believed.
     data_dir: where what is known of callers is kept; by default it is forgotten with the process.
+    record: with `decisions` they are written down there, for `tidegate lab replay`.
     """
 
     paths: Annotated[tuple[_Path, ...], Meta(min_length=1)] = ASKED
@@ -60,6 +62,7 @@ class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gate: GateSettings = GateSettings()
     admission: AdmissionSettings = AdmissionSettings()
     standing: StandingSettings = StandingSettings()
+    record: RecordSettings = RecordSettings()
 
     def settings(self) -> Settings:
         """The same as Tidegate's own settings have it."""
@@ -69,6 +72,7 @@ class WrappingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             gate=self.gate,
             admission=self.admission,
             standing=self.standing,
+            record=self.record,
         )
 
 
@@ -86,6 +90,7 @@ class WrappingSettings(TypedDict, total=False):
     gate: Mapping[str, Any]
     admission: Mapping[str, Any]
     standing: Mapping[str, Any]
+    record: Mapping[str, Any]
 
 
 def plan_of(given: Mapping[str, Any]) -> WrappingPlan:
@@ -111,6 +116,9 @@ def _checked(given: Mapping[str, Any]) -> WrappingPlan:
             msg = f"paths = {path!r}: {error}"
             raise ValueError(msg) from None
     data_dir = plan.data_dir
+    if data_dir is None and plan.record.decisions:
+        msg = "record.decisions: there is nowhere to write them down; set data_dir too"
+        raise ValueError(msg)
     return plan if data_dir is None else msgspec.structs.replace(plan, data_dir=data_dir.expanduser())
 
 

@@ -15,7 +15,7 @@ Times are seconds since the rehearsal began.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from enum import StrEnum
 from typing import final
 
@@ -210,7 +210,9 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 class Ended(msgspec.Struct, frozen=True, gc=False):
     """Tell the judge: what somebody wanted since `since_s` ended with `outcome`, after so many tries.
 
-    The first token of a need is at `outcome.asked_at_s + outcome.first_s`, judged from `since_s`.
+    The first token of a need is at `outcome.asked_at_s + outcome.first_s`, judged from `since_s`. `is_open`: they
+    would have tried again, and the rehearsal's end came before that. `whole_tokens` is how long an answer was to
+    be that was asked for in one piece.
     """
 
     who: Who
@@ -218,6 +220,8 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     since_s: float
     tries: int
     outcome: Outcome
+    is_open: bool = False
+    whole_tokens: int = 0
 
 
 class Spawn(msgspec.Struct, frozen=True, gc=False):
@@ -231,3 +235,20 @@ Act = Wait | Ask | Ended | Spawn
 
 Life = Generator[Act, Outcome | None, None]
 """An actor."""
+
+
+class OverError(Exception):
+    """The rehearsal is over: thrown into a life that waits, which ends of it and may tell of a need that is open."""
+
+
+def last_words(life: Life) -> Iterator[Ended]:
+    """End a life that waits, because all is over; gives what it has to tell yet, and heeds nothing else of it."""
+    try:
+        act = life.throw(OverError())
+        while isinstance(act, Ended):
+            yield act
+            act = next(life)
+    except (OverError, StopIteration):
+        pass
+    finally:
+        life.close()

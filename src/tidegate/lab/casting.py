@@ -8,7 +8,7 @@ import msgspec
 
 from tidegate.lab.actors.attackers.cast import attack_accounts, attack_cast
 from tidegate.lab.actors.cast import people_cast, town_of
-from tidegate.lab.acts import Ask, Chat, Life, Outcome, Spawn, Who
+from tidegate.lab.acts import Ask, Chat, Life, Outcome, OverError, Spawn, Who, last_words
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.scenario import Scenario, World
 from tidegate.lab.traces.lengths import lengths
@@ -49,7 +49,11 @@ def _asking_exactly(life: Life) -> Life:
         elif isinstance(act, Ask) and isinstance(act.what, Chat):
             exact = min(act.what.answer_tokens, act.what.max_tokens)
             act = Ask(act.who, msgspec.structs.replace(act.what, max_tokens=exact))
-        outcome = yield act
+        try:
+            outcome = yield act
+        except OverError:
+            yield from last_words(life)
+            return
 
 
 def known_people(scenario: Scenario, per_s: float) -> Iterator[Who]:

@@ -108,6 +108,6 @@ def test_a_mode_that_came_and_went_within_an_interval_does_not_stay(judge: Judge
 
 
 def test_what_comes_after_the_end_belongs_to_the_last_interval(judge: Judge) -> None:
-    question(judge, who(Group.NEW), answer(1450.0))
+    judge.sampled(Sampled(at_s=1450.0, running=3, waiting=1, tok_s=50.0, capacity_tok_s=100.0))
 
-    assert load(judge).goodput["new"][-1] == 1.0
+    assert load(judge).running[-1] == 3.0

@@ -10,7 +10,7 @@ from tests.lab.staged import answer, played, question, scenario, who
 from tidegate.lab.acts import Group
 from tidegate.lab.hearing import Happened
 from tidegate.lab.judge import Judge, Staging
-from tidegate.lab.judge.figures import AlarmFigures, IncidentFigures
+from tidegate.lab.judge.figures import AlarmFigures, IncidentFigures, Recovery
 from tidegate.lab.judge.incidents import MOST_MOVES
 
 TEXT = """
@@ -28,10 +28,10 @@ until_s = 800
 CROWD = "[[crowd]]\nfrom_s = 1000\nuntil_s = 1100\n"
 
 
-def course(first_s: Callable[[float], float], text: str = TEXT) -> Judge:
+def course(first_s: Callable[[float], float], text: str = TEXT, until_s: int = 1440) -> Judge:
     """Ten questions of established people every two seconds, which are good up to a first token at 2 s."""
     judge = Judge(scenario(text))
-    for at in range(0, 1440, 2):
+    for at in range(0, until_s, 2):
         for number in range(10):
             question(judge, who(Group.ESTABLISHED, number), answer(at + number / 100, first_s(at + number / 100)))
     return judge
@@ -97,6 +97,36 @@ def test_what_the_next_one_does_is_not_this_ones() -> None:
     found = incident(course(lambda at_s: 5.0 if 1010 <= at_s < 1200 else 0.5, TEXT + CROWD))
 
     assert (found.lowest, found.mitigate_s, found.recover_s) == (1.0, 0.0, 0.0)
+
+
+def test_what_ends_with_the_rehearsal_was_not_seen_to_be_over() -> None:
+    """
+    Neither that it recovered nor that it did not: nobody looked.
+    """
+    lasting = TEXT.replace("until_s = 800", "until_s = 1440")
+    assert lasting != TEXT
+    found = incident(course(lambda at_s: 0.5, lasting))
+
+    assert (found.mitigate_s, found.recover_s, found.recovery) == (0.0, None, Recovery.NOT_OBSERVED)
+
+
+def test_what_the_next_one_follows_at_once_was_not_seen_to_be_over() -> None:
+    found = incident(course(lambda at_s: 0.5, TEXT + CROWD.replace("from_s = 1000", "from_s = 800")))
+
+    assert (found.recover_s, found.recovery) == (None, Recovery.NOT_OBSERVED)
+
+
+def test_where_nobody_asks_after_it_nothing_was_observed() -> None:
+    found = incident(course(lambda at_s: 0.5, until_s=800))
+
+    assert (found.lowest, found.recover_s, found.recovery) == (1.0, None, Recovery.NOT_OBSERVED)
+
+
+def test_what_was_watched_and_not_as_before_has_not_recovered() -> None:
+    found = incident(course(lambda at_s: 5.0 if at_s >= 420 else 0.5))
+
+    assert found.recovery is Recovery.NOT_RECOVERED
+    assert incident(course(lambda at_s: 0.5)).recovery is Recovery.RECOVERED
 
 
 def test_one_question_less_than_good_is_chance() -> None:

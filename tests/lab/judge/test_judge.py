@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.staged import answer, played, question, refused, scenario, who
 from tidegate.lab.acts import LEGITIMATE, Ask, Asked, Chat, Ended, Group, Need, Outcome, Page, SignIn, SignUp
-from tidegate.lab.judge import Findings, Judge, Staging
+from tidegate.lab.judge import Findings, Judge, Staging, tallies
 from tidegate.lab.judge.figures import AttackFigures, PeopleFigures
 
 PLAIN = """
@@ -201,6 +201,42 @@ def test_what_was_neither_answered_nor_refused_was_not_admitted(judge: Judge) ->
     judge.asked(Ask(bot, Page()), Outcome(asked_at_s=511.0, ended_at_s=520.0, output_tokens=3))
 
     assert attacked(judge).admitted == 1
+
+
+def test_who_gave_up_in_the_line_or_opened_no_letter_was_not_admitted(judge: Judge) -> None:
+    """
+    Their last answer was a page, with status 200, that told them to wait.
+    """
+    bot = who(Group.ATTACKER, family="credential_stuffing")
+    for promised_s in (300.0, None):
+        waited = answer(510.0, is_complete=False, promised_s=promised_s, prompt_tokens=0, output_tokens=0, cost=0.0)
+        judge.asked(Ask(bot, SignUp()), waited)
+
+    assert (attacked(judge).tries, attacked(judge).admitted, attacked(judge).refused) == (2, 0, 0)
+
+
+def test_an_account_that_they_signed_in_to_twice_was_found_once(judge: Judge) -> None:
+    """
+    In another service an account of the same name is another one.
+    """
+    other = Judge(scenario(PLAIN))
+    bot = who(Group.ATTACKER, family="credential_stuffing")
+    for one, account in ((judge, "a"), (judge, "a"), (judge, "b"), (other, "a"), (other, "a")):
+        one.asked(Ask(bot, SignIn(account=account)), answer(513.0, prompt_tokens=0, output_tokens=0, cost=0.0))
+    assert (attacked(judge).passwords_found, attacked(judge).sign_ins_won) == (2, 3)
+
+    judge.merge(other)
+
+    assert (attacked(judge).passwords_found, attacked(judge).sign_ins_won) == (3, 5)
+
+
+def test_no_more_accounts_are_told_apart_than_there_is_room_for(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tallies, "MOST_FOUND", 2)
+    bot = who(Group.ATTACKER, family="credential_stuffing")
+    for account in "abcd":
+        judge.asked(Ask(bot, SignIn(account=account)), answer(513.0))
+
+    assert (attacked(judge).passwords_found, attacked(judge).sign_ins_won) == (2, 4)
 
 
 def test_attackers_of_no_family_have_a_row_with_a_name(judge: Judge) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 
 from tests.lab.live.pretending import LATEST, pretended
 from tidegate.core.credentials import Forged, Kind, ServerKeys, read
+from tidegate.lab.actors.retrying import Bug, asking
 from tidegate.lab.acts import (
     Ask,
     Asked,
@@ -276,6 +278,41 @@ async def test_what_is_under_way_at_the_end_may_end_and_nothing_more_is_asked() 
 
     assert run.is_complete
     assert [outcome.is_complete for _, outcome in ear.outcomes] == [True]
+
+
+async def test_of_whoever_is_in_or_would_try_again_at_the_end_the_need_is_told() -> None:
+    """
+    As in the virtual world: what is cut hears so, and a need that waits for another try is told as open.
+    """
+    slow = scenario(0.2, "[settings.pretend]\ngap_s = 0.2\n")
+
+    def waiting() -> Life:
+        yield from asking(EVE, CHAT, Need.CHAT, Bug(pause_s=60.0), Random(1))
+
+    lives = [
+        waiting(),
+        one(ADA, Chat(prompt_tokens=40, answer_tokens=41)),
+        one(EVE, Hold(for_s=30.0)),
+    ]
+    run, ear = await played(lives, slow, people=[ADA])
+
+    assert run.is_complete
+    assert sorted((end.is_open, end.outcome.is_complete) for end in ear.needs) == [
+        (False, False),
+        (False, False),
+        (True, False),
+    ]
+    assert all(end.outcome.ended_at_s > 0.2 for end in ear.needs if not end.is_open)
+
+
+async def test_a_rehearsal_that_was_ended_early_tells_nothing_of_what_that_cut() -> None:
+    def waiting() -> Life:
+        yield from asking(EVE, CHAT, Need.CHAT, Bug(pause_s=9.0), Random(1))
+
+    run, ear = await played([waiting(), endless(ADA)], scenario(30.0), Limits(requests=10))
+
+    assert run.ended == "requests"
+    assert ear.needs == []
 
 
 async def test_what_breaks_while_it_plays_is_told_by_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:

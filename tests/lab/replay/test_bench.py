@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tidegate.core.admission.claims import Claim
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.standing.classes import Standing
 from tidegate.lab.replay.bench import Bench, End, Fate
+from tidegate.lab.replay.company import Company
 from tidegate.lab.replay.surveying import Pace, Work
 
 WORK = Work(read_s=0.5, write_s=1.5, prompt_tokens=20, cached_tokens=5, output_tokens=30)
@@ -67,6 +69,22 @@ def test_two_at_once_take_as_much_longer_as_the_pace_says(slope: float, took_s: 
     heard.bench.close()
 
     assert [heard.ends[number][0] for number in (1, 2)] == [pytest.approx(took_s, abs=0.02)] * 2
+
+
+def test_beside_as_many_as_there_were_at_each_moment_an_answer_takes_just_as_long() -> None:
+    """
+    Not as many as there were in the mean: else it would end early where company came late, and everybody after it.
+    """
+    company = Company([(0.0, 5.0), (4.0, 5.0)])
+    long = msgspec.structs.replace(WORK, read_s=1.0, write_s=4.0, at_once=1.2, company=company)
+    short = msgspec.structs.replace(WORK, read_s=0.5, write_s=0.5, at_once=2.0, placed_at=4.0, company=company)
+    heard = Heard(AdmissionPlan(slots=2), Pace(slope=1.0))
+    heard.enter(1, long)
+    heard.enter(2, short, at=4.0)
+    heard.bench.close()
+
+    assert heard.ends[1][0] == pytest.approx(5.0, abs=1e-4)
+    assert heard.ends[2][0] == pytest.approx(5.0, abs=1e-4)
 
 
 def test_whoever_left_leaves_again_while_they_wait_or_read_or_write() -> None:

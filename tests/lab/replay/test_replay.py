@@ -161,3 +161,43 @@ def test_a_run_after_another_begins_anew(tmp_path: Path) -> None:
 
     assert both.survey.decisions == both.fidelity.gate.of == 98
     assert both.survey.seconds > 20
+
+
+def crowd(per_s: float) -> Service:
+    """A hundred newcomers, so many times a second, where there is room for less, and people who are known."""
+    service, chance = Service(ROOMY, CROWDED), random.Random(7)
+    service.gap_s = 0.004
+    for number in range(1, 111):
+        service.knows(number, Standing.ESTABLISHED if number <= 10 else Standing.NEWCOMER)
+    for turn in range(500):
+        if turn % 3 == 0:
+            service.ask(1 + turn // 3 % 10, tokens=chance.randrange(10, 60))
+        service.ask(chance.randrange(11, 111), tokens=chance.randrange(10, 60))
+        service.run(chance.expovariate(per_s))
+    service.rest()
+    return service
+
+
+CROWDED = AdmissionPlan(slots=8, max_waiting=32)
+ROOMY = GatePlan(
+    principal_rate=1e3,
+    principal_burst=1e4,
+    address_rate=1e4,
+    address_burst=1e5,
+    network_rate=1e4,
+    network_burst=1e5,
+    strangers_rate=1e4,
+    strangers_burst=1e5,
+)
+
+
+@pytest.mark.parametrize(("per_s", "least"), [(5.0, 0.9), (25.0, 0.85)])
+def test_also_of_newcomers_in_a_crowd_most_comes_out_as_it_did(tmp_path: Path, per_s: float, least: float) -> None:
+    """
+    Those who were let in when it was tight are, and an answer takes as long beside as many as it had.
+    """
+    record = crowd(per_s).written(tmp_path / "record.jsonl")
+    claims = replayed(record, admission=CROWDED).fidelity.claims
+
+    assert claims["newcomer"].of > 200
+    assert claims["newcomer"].share >= least

@@ -7,7 +7,9 @@ import pytest
 
 from tests.lab.staged import TEXT, played, scenario
 from tidegate.lab.judge import Findings, Judge, Staging
-from tidegate.lab.report.words import NONE, Tone, count, headlines, percent, seconds, sentences
+from tidegate.lab.judge.figures import Recovery
+from tidegate.lab.report.sheets import sheets
+from tidegate.lab.report.words import NONE, Tone, count, headlines, percent, recovered, seconds, sentences
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,19 @@ def test_each_incident_is_told_in_a_sentence(findings: Findings) -> None:
 
 
 def test_what_did_not_come_back_is_said(findings: Findings) -> None:
-    lost = msgspec.structs.replace(findings.incidents[1], mitigate_s=None, recover_s=None)
+    lost = msgspec.structs.replace(
+        findings.incidents[1], mitigate_s=None, recover_s=None, recovery=Recovery.NOT_RECOVERED
+    )
     told = sentences(msgspec.structs.replace(findings, incidents=(lost,)))
 
     assert any("did not come back while it was watched; not all as before" in sentence for sentence in told)
+    assert recovered(lost) == "not recovered"
+
+
+def test_what_nobody_could_see_is_not_said_to_have_failed(findings: Findings) -> None:
+    unseen = msgspec.structs.replace(findings.incidents[1], recover_s=None, recovery=Recovery.NOT_OBSERVED)
+    changed = msgspec.structs.replace(findings, incidents=(unseen,))
+
+    assert any(sentence.endswith("whether all was as before was not observed.") for sentence in sentences(changed))
+    (sheet,) = [one for one in sheets(changed) if one.title == "Incidents"]
+    assert [row[-1] for row in sheet.rows] == ["not observed"]

@@ -155,19 +155,20 @@ def test_signing_in_and_up_have_lines_of_their_own() -> None:
     assert other["family"] == another["family"] != made["family"]
 
 
-def test_what_moved_is_a_mode_or_a_change() -> None:
+def test_what_moved_is_a_mode_or_a_change_or_has_no_line() -> None:
     """
-    As an operator would find it in the service's own log.
+    As an operator would find it in the service's own log, which has no words for what it suspects.
     """
     written = BytesIO()
     listener = EventLog(SCENARIO, written)
-    listener.happened(Happened(at_s=1.0, what="mode", was="open", to="throttled"))
+    listener.happened(Happened(at_s=1.0, what="mode", was="open", to="throttled", detail="sign_up_rate,low_headroom"))
     listener.happened(Happened(at_s=2.0, what="change", by="operator", detail="config"))
     listener.happened(Happened(at_s=3.0, what="suspicion", to="sign_in"))
-    mode, change, suspicion = lines(written.getvalue())
+    listener.happened(Happened(at_s=4.0, what="handover", to="on"))
+    mode, change = lines(written.getvalue())
     assert (mode["from"], mode["to"], mode["by"]) == ("open", "throttled", "auto")
-    assert (change["what"], change["by"]) == ("config", "operator")
-    assert suspicion["what"] == "suspicion"
+    assert mode["causes"] == ["sign_up_rate", "low_headroom"]
+    assert (change["kind"], change["what"], change["detail"]) == ("change", "config", "config")
 
 
 def test_a_session_ends_after_half_an_hour_and_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

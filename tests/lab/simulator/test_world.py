@@ -12,6 +12,8 @@ from tests.lab.simulator.towns import CPU, RULES, a_scenario, bot, person, playe
 from tidegate.core.admission.gate import GatePlan
 from tidegate.core.firewall.elements import Mode
 from tidegate.core.firewall.plan import FirewallPlan
+from tidegate.lab.actors.dice import dice
+from tidegate.lab.actors.retrying import Sdk, asking
 from tidegate.lab.acts import UNREACHED, Ask, Chat, Ended, Group, Hold, Life, Need, Outcome, Page, Spawn, Wait
 from tidegate.lab.hearing import Happened
 from tidegate.lab.judge.verdicts import refusal
@@ -166,6 +168,22 @@ def test_a_need_that_the_end_cuts_off_is_told() -> None:
     assert (outcome.status, outcome.is_complete, outcome.ended_at_s) == (0, False, 5.0)
     assert outcome.output_tokens > 100
     assert [end.outcome for end in heard.ends] == [outcome]
+
+
+def test_a_need_that_waits_for_another_try_at_the_end_is_told() -> None:
+    """
+    Of a program that is in, and comes again because it had no answer, as of one that was refused and waits.
+    """
+    who = somebody("p")
+    chat = Chat(prompt_tokens=10, answer_tokens=5_000, max_tokens=5_000)
+
+    def trying(begins_s: float) -> Life:
+        yield Wait(begins_s)
+        yield from asking(who, chat, Need.CHAT, Sdk(most_retries=9, first_s=60.0), dice(1, "p"))
+
+    heard = played([trying(0.0), trying(4.9)], a_scenario(5))
+
+    assert [(end.is_open, end.outcome.status, end.outcome.ended_at_s) for end in heard.ends] == 2 * [(True, 0, 5.0)]
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 40 * 86_400.0])

@@ -11,11 +11,12 @@ import pytest
 
 from tests.lab.traces.packing import CLIENT, tarred
 from tidegate.lab.traces import fitting
+from tidegate.lab.traces import lengths as module
 from tidegate.lab.traces.fitting import fitted
 from tidegate.lab.traces.lengths import Lengths, known_lengths, lengths, table_of
 from tidegate.lab.traces.rows import TraceRow
 from tidegate.lab.traces.sources import TraceError
-from tidegate.lab.traces.tables import check
+from tidegate.lab.traces.tables import Table, check
 
 
 def rows(count: int) -> list[TraceRow]:
@@ -118,6 +119,25 @@ def test_a_trace_of_ones_own_stands_in_place_of_a_table(tmp_path: Path) -> None:
     assert lengths(str(own)).mean_prompt == 50.0
 
 
+def test_a_trace_is_read_once_however_many_ask_by_it_and_anew_when_it_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def noted(path: Path) -> Table:
+        read.append(path)
+        return table_of(path)
+
+    monkeypatch.setattr(module, "table_of", noted)
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"t": 0, "in_tok": 70, "out_tok": 8}\n')
+    assert {lengths(str(path)).draw(Random(1)) for _ in range(5)} == {(70, 8)}
+    assert read == [path]
+
+    path.write_text('{"t": 0, "in_tok": 700, "out_tok": 80}\n')
+    assert lengths(str(path)).draw(Random(1)) == (700, 80)
+
+
 def test_what_has_no_requests_gives_no_table(tmp_path: Path) -> None:
     path = tmp_path / "none.csv"
     path.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n")
@@ -131,6 +151,8 @@ def test_a_name_that_nobody_knows_is_told_with_those_there_are() -> None:
         lengths("shrot")
     with pytest.raises(TraceError, match="absent: No such file"):
         lengths("./absent")
+    with pytest.raises(TraceError, match="null"):
+        lengths("./a\0b")
 
 
 SHORT = lengths("short").table

@@ -53,6 +53,20 @@ def test_counts_move_a_load_as_they_moved(tmp_path: Path) -> None:
     assert shape(f"file:{path}", 300.0).at(100.0) == pytest.approx(1.5)
 
 
+def test_counts_are_read_once_and_stretched_as_each_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "c.csv", "t,count", "0,10", "10,30", "20,20")
+    first = shape(str(path))
+
+    def unread(_: Path) -> Counts:
+        pytest.fail("was read before")
+
+    monkeypatch.setattr("tidegate.lab.traces.shapes.read_counts", unread)
+    assert (first.period_s, shape(str(path), 300.0).period_s) == (30.0, 300.0)
+    monkeypatch.undo()
+    written(tmp_path / "c.csv", "t,count", "0,100", "10,30", "20,20")
+    assert shape(str(path)).at(0.0) == pytest.approx(2.0)
+
+
 def test_of_many_counts_neighbours_are_taken_together() -> None:
     moved = shape_of(Counts(0.0, 1.0, array("d", [1.0, 3.0] * MOST_POINTS)))
 

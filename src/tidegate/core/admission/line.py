@@ -13,13 +13,13 @@ from tidegate.core.standing.classes import STRANGERS, Standing
 class Line:
     """People with a history have a counter each; strangers share queues, dealt by cohort, which has a counter too."""
 
-    def __init__(self, standing: Standing, most_principals: int) -> None:
+    def __init__(self, standing: Standing, most_principals: int, cursor: Cursor) -> None:
         """Nobody waits."""
         self.standing = standing
         self.is_strangers = standing in STRANGERS
         self.queue = FairQueue()
         self.counters = Counters(most_principals)
-        self.cursor = Cursor()
+        self.cursor = cursor
         self.waiting: dict[int, Ticket] = {}
         self._shared: dict[str, int] = {}  # How many wait in each of the strangers' queues.
         self._of_group: dict[str, int] = {}  # How many strangers of each group wait.

@@ -71,6 +71,7 @@ moves nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -89,6 +90,7 @@ from tidegate.core.admission.claims import (
     Topped,
     Waiting,
 )
+from tidegate.core.admission.cursor import Cursor
 from tidegate.core.admission.fellows import EndUsers
 from tidegate.core.admission.floor import Floor
 from tidegate.core.admission.line import Line
@@ -109,15 +111,15 @@ _ENOUGH: Final = Topped.ENOUGH
 class Scheduler:
     """See the head of this file. Not to be shared between threads."""
 
-    def __init__(self, plan: AdmissionPlan) -> None:
-        """Start empty."""
+    def __init__(self, plan: AdmissionPlan, cursors: Callable[[], Cursor] = Cursor) -> None:
+        """Start empty. `cursors` makes one for each class: a replay has some that recall who was let in."""
         self.plan = plan
         self._reckoning = Reckoning(plan)
         self.cost = self._reckoning.cost
         self.drain = self._reckoning.drain
         self._floor = Floor(plan.slots, plan.gap_s)
         self.concurrency = self._floor.concurrency
-        self._lines = {standing: Line(standing, plan.most_principals) for standing in Standing}
+        self._lines = {standing: Line(standing, plan.most_principals, cursors()) for standing in Standing}
         self._beside = Beside(self._lines, self._floor, self._reckoning, plan)
         self._turns = Turns(self._lines, self._floor, self._reckoning, self._beside, plan)
         self._promises = Promises(self._lines, self._floor, self._reckoning, self._beside, plan)

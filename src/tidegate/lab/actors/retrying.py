@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from tidegate.lab.acts import Act, Ask, Asked, Chat, Ended, Need, Outcome, Wait, Who
+from tidegate.lab.acts import Act, Ask, Asked, Chat, Ended, Need, Outcome, OverError, Wait, Who
 
 _OK: Final = 200
 _FAILED: Final = 500
@@ -119,17 +119,25 @@ def ask(who: Who, what: Asked) -> Trying:
 
 
 def asking(who: Who, what: Asked, need: Need, retries: Retries, dice: Random) -> Trying:
-    """Ask, and ask again as `retries` says; tell the judge; return what the last try came to."""
+    """Ask, and ask again as `retries` says; tell the judge; return what the last try came to.
+
+    Where the rehearsal is over before they could try again, the judge is told that the need is open.
+    """
     outcome = yield from ask(who, what)
     since_s = outcome.asked_at_s
     tries = 1
+    tokens = min(what.answer_tokens, what.max_tokens) if isinstance(what, Chat) and not what.is_stream else 0
     while (wait_s := retries.wait_s(tries, outcome, dice)) is not None:
-        yield Wait(wait_s)
-        if retries.is_told and isinstance(what, Chat):
-            what = msgspec.structs.replace(what, retry=tries)
-        outcome = yield from ask(who, what)
+        try:
+            yield Wait(wait_s)
+            if retries.is_told and isinstance(what, Chat):
+                what = msgspec.structs.replace(what, retry=tries)
+            outcome = yield from ask(who, what)
+        except OverError:
+            yield Ended(who, need, since_s, tries, outcome, is_open=True, whole_tokens=tokens)
+            raise
         tries += 1
-    yield Ended(who, need, since_s, tries, outcome)
+    yield Ended(who, need, since_s, tries, outcome, whole_tokens=tokens)
     return outcome
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -18,12 +19,22 @@ HONEST_S: Final = 0.5
 """A promise is told in whole seconds: so much later is still kept."""
 LATE_S: Final = 60.0
 """So long after an attack's end a finding may still be about it."""
+MOST_FOUND: Final = 100_000
+"""So many accounts whose passwords one family found are told apart, in each service."""
 BACK_PART: Final = 0.95
 """Goodput is back from this part of the level before on."""
 BACK_STEPS: Final = 3
 """So many steps in a row must be back: one alone may be luck."""
 STEP_NEEDS: Final = 20
 """Questions of established people in a step: of fewer, one bad answer would look like a fall."""
+
+
+class Recovery(StrEnum):
+    """Whether all was seen to be as before an incident."""
+
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not_recovered"
+    NOT_OBSERVED = "not_observed"
 
 
 def _figure(title: str, says: str) -> Any:
@@ -41,8 +52,9 @@ class PeopleFigures(_Figures, frozen=True, kw_only=True):
         int,
         _figure(
             "Questions",
-            "Questions to the model that began in the judged span, however many tries each took; one that the end of "
-            "the rehearsal cut, and that might have become good, is none.",
+            "Questions to the model that began in the judged span, however many tries each took. One that the end of "
+            "the rehearsal cut, be it in the line, while it was answered or before another try, is among them, and not "
+            "good, where it had missed a limit by then; else it is left out.",
         ),
     ]
     good: Annotated[
@@ -115,13 +127,35 @@ class PeopleFigures(_Figures, frozen=True, kw_only=True):
             "Sign-up delay", "Seconds that accounts made were kept waiting by the service's line and by earlier tries."
         ),
     ]
+    undecided: Annotated[
+        int,
+        _figure(
+            "Cut off",
+            "Questions that are left out of all of these, because the end of the rehearsal cut them while they might "
+            "still have become good.",
+        ),
+    ] = 0
+    pages_undecided: Annotated[int, _figure("Pages cut off", "Pages left out: the end came before they did.")] = 0
+    sign_ins_undecided: Annotated[
+        int, _figure("Sign-ins cut off", "Sign-ins left out: the end came while they were tried.")
+    ] = 0
+    sign_ups_undecided: Annotated[
+        int,
+        _figure(
+            "Sign-ups cut off",
+            "Sign-ups left out: the end came while they were on their way, most of them in the line.",
+        ),
+    ] = 0
 
 
 class AttackFigures(_Figures, frozen=True, kw_only=True):
     """What one family of attackers got, and what it took from others."""
 
     tries: Annotated[int, _figure("Tries", "Requests of any kind that they sent in the judged span.")]
-    admitted: Annotated[int, _figure("Admitted", "Tries that were let in and worked on.")]
+    admitted: Annotated[
+        int,
+        _figure("Admitted", "Tries that were let in and worked on; of sign-ups those that ended with an account."),
+    ]
     refused: Annotated[int, _figure("Refused", "Tries that were refused, challenges among them.")]
     refused_by: Annotated[
         dict[str, int], _figure("Refused by reason", "Refused tries by the service's word for the reason.")
@@ -134,7 +168,16 @@ class AttackFigures(_Figures, frozen=True, kw_only=True):
         float | None, _figure("Part of all work", "Their part of the cost of all work in the judged span.")
     ]
     accounts_won: Annotated[int, _figure("Accounts won", "Accounts that they made for themselves.")]
-    passwords_found: Annotated[int, _figure("Passwords found", "Accounts of others that they signed in to.")]
+    passwords_found: Annotated[
+        int,
+        _figure(
+            "Passwords found",
+            f"Accounts of others that they signed in to, each counted once, and {MOST_FOUND:,} at the most.",
+        ),
+    ]
+    sign_ins_won: Annotated[
+        int, _figure("Sign-ins won", "How often they signed in to accounts of others, to the same ones too.")
+    ] = 0
 
 
 class OddityFigures(_Figures, frozen=True, kw_only=True):
@@ -212,9 +255,18 @@ class IncidentFigures(_Figures, frozen=True, kw_only=True):
         _figure(
             "Recovered",
             "Seconds from its end until registration was as open as before its onset, "
-            "or more, and goodput was back; none if that did not come before the next one began.",
+            "or more, and goodput was back; none if that did not come before the next one began, or was not observed.",
         ),
     ]
+    recovery: Annotated[
+        Recovery,
+        _figure(
+            "Recovery",
+            "recovered; not_recovered, where it was watched after its end and was not all as before; not_observed, "
+            "where the rehearsal ended, or the next one began, within the interval in which it ended, or too few "
+            "questions came after it.",
+        ),
+    ] = Recovery.NOT_OBSERVED
 
 
 class AlarmFigures(_Figures, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from tidegate.lab.judge.figures import (
     AlarmFigures,
     IncidentFigures,
     Move,
+    Recovery,
 )
 from tidegate.lab.judge.findings import Mark
 from tidegate.lab.judge.tallies import Counts
@@ -142,8 +143,13 @@ class Lookout:
         end = self._end(mark, course)
         steps = _steps(course, course.at(mark.from_s), end)
         back_s = _back_s(steps, mark.from_s, level)
-        over_s = _back_s(_steps(course, course.at(mark.until_s), end), mark.until_s, level)
+        after = _steps(course, course.at(mark.until_s), end)
+        over_s = _back_s(after, mark.until_s, level)
         open_s = _open_s(mark, course.step_s, ranks[:end])
+        # Whoever was asked during it, and not after it, has not shown that anything is as before.
+        is_watched = mark.until_s + course.step_s <= self._next_s(mark) and (bool(after) or not steps)
+        recover_s = None if over_s is None or open_s is None or not is_watched else max(over_s, open_s)
+        unrecovered = Recovery.NOT_RECOVERED if is_watched else Recovery.NOT_OBSERVED
         return IncidentFigures(
             kind=mark.kind,
             name=mark.name,
@@ -154,13 +160,19 @@ class Lookout:
             level=level,
             lowest=min((rounded(step.good / step.needs) for step in steps), default=None),
             mitigate_s=back_s,
-            recover_s=None if over_s is None or open_s is None else max(over_s, open_s),
+            recover_s=recover_s,
+            recovery=unrecovered if recover_s is None else Recovery.RECOVERED,
         )
 
     def _end(self, mark: Mark, course: Course) -> int:
         """The interval in which the next one begins, whose doing is all that follows; or the end."""
-        later = [one.from_s for one in self.marks if one.kind != "odd" and one.from_s >= mark.until_s]
-        return max(course.at(min(later)), course.at(mark.until_s) + 1) if later else course.steps
+        next_s = self._next_s(mark)
+        return max(course.at(next_s), course.at(mark.until_s) + 1) if next_s < self._duration_s else course.steps
+
+    def _next_s(self, mark: Mark) -> float:
+        """When the next one begins after it; or the end."""
+        later = (one.from_s for one in self.marks if one.kind != "odd" and one.from_s >= mark.until_s)
+        return min(later, default=self._duration_s)
 
     def _level_before(self, mark: Mark, course: Course) -> float:
         """Goodput of established people while nothing was on yet; 1 where none of them asked."""

@@ -47,7 +47,7 @@ class Judge:
         at_s, who = outcome.asked_at_s, ask.who
         self._requests += 1
         refused_by = refusal(outcome)
-        is_in = is_admitted(outcome, refused_by)
+        is_in = is_admitted(ask.what, outcome, refused_by)
         if type(ask.what) is Chat:
             self._course.asked(ask.what, who.group, at_s, is_admitted=is_in)
         if at_s < self._warm_s:
@@ -65,7 +65,11 @@ class Judge:
     def ended(self, ended: Ended) -> None:
         """Hear what became of a need; what attackers wanted is nobody's need."""
         who = ended.who
-        if who.group is _ATTACKER or is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
+        if who.group is _ATTACKER:
+            return
+        if is_undecided(ended, self._scenario.slo, self._scenario.duration_s):
+            if ended.since_s >= self._warm_s:
+                self._people[who.group].undecided(ended)
             return
         is_chat = ended.need is _CHAT
         is_fine = is_chat and is_good(ended, self._scenario.slo)

@@ -9,6 +9,7 @@ from tidegate.lab.judge.binned import Binned, rounded, share
 from tidegate.lab.judge.figures import (
     DELAYED_FROM_S,
     HONEST_S,
+    MOST_FOUND,
     AttackFigures,
     OddityFigures,
     PeopleFigures,
@@ -53,7 +54,14 @@ class PeopleTally:
     _NUMBERS: Final = (
         *("needs", "good", "completed", "abandoned", "refused", "tries", "challenged", "needless", "pages"),
         *("pages_ok", "sign_ins", "sign_ins_ok", "sign_ups", "sign_ups_made", "sign_ups_delayed"),
+        *("undecided", "pages_undecided", "sign_ins_undecided", "sign_ups_undecided"),
     )
+    _UNDECIDED: Final = {
+        Need.CHAT: "undecided",
+        Need.PAGE: "pages_undecided",
+        Need.SIGN_IN: "sign_ins_undecided",
+        Need.SIGN_UP: "sign_ups_undecided",
+    }
     _BINNED: Final = ("first_s", "gap_s", "sign_in_s", "sign_up_delay_s")
 
     def __init__(self) -> None:
@@ -87,13 +95,17 @@ class PeopleTally:
             case Need.SIGN_UP:
                 self._sign_up(ended)
 
+    def undecided(self, ended: Ended) -> None:
+        """Count a need that the rehearsal's end has cut, and leave it out of all else."""
+        self.numbers[self._UNDECIDED[ended.need]] += 1
+
     def _chat(self, ended: Ended, *, is_good: bool) -> None:
         outcome, numbers = ended.outcome, self.numbers
         numbers["needs"] += 1
         numbers["good"] += is_good
         if outcome.is_complete:
             numbers["completed"] += 1
-        elif refusal(outcome):
+        elif refusal(outcome):  # Those who would have tried again are among them: this is how it stood.
             numbers["refused"] += 1
         else:
             numbers["abandoned"] += 1
@@ -144,7 +156,7 @@ class AttackTally:
     """One family of attackers."""
 
     _NUMBERS: Final = (
-        *("tries", "admitted", "challenged", "prompt_tokens", "output_tokens", "accounts_won", "passwords_found"),
+        *("tries", "admitted", "challenged", "prompt_tokens", "output_tokens", "accounts_won", "sign_ins_won"),
     )
 
     def __init__(self) -> None:
@@ -152,6 +164,13 @@ class AttackTally:
         self.numbers = dict.fromkeys(self._NUMBERS, 0)
         self.cost = 0.0
         self.refusals = Counts()
+        self._found: set[str] = set()
+        self._found_elsewhere = 0
+
+    @property
+    def passwords_found(self) -> int:
+        """Of how many accounts they found the password."""
+        return len(self._found) + self._found_elsewhere
 
     def asked(self, ask: Ask, outcome: Outcome, refused_by: str, *, is_admitted: bool) -> None:
         """Count a try; `refused_by` is its `refusal`; `is_admitted`: it was let in and worked on."""
@@ -168,8 +187,12 @@ class AttackTally:
         self.cost += outcome.cost
         if outcome.is_complete:
             what = ask.what
-            numbers["accounts_won"] += isinstance(what, SignUp)
-            numbers["passwords_found"] += isinstance(what, SignIn) and what.is_right
+            if type(what) is SignUp:
+                numbers["accounts_won"] += 1
+            elif type(what) is SignIn and what.is_right:
+                numbers["sign_ins_won"] += 1
+                if len(self._found) < MOST_FOUND:
+                    self._found.add(what.account)
 
     def merge(self, other: AttackTally) -> None:
         """Count all that `other` has."""
@@ -177,11 +200,13 @@ class AttackTally:
             self.numbers[name] += number
         self.cost += other.cost
         self.refusals.merge(other.refusals)
+        self._found_elsewhere += other.passwords_found  # Another service's: the same name is another account there.
 
     def figures(self, cost_of_all: float) -> AttackFigures:
         """Give what was counted."""
         return AttackFigures(
             **self.numbers,
+            passwords_found=self.passwords_found,
             refused=self.refusals.total,
             refused_by=self.refusals.sorted(),
             cost=rounded(self.cost),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.core.reasons import Reason
-from tidegate.lab.acts import Ask, Chat, Ended, Need, Outcome, SignIn
+from tidegate.lab.acts import Ask, Asked, Chat, Ended, Need, Outcome, SignIn, SignUp
 from tidegate.lab.scenario import Slo
 
 _CHALLENGED: Final = Reason.CHALLENGE_REQUIRED.value
@@ -37,9 +37,16 @@ def is_challenged(outcome: Outcome) -> bool:
     return outcome.effort > 0 or outcome.reason == _CHALLENGED
 
 
-def is_admitted(outcome: Outcome, refused_by: str) -> bool:
-    """Whether it was let in and worked on; `refused_by` is its `refusal`."""
-    return not refused_by and (_FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0)
+def is_admitted(what: Asked, outcome: Outcome, refused_by: str) -> bool:
+    """Whether it was let in and worked on; `refused_by` is its `refusal`.
+
+    A sign-up is let in with its account, and not with a place in the line.
+    """
+    if refused_by:
+        return False
+    if type(what) is SignUp:
+        return outcome.is_complete
+    return _FIRST_SERVED <= outcome.status < _FIRST_ERROR or outcome.output_tokens > 0
 
 
 def first_s(ended: Ended) -> float | None:
@@ -65,15 +72,26 @@ def is_good(ended: Ended, slo: Slo) -> bool:
 
 
 def is_undecided(ended: Ended, slo: Slo, duration_s: float) -> bool:
-    """Whether the rehearsal's end cut it before it was decided: what has missed a limit by then is decided."""
-    outcome = ended.outcome
-    if outcome.is_complete or outcome.ended_at_s < duration_s or refusal(outcome):
+    """Whether the rehearsal's end cut it before it was decided: what has missed a limit by then is decided.
+
+    What came after the end, as in the live world, does not count: it is judged by what was known when it came.
+    """
+    if not _is_cut(ended, duration_s):
         return False
     if ended.need is not Need.CHAT:
         return True
-    first = first_s(ended)
-    is_late = (duration_s - ended.since_s if first is None else first) > slo.first_s
-    return not (is_late or outcome.gap_s > slo.gap_s or outcome.stall_s > slo.stall_s)
+    outcome, first = ended.outcome, None if ended.is_open else first_s(ended)
+    most_s = slo.first_s + slo.gap_s * ended.whole_tokens
+    if first is None or ended.since_s + first > duration_s:
+        return duration_s - ended.since_s <= most_s
+    return first <= most_s and outcome.gap_s <= slo.gap_s and outcome.stall_s <= slo.stall_s
+
+
+def _is_cut(ended: Ended, duration_s: float) -> bool:
+    outcome = ended.outcome
+    if ended.is_open or outcome.ended_at_s > duration_s:
+        return True
+    return outcome.ended_at_s == duration_s and not outcome.is_complete and not refusal(outcome)
 
 
 def tokens_offered(what: Chat) -> int:

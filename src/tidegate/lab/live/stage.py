@@ -29,6 +29,7 @@ from tidegate.lab.acts import (
     Spawn,
     Wait,
     Who,
+    last_words,
 )
 from tidegate.lab.hearing import Listener
 from tidegate.lab.live.accounts import Accounts
@@ -128,14 +129,22 @@ class Stage:
         """A life came to its end."""
         self._playing.discard(playing)
 
+    @property
+    def is_played(self) -> bool:
+        """Whether the end has come that the scenario has, and not one before it."""
+        return monotonic() >= self.ends_at
+
     async def clear(self) -> None:
-        """Close whatever still lives."""
+        """Close whatever still lives; whoever is in yet is told that it is over, if it is by the scenario."""
         self.end("complete")
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.is_played:
+            await self._props.lines.close()
         for playing in list(self._playing):
             playing.close()
+        await asyncio.sleep(0)  # The loop's next turn has each of them end.
 
     def told(self, ended: Ended) -> None:
         """A need ended."""
@@ -224,6 +233,11 @@ class Stage:
         asked_at = monotonic()
         try:
             await act
+        except asyncio.CancelledError:
+            if self.is_played:
+                at_s = self.since(asked_at)
+                self._done(playing, ask, Outcome(asked_at_s=at_s, ended_at_s=self.since(monotonic())))
+            raise
         except LiveError as error:  # No account could be made: what was to be asked never was.
             at_s = self.since(asked_at)
             outcome = Outcome(asked_at_s=at_s, ended_at_s=self.since(monotonic()), reason=str(error)[:80])
@@ -300,11 +314,16 @@ class _Playing:
         self.step(outcome)
 
     def close(self) -> None:
-        """End it here."""
+        """End it here. Of a need that is open it tells only where the scenario's own end is what ends it."""
         if self._timer is not None:
             self._timer.cancel()
         self._stage.left(self)
-        asyncio.get_running_loop().call_soon(self._life.close)  # It may be what runs just now.
+        is_over = self._stage.is_played or self._due > self._stage.ends_at
+        asyncio.get_running_loop().call_soon(self._end if is_over else self._life.close)  # It may run just now.
+
+    def _end(self) -> None:
+        for ended in last_words(self._life):
+            self._stage.told(ended)
 
     def _wait(self, for_s: float) -> None:
         stage = self._stage

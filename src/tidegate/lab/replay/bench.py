@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from tidegate.core.admission.claims import Act, Admitted, Called, Claim, Crowded, Cut, Shed, Spent, Topped
+from tidegate.core.admission.cursor import Cursor
 from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.admission.scheduler import Scheduler
 from tidegate.lab.replay.surveying import Pace, Work
@@ -51,6 +52,7 @@ class _Seat(msgspec.Struct, gc=False):
     entered_at: float
     placed_at: float | None = None
     left_s: float = 0.0
+    speed: float = 1.0
     is_writing: bool = False
     written: int = 0
 
@@ -61,9 +63,9 @@ Ended = Callable[[int, Fate], None]
 class Bench:
     """Hears of each claim's end once, by its number. Times are seconds, which go forward."""
 
-    def __init__(self, plan: AdmissionPlan, pace: Pace, ended: Ended) -> None:
+    def __init__(self, plan: AdmissionPlan, pace: Pace, ended: Ended, cursors: Callable[[], Cursor] = Cursor) -> None:
         """Nobody is in."""
-        self.scheduler = Scheduler(plan)
+        self.scheduler = Scheduler(plan, cursors)
         self._pace = pace
         self._ended = ended
         self._running: dict[int, _Seat] = {}
@@ -115,7 +117,7 @@ class Bench:
             if self._leaving:
                 to = min(to, max(self.now, self._leaving[0][0]))
             for seat in self._running.values():
-                speed = self._speed(seat.work)
+                speed = seat.speed = self._speed(seat)
                 to = min(to, self._after(max(_DONE_S, seat.left_s / speed)))
                 to = min(to, self._after(max(_TICK_S, (seat.work.read_s + seat.work.write_s) / _MOST_TICKS)))
             passed_s, self.now = to - self.now, max(to, self.now)
@@ -128,13 +130,17 @@ class Bench:
         """So long from now: later in any case, also where now is so large that so little is lost in it."""
         return max(self.now + passed_s, nextafter(self.now, inf))
 
-    def _speed(self, work: Work) -> float:
-        """How many recorded seconds of an answer go by in one."""
-        return self._pace.stretch(work.at_once) / self._pace.stretch(len(self._running))
+    def _speed(self, seat: _Seat) -> float:
+        """How many recorded seconds of an answer go by in one: just one beside as many as it had at that point."""
+        work, at_once = seat.work, seat.work.at_once
+        if work.company is not None:
+            whole_s = work.read_s + work.write_s if seat.is_writing else work.read_s
+            at_once = work.company.at(work.placed_at + whole_s - seat.left_s)
+        return self._pace.stretch(at_once) / self._pace.stretch(len(self._running))
 
     def _work(self, seat: _Seat, passed_s: float) -> None:
         work, scheduler = seat.work, self.scheduler
-        seat.left_s -= passed_s * self._speed(work)
+        seat.left_s -= passed_s * seat.speed
         is_done = seat.left_s <= _DONE_S
         if not seat.is_writing:
             part = 1.0 if is_done else 1.0 - seat.left_s / work.read_s

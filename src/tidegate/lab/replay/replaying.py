@@ -34,6 +34,7 @@ from tidegate.core.decisions.lines import (
 from tidegate.core.standing.classes import Standing
 from tidegate.lab.replay.bench import End, Fate
 from tidegate.lab.replay.differences import PASSED, Differences, Tally
+from tidegate.lab.replay.drawn import Drawn, Recalled
 from tidegate.lab.replay.naming import Names, principal
 from tidegate.lab.replay.reading import Source, lines
 from tidegate.lab.replay.surveying import Survey, Work, survey
@@ -122,6 +123,7 @@ class Replay:
         self._found = found
         self._rules = rules
         self._names = Names()
+        self._drawn = Drawn()
         self._worlds: tuple[World, World] | None = None
         self._recorded = Policy(gate=rules.gate, admission=(rules.admission,), standing=rules.standing)
         self._run, self._runs, self._part = "", 0, 0
@@ -162,12 +164,14 @@ class Replay:
             return
         self.close()
         self._judged_from = 0.0 if line.part == 1 else -1.0
+        self._drawn = Drawn()
         self._recorded = recorded_policy(line, self._names)
         policies = (self._recorded, self._other(self._recorded))
         self._worlds = (self._world(0, policies[0], line), self._world(1, policies[1], line))
 
     def _world(self, which: int, policy: Policy, line: Began) -> World:
-        return World(policy, line.unix_s, self._found.pace, partial(self._ended, which))
+        cursors = partial(Recalled, self._drawn, is_own=which == 0)
+        return World(policy, line.unix_s, self._found.pace, partial(self._ended, which), cursors)
 
     def _other(self, recorded: Policy) -> Policy:
         """The other policy, at the same engines: what belongs to those stays as it was recorded."""
@@ -255,6 +259,7 @@ class Replay:
         head = self._head_of(line)
         work = self._found.works.get((self._runs, line.line, line.ticket), self._found.usual_of_all)
         number = self._begin_claim(line.standing, line.who, _recorded(line, work), line.t)
+        self._drawn.turn_to(is_in=line.answered in {Answered.ADMITTED, Answered.WAITING})
         for which, world in enumerate(worlds):
             claim = self._claim_in(world, line)
             said = None if head is None else head.said[which]
@@ -307,6 +312,7 @@ class Replay:
             if isinstance(one, Refused):
                 self._ended(which, number, Fate(End.REFUSED, reason=one.reason))
                 continue
+            self._drawn.turn_to(is_in=None)
             known = principal(who)
             last = self._last.get(who)
             claim = Claim(

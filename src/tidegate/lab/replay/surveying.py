@@ -8,9 +8,7 @@ answer keeps its own recorded times, stretched by the pace at which it would hav
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -19,6 +17,7 @@ import msgspec
 
 from tidegate.core.decisions.lines import Answered, AnyLine, Began, Claimed, Counted, Ended, How, Judged, Lost
 from tidegate.core.standing.classes import Standing
+from tidegate.lab.replay.company import Company
 from tidegate.lab.replay.reading import Source, lines
 
 MOST_CLAIMS: Final = 2_000_000
@@ -39,8 +38,9 @@ Key = tuple[int, int, int]
 class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one claim asks of an engine: seconds of reading and writing beside `at_once` answers, itself one of them.
 
-    `is_left`: its caller gave up then. `waits_s`: where it never had a place, its caller gave up after that.
-    `queue_s` and `was_cut` are what happened; `is_known` is false of one whose end is not told.
+    It had its place from `placed_at` on, beside `company`; of a usual one neither is told. `is_left`: its caller gave
+    up then. `waits_s`: where it never had a place, its caller gave up after that. `queue_s` and `was_cut` are what
+    happened; `is_known` is false of one whose end is not told.
     """
 
     read_s: float
@@ -51,6 +51,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prefill_tok_s: float = 0.0
     decode_tok_s: float = 0.0
     at_once: float = 1.0
+    placed_at: float = 0.0
+    company: Company | None = None
     is_left: bool = False
     waits_s: float | None = None
     queue_s: float = 0.0
@@ -167,10 +169,13 @@ def _reckon(found: Survey, claims: dict[Key, Claimed], ends: dict[Key, tuple[flo
     """Make works of claims and their ends."""
     ran = _ran(claims, ends)
     beside: dict[Key, float] = {}
+    companies: dict[tuple[int, int], Company] = {}
     for line in sorted({key[:2] for key in ran}):
-        beside |= _beside({key: one for key, one in ran.items() if key[:2] == line})
+        here = {key: one for key, one in ran.items() if key[:2] == line}
+        company = companies[line] = Company((one.placed_at, one.ended_at) for one in here.values())
+        beside |= {key: company.mean(one.placed_at, one.ended_at) for key, one in here.items()}
     found.pace = _fit((beside[key], one) for key, one in ran.items())
-    works = {key: _work(one, beside[key]) for key, one in ran.items()}
+    works = {key: _work(one, beside[key], companies[key[:2]]) for key, one in ran.items()}
     settled: dict[Standing, list[Work]] = {}
     for key, one in ran.items():
         some = settled.setdefault(claims[key].standing, [])
@@ -202,7 +207,7 @@ def _ran(claims: dict[Key, Claimed], ends: dict[Key, tuple[float, Ended]]) -> di
     return ran
 
 
-def _work(one: _Ran, at_once: float) -> Work:
+def _work(one: _Ran, at_once: float, company: Company) -> Work:
     end = one.end
     whole_s = min(_LONGEST_S, max(_LEAST_S, one.ended_at - one.placed_at))
     read_s = whole_s if end.first_s is None else min(whole_s, end.first_s)
@@ -215,6 +220,8 @@ def _work(one: _Ran, at_once: float) -> Work:
         prefill_tok_s=end.prefill_tok_s,
         decode_tok_s=end.decode_tok_s,
         at_once=at_once,
+        placed_at=one.placed_at,
+        company=company,
         is_left=end.how is How.LEFT,
         queue_s=end.queue_s or 0.0,
         was_cut=end.how is How.CUT,
@@ -237,26 +244,6 @@ def _usual(works: list[Work]) -> Work:
         output_tokens=round(median(work.output_tokens for work in works)),
         at_once=median(work.at_once for work in works),
     )
-
-
-def _beside(runs: dict[Key, _Ran]) -> dict[Key, float]:
-    """How many ran on average while each of them did, itself one of them."""
-    moves = sorted([(one.placed_at, 1) for one in runs.values()] + [(one.ended_at, -1) for one in runs.values()])
-    times = [at for at, _ in moves]
-    running = list(accumulate(change for _, change in moves))
-    areas = [0.0]
-    for number in range(1, len(moves)):
-        areas.append(areas[-1] + running[number - 1] * (times[number] - times[number - 1]))
-
-    def area(at: float) -> float:
-        last = bisect_right(times, at) - 1
-        return areas[last] + running[last] * (at - times[last])
-
-    beside = {}
-    for key, one in runs.items():
-        passed_s = one.ended_at - one.placed_at
-        beside[key] = max(1.0, (area(one.ended_at) - area(one.placed_at)) / passed_s) if passed_s > 0 else 1.0
-    return beside
 
 
 def _fit(ran: Iterable[tuple[float, _Ran]]) -> Pace:

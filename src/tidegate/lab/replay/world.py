@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tidegate.core.admission.cursor import Cursor
 from tidegate.core.admission.facts import Facts, Passed, Refused
 from tidegate.core.admission.gate import Gate, GatePlan
 from tidegate.core.admission.plan import AdmissionPlan
@@ -38,11 +39,13 @@ def recorded_policy(line: Began | Replanned, names: Names) -> Policy:
 class World:
     """Decides as a service would. Times are seconds of the run; `unix_s` is when it began."""
 
-    def __init__(self, policy: Policy, unix_s: float, pace: Pace, ended: Ended) -> None:
+    def __init__(
+        self, policy: Policy, unix_s: float, pace: Pace, ended: Ended, cursors: Callable[[], Cursor] = Cursor
+    ) -> None:
         """Nobody has come."""
         self.policy = policy
         self.register = Register(policy.standing, policy.gate.most_principals)
-        self.benches = tuple(Bench(plan, pace, ended) for plan in policy.admission)
+        self.benches = tuple(Bench(plan, pace, ended, cursors) for plan in policy.admission)
         self.now = 0.0
         self._unix_s = unix_s
         schedulers = tuple(bench.scheduler for bench in self.benches)

@@ -10,7 +10,7 @@ from tidegate.lab.judge.binned import share
 from tidegate.lab.judge.definitions import intro
 from tidegate.lab.judge.figures import IncidentFigures, LoadFigures, PeopleFigures
 from tidegate.lab.judge.findings import Findings
-from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, seconds
+from tidegate.lab.report.words import GROUP_NAMES, NONE, count, named, percent, recovered, seconds
 
 _SHOWN_REASONS: Final = 12
 _SHOWN_MOVES: Final = 60
@@ -90,7 +90,8 @@ def incident_cells(one: IncidentFigures) -> tuple[str, ...]:
         *(seconds(value) for value in (one.from_s, one.until_s, one.detect_s)),
         named(one.detected_by) or NONE,
         *(percent(value) for value in (one.level, one.lowest)),
-        *(seconds(value) for value in (one.mitigate_s, one.recover_s)),
+        seconds(one.mitigate_s),
+        recovered(one),
     )
 
 
@@ -118,14 +119,14 @@ def _people(findings: Findings) -> list[tuple[str, PeopleFigures]]:
 def _questions(findings: Findings) -> Sheet:
     return Sheet(
         title="Questions",
-        about="What legitimate people got who asked the model something.",
-        columns=("", "Asked", "Good", "Complete", "Refused", "Left"),
+        about="What legitimate people got who asked the model something. What was cut off at the end is not among it.",
+        columns=("", "Asked", "Good", "Complete", "Refused", "Left", "Cut off"),
         rows=tuple(
             (
                 name,
                 count(one.needs),
                 percent(one.goodput),
-                *(count(value) for value in (one.completed, one.refused, one.abandoned)),
+                *(count(value) for value in (one.completed, one.refused, one.abandoned, one.undecided)),
             )
             for name, one in _people(findings)
             if one.needs
@@ -173,11 +174,12 @@ def _sign_ups(findings: Findings) -> Sheet:
     return Sheet(
         title="Sign-ups",
         about="Whether people who wanted an account got one.",
-        columns=("", "Wanted", "Made", "Lost", "Delayed", "Delay p50", "p95", "p99"),
+        columns=("", "Wanted", "Made", "Lost", "Delayed", "Cut off", "Delay p50", "p95", "p99"),
         rows=tuple(
             (
                 name,
-                *(count(value) for value in (one.sign_ups, one.sign_ups_made, one.sign_ups_lost, one.sign_ups_delayed)),
+                *(count(value) for value in (one.sign_ups, one.sign_ups_made, one.sign_ups_lost)),
+                *(count(value) for value in (one.sign_ups_delayed, one.sign_ups_undecided)),
                 *(
                     _short(value)
                     for value in (one.sign_up_delay_s.p50, one.sign_up_delay_s.p95, one.sign_up_delay_s.p99)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.lab.judge.figures import IncidentFigures
+from tidegate.lab.judge.figures import IncidentFigures, Recovery
 from tidegate.lab.judge.findings import Findings
 
 NONE: Final = "\N{EN DASH}"
@@ -83,6 +83,11 @@ def named(word: str) -> str:
     return word.replace("_", " ")
 
 
+def recovered(one: IncidentFigures) -> str:
+    """Say how long after its end all was as before, or why that cannot be said."""
+    return named(one.recovery) if one.recover_s is None else seconds(one.recover_s)
+
+
 def headlines(findings: Findings) -> list[Headline]:
     """Give the few figures by which a rehearsal is remembered."""
     people = findings.people
@@ -151,13 +156,14 @@ def _of_incident(one: IncidentFigures) -> str:
         borne = f"established people's goodput was back after {seconds(one.mitigate_s)}"
     else:
         borne = "established people's goodput never fell"
-    over = (
-        "not all as before while it was watched"
-        if one.recover_s is None
-        else f"all as before {seconds(one.recover_s)} after its end"
-        if one.recover_s
-        else "all as before when it ended"
-    )
+    if one.recover_s is not None:
+        over = (
+            f"all as before {seconds(one.recover_s)} after its end" if one.recover_s else "all as before when it ended"
+        )
+    elif one.recovery is Recovery.NOT_OBSERVED:
+        over = "whether all was as before was not observed"
+    else:
+        over = "not all as before while it was watched"
     return f"The {name} from {seconds(one.from_s)} to {seconds(one.until_s)}: {noticed}; {borne}; {over}."
 
 

@@ -88,14 +88,16 @@ class EventLog:
         self._write(line)
 
     def happened(self, happened: Happened) -> None:
-        """Write down what moved: a mode in a line of its kind, everything else as a change."""
-        is_mode = happened.what == "mode"
-        line = self._line("mode" if is_mode else "change", happened.at_s)
-        line.by, line.detail = happened.by, happened.detail or None
-        if is_mode:
-            line.was, line.to = happened.was, happened.to
+        """Write down a mode that moved, or settings that changed; of what else is found a log of this form has none."""
+        if happened.what == "mode":
+            line = self._line("mode", happened.at_s)
+            line.was, line.to, line.by = happened.was, happened.to, happened.by
+            line.causes = tuple(happened.detail.split(",")) if happened.detail else None
+        elif happened.what == "change":
+            line = self._line("change", happened.at_s)
+            line.what, line.detail = "config", happened.detail or None
         else:
-            line.what = "config" if happened.what == "change" else happened.what
+            return
         self._write(line)
 
     def fingerprint(self, what: str, text: str) -> str:

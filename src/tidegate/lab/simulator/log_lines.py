@@ -65,6 +65,7 @@ class LogLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     was: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
     by: str | None = None
+    causes: tuple[str, ...] | None = None
 
 
 class TruthLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):

@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from tidegate.lab.actors.attackers.cast import BY_LOAD
-from tidegate.lab.acts import Ask, Ended, Life, Outcome, Wait
+from tidegate.lab.acts import Ask, Ended, Life, Outcome, Wait, last_words
 from tidegate.lab.calibration import Calibration
 from tidegate.lab.hearing import Happened, Listener
 from tidegate.lab.rules import Rules
@@ -198,7 +198,10 @@ class World:
         self.at(tick_s, partial(self._tick, tick_s, every, 1, progress))
 
     def play(self, lives: Iterable[Life], duration_s: float) -> None:
-        """Have everybody live until the end; who is still in then is told so, and nobody asks any more."""
+        """Have everybody live until the end; who is still in then is told so, and nobody asks any more.
+
+        Of whoever would have tried again the need is told, too, as open.
+        """
         for life in lives:
             self._begin(life)
         heap, live = self._heap, self._live
@@ -216,7 +219,7 @@ class World:
             if life_or_none is not None and outcome is not None:
                 self._live(life_or_none, outcome)
             elif life_or_none is not None:
-                life_or_none.close()
+                self._end(life_or_none)
 
     def _begin(self, life: Life) -> None:
         self._sequence += 1
@@ -235,7 +238,7 @@ class World:
                 for listener in self._listeners:
                     listener.ended(act)
             elif self._is_over:
-                life.close()
+                self._end(life)
                 return
             elif type(act) is Ask:
                 self.asks += 1
@@ -248,6 +251,12 @@ class World:
                 return
             else:
                 self._begin(act.life)
+
+    def _end(self, life: Life) -> None:
+        """Have a life end that would have gone on: it may tell of a need that is open."""
+        for ended in last_words(life):
+            for listener in self._listeners:
+                listener.ended(ended)
 
     def _tick(
         self, tick_s: float, every: int, number: int, progress: Callable[[float], None] | None, now: float

@@ -7,6 +7,7 @@ Tables in the package: `short` and `chat-small` are made by hand for engines on 
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +21,12 @@ from tidegate.lab.traces.arrivals import drawn_requests
 from tidegate.lab.traces.fitting import MOST_ROWS, fitted
 from tidegate.lab.traces.requests import read_requests
 from tidegate.lab.traces.servegen import read_clients
-from tidegate.lab.traces.sources import TraceError, decoded, named_file, opened
+from tidegate.lab.traces.sources import Stamp, TraceError, decoded, named_file, opened, stamp_of
 from tidegate.lab.traces.tables import Table, check
 
 _MOST_TABLE_BYTES: Final = 1 << 20
+_REMEMBERED: Final = 8
+"""Files, of which a table is kept each: some kilobytes."""
 _TABLES: Final = files("tidegate.lab.traces").joinpath("tables")
 
 # Where a stretch begins, as a part of all; its first length; how much longer per part.
@@ -69,7 +72,8 @@ def known_lengths() -> list[str]:
 def lengths(name: str) -> Lengths:
     """The lengths of that name: a table of the package, or a file: a table (.json), or any trace of requests.
 
-    A file is named with `file:` before it, or with a slash or a dot in it. Raises TraceError.
+    A file is named with `file:` before it, or with a slash or a dot in it; what was made of one is remembered for as
+    long as the file stays as it is, so that many who ask by the same trace do not read it again. Raises TraceError.
     """
     path = named_file(name)
     if path is None and name not in known_lengths():
@@ -77,6 +81,12 @@ def lengths(name: str) -> Lengths:
         raise TraceError(msg)
     if path is None:
         return Lengths(_table(_TABLES.joinpath(f"{name}.json").read_bytes(), name))
+    return _of_file(path, stamp_of(path))
+
+
+@lru_cache(_REMEMBERED)
+def _of_file(path: Path, stamp: Stamp) -> Lengths:
+    del stamp  # Another one is another file, whatever its name.
     if path.suffix == ".json":
         with opened(path) as file:
             return Lengths(_table(file.read(_MOST_TABLE_BYTES), str(path)))

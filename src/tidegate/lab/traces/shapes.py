@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from tidegate.lab.traces.counts import Counts, read_counts
-from tidegate.lab.traces.sources import TraceError, blamed, named_file
+from tidegate.lab.traces.sources import Stamp, TraceError, blamed, named_file, stamp_of
 
 DAY_S: Final = 86_400.0
 PEAK_S: Final = 20.5 * 3600.0
@@ -22,6 +24,8 @@ PEAK_TO_MEDIAN: Final = 3.0
 MOST_POINTS: Final = 4096
 """So many points of a file of counts are kept; each is the mean of what lies closer together."""
 
+_REMEMBERED: Final = 8
+"""Files, of which MOST_POINTS numbers are kept each."""
 _DAY_POINTS: Final = 288
 KNOWN: Final = ("day", "flat")
 
@@ -57,7 +61,8 @@ class Shape:
 def shape(name: str, duration_s: float | None = None) -> Shape:
     """The shape of that name: `flat`, `day`, or `file:PATH` of counts.
 
-    What it tells of is stretched to `duration_s`, or else takes as long as it did. Raises TraceError.
+    What it tells of is stretched to `duration_s`, or else takes as long as it did. The points of a file are
+    remembered for as long as it stays as it is. Raises TraceError.
     """
     if name == "flat":
         return Shape((1.0,), duration_s or DAY_S)
@@ -68,17 +73,30 @@ def shape(name: str, duration_s: float | None = None) -> Shape:
         msg = f"shape: expected one of {', '.join(KNOWN)}, or file:PATH of counts, not {name}"
         raise TraceError(msg)
     try:
-        return shape_of(read_counts(path), duration_s)
+        points, period_s = _of_file(path, stamp_of(path))
+        return Shape(points, duration_s or period_s)
     except TraceError as error:
         raise blamed(path, error) from None
 
 
 def shape_of(counts: Counts, duration_s: float | None = None) -> Shape:
     """How counts moved, stretched to `duration_s`, or else as long as they took. Raises TraceError."""
+    points, period_s = _points(counts)
+    return Shape(points, duration_s or period_s)
+
+
+@lru_cache(_REMEMBERED)
+def _of_file(path: Path, stamp: Stamp) -> tuple[tuple[float, ...], float]:
+    del stamp  # Another one is another file, whatever its name.
+    return _points(read_counts(path))
+
+
+def _points(counts: Counts) -> tuple[tuple[float, ...], float]:
+    """Points of a shape, and how long it takes."""
     values = counts.values
     together = -(-len(values) // MOST_POINTS) or 1
     parts = (values[first : first + together] for first in range(0, len(values), together))
-    return Shape([math.fsum(part) / len(part) for part in parts], duration_s or counts.step_s * len(values))
+    return tuple(math.fsum(part) / len(part) for part in parts), counts.step_s * len(values)
 
 
 def _day() -> list[float]:

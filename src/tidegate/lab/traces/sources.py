@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import IO, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -122,6 +122,28 @@ def blamed(path: Path, error: TraceError) -> TraceError:
     """The same mistake, told with its file."""
     said = str(error)
     return TraceError(said if said.startswith(f"{path}:") else f"{path}: {said}")
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file is still the one that was read: where it lies, its size and when it was written."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    written_ns: int
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Stamp a file. Raises TraceError."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise TraceError(msg) from None
+    except ValueError as error:  # a name that no file can have
+        msg = f"{path!r}: {error}"
+        raise TraceError(msg) from None
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def named_file(name: str) -> Path | None:
