@@ -77,6 +77,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         mixed_s = self.mixed_s if writing and reading else 0.0
         return self.batch_s * passes + self.write_s * writing + self.read_s * reading + mixed_s
 
+    def capacity_tok_s(self) -> float:
+        """Tokens a second that are written while all places write."""
+        return self.slots / self.step_s(self.slots, 0)
+
     def prompt_weight(self, at_once: int) -> float:
         """What reading a token costs, in tokens written, while so many answers are written."""
         return self.read_s / (self.batch_s / at_once + self.write_s)

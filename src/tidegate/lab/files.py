@@ -23,20 +23,14 @@ def check_file(path: Path) -> None:
 def read_whole(path: Path, most_bytes: int, what: str, refusal: type[ValueError]) -> bytes:
     """Read a file. Raises `refusal`, which begins with its path, for what is no file or larger than `what` can be."""
     try:
-        content = read_bounded(path, most_bytes)
+        check_file(path)
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         msg = f"{path}: {getattr(error, 'strerror', None) or error}"
         raise refusal(msg) from None
-    if content is None:
+    if len(content) > most_bytes:
         most = f"{most_bytes >> 20} MiB" if most_bytes >> 20 else f"{most_bytes >> 10} KiB"
         msg = f"{path}: larger than {what} can be ({most})"
         raise refusal(msg)
     return content
-
-
-def read_bounded(path: Path, most_bytes: int) -> bytes | None:
-    """Read a file whole; None where it is longer. Raises OSError, and ValueError for what no path can be."""
-    check_file(path)
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    return content if len(content) <= most_bytes else None

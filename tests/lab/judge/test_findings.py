@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.lab.staged import TEXT, played, scenario
-from tidegate.lab.judge import Findings, FindingsError, Judge, Result, Run, Staging, definitions
+from tidegate.lab.judge import FindingsError, Judge, Result, Run, Staging, definitions
 from tidegate.lab.judge.definitions import intro
 from tidegate.lab.judge.findings import digest_of, encoded, read, write
 
@@ -35,11 +35,6 @@ def test_what_is_kept_is_read_back(result: Result, tmp_path: Path) -> None:
     assert read(tmp_path / "kept" / "findings.json") == Result(findings=result.findings)
     (tmp_path / "kept" / "run.json").unlink()
     assert read(tmp_path / "kept") == Result(findings=result.findings)
-
-
-def test_the_wall_clock_is_nowhere_in_the_findings(result: Result) -> None:
-    assert b"wall" not in encoded(result.findings)
-    assert msgspec.json.decode(encoded(result.findings), type=Findings) == result.findings
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.lab.replay.recorded import Service, rules
 from tidegate.core.admission.plan import AdmissionPlan
-from tidegate.core.admission.sharding import ShardPlan
 from tidegate.lab.replay import reading
 from tidegate.lab.replay.reading import RecordError, Source, files_of, lines
 from tidegate.lab.replay.replaying import replay
@@ -86,7 +85,6 @@ def test_a_plan_that_no_service_could_have_is_refused_by_the_name_of_its_field(t
     )
     assert with_("admission", cost={"decode_tok_s": 0.0}).startswith("line 1: admission[0].cost.decode_tok_s: ")
     assert with_("standing", half_life_days=0.0).startswith("line 1: standing.half_life_days: ")
-    assert ShardPlan().queues == 256
 
 
 def test_a_last_line_without_its_end_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -77,11 +77,13 @@ def test_a_laxer_gate_lets_those_in_whom_the_record_refused(tmp_path: Path) -> N
     assert row.passed_after == 120
 
 
-def test_a_longer_line_serves_more_newcomers_and_a_tighter_account_budget_fewer(record: Path) -> None:
-    one_place_less = replayed(record, admission=AdmissionPlan(slots=2, max_waiting=0)).differences.claims
+def test_without_a_line_fewer_newcomers_are_served_and_with_a_tight_budget_fewer_others(
+    record: Path,
+) -> None:
+    no_line = replayed(record, admission=AdmissionPlan(slots=2, max_waiting=0)).differences.claims
     budget = replayed(record, GatePlan(principal_rate=0.01, principal_burst=2)).differences.claims
 
-    assert one_place_less["newcomer"].served_after < one_place_less["newcomer"].served_before
+    assert no_line["newcomer"].served_after < no_line["newcomer"].served_before
     assert budget["established"].served_to_not == budget["established"].moved["served -> slow_down"] > 80
 
 

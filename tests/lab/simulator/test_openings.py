@@ -8,9 +8,10 @@ from functools import lru_cache
 import pytest
 
 from tests.lab.simulator.street import RULES, a_bot, a_person
+from tests.lab.simulator.towns import Heard
 from tests.lab.simulator.yard import ENGINE
-from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Need, Outcome, Page, SignIn, SignUp, Wait, Who
-from tidegate.lab.hearing import Happened, Sampled
+from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Need, Page, SignIn, SignUp, Wait, Who
+from tidegate.lab.gates import GateKind
 from tidegate.lab.scenario import Scenario, parse
 from tidegate.lab.simulator.openings import OPENINGS
 from tidegate.lab.simulator.world import play
@@ -22,28 +23,6 @@ title = "A wave"
 about = "Programs ask for accounts and for answers, and somebody known asks, too."
 duration_s = 60
 """)
-
-
-class Heard:
-    """Keeps everything."""
-
-    def __init__(self) -> None:
-        self.asks: list[tuple[Ask, Outcome]] = []
-        self.moves: list[Happened] = []
-        self.samples: list[Sampled] = []
-        self.ends: list[Ended] = []
-
-    def asked(self, ask: Ask, outcome: Outcome) -> None:
-        self.asks.append((ask, outcome))
-
-    def ended(self, ended: Ended) -> None:
-        self.ends.append(ended)
-
-    def sampled(self, sample: Sampled) -> None:
-        self.samples.append(sample)
-
-    def happened(self, happened: Happened) -> None:
-        self.moves.append(happened)
 
 
 def a_regular(who: Who) -> Life:
@@ -80,7 +59,7 @@ def cast(scenario: Scenario) -> Iterable[Life]:
     yield from (a_program(a_bot(number)) for number in range(40))
 
 
-def played(name: str) -> Heard:
+def played(name: GateKind) -> Heard:
     heard = Heard()
     play(SCENARIO, RULES, ENGINE, cast, [heard], opening=OPENINGS[name])
     return heard
@@ -98,9 +77,9 @@ def good(heard: Heard) -> float:
 def test_people_are_served_behind_the_gate_and_not_without_it() -> None:
     of = {name: once(name) for name in OPENINGS}
 
-    assert good(of["tidegate"]) > 0.95
-    assert good(of["off"]) < 0.2
-    assert good(of["by-address"]) < 0.2
+    assert good(of[GateKind.TIDEGATE]) > 0.95
+    assert good(of[GateKind.OFF]) < 0.2
+    assert good(of[GateKind.BY_ADDRESS]) < 0.2
 
 
 def test_the_door_of_the_whole_service_tells_its_moves_and_knows_who_joined() -> None:
@@ -114,7 +93,7 @@ def test_the_door_of_the_whole_service_tells_its_moves_and_knows_who_joined() ->
 
 
 @pytest.mark.parametrize("name", sorted(OPENINGS))
-def test_every_ask_has_one_outcome_and_the_same_seed_is_the_same(name: str) -> None:
+def test_every_ask_has_one_outcome_and_the_same_seed_is_the_same(name: GateKind) -> None:
     heard, again = once(name), played(name)
 
     assert [(ask.who.name, outcome) for ask, outcome in heard.asks] == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.lab.actors.dice import dice
 from tidegate.lab.actors.retrying import Sdk, asking
 from tidegate.lab.acts import UNREACHED, Ask, Chat, Ended, Group, Hold, Life, Need, Outcome, Page, Spawn, Wait
+from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Happened
 from tidegate.lab.judge.verdicts import refusal
 from tidegate.lab.rules import Rules
@@ -28,13 +29,11 @@ from tidegate.lab.simulator.world import Setting, open_tidegate, part_of, play
 class Kept:
     """Opens a Tidegate and keeps it, to be looked at afterwards."""
 
-    def __init__(self, look: Callable[[Tidegate, float], None] | None = None) -> None:
+    def __init__(self) -> None:
         self.services: list[Tidegate] = []
-        self.look = look
 
     def __call__(self, setting: Setting) -> Service:
         service = open_tidegate(setting)
-        assert isinstance(service, Tidegate)
         self.services.append(service)
         return service
 
@@ -224,7 +223,7 @@ def test_settings_by_mistake_are_taken_and_taken_back() -> None:
 
 
 @pytest.mark.parametrize("gate", OPENINGS)
-def test_also_who_holds_on_or_is_kept_out_is_told_once_when_it_ends(gate: str) -> None:
+def test_also_who_holds_on_or_is_kept_out_is_told_once_when_it_ends(gate: GateKind) -> None:
     """
     Connections that are held when the rehearsal is over, and what a firewall drops, are asks like others.
     """
@@ -245,7 +244,7 @@ def test_also_who_holds_on_or_is_kept_out_is_told_once_when_it_ends(gate: str) -
 
     heard = played([holding(600.0), holding(7.0), pressing()], a_scenario(35), rules=rules, opening=OPENINGS[gate])
     assert len(heard.asks) == len(asked) - 3, "each would go on once more when it is over"
-    if gate == "tidegate":
+    if gate is GateKind.TIDEGATE:
         dropped = [outcome for _, outcome in heard.asks if outcome.reason == UNREACHED]
         assert dropped
         assert refusal(dropped[0]) == UNREACHED

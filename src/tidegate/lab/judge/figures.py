@@ -1,6 +1,7 @@
 """The figures, each with the one sentence that says what it is: `title` for tables, `description` for readers.
 
-`docs/lab.md` and the report print these sentences, so none of them can say another thing than the others.
+`docs/reference/figures.md`, the report and the scoreboard print these sentences, so none of them can say another
+thing than the others.
 """
 
 from __future__ import annotations

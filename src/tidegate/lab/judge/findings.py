@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tidegate.lab.files import read_bounded
+from tidegate.lab.files import read_whole
 from tidegate.lab.judge.figures import (
     AlarmFigures,
     AttackFigures,
@@ -162,14 +162,7 @@ def _check_numbers(value: Any) -> None:
 
 
 def _decoded(path: Path, kind: Any) -> Any:
-    try:
-        content = read_bounded(path, _MOST_BYTES)
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
-        raise FindingsError(msg) from None
-    if content is None:
-        msg = f"{path}: larger than findings can be (64 MiB)"
-        raise FindingsError(msg)
+    content = read_whole(path, _MOST_BYTES, "findings", FindingsError)
     try:
         value = msgspec.json.decode(content)
         _check_numbers(value)

@@ -6,7 +6,6 @@ and the field. A last line without its end is what a service that was killed lea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
@@ -18,6 +17,7 @@ from tidegate.core.admission.plan import AdmissionPlan
 from tidegate.core.decisions.lines import VERSION, AnyLine, Began, Replanned
 from tidegate.core.standing.record import StandingPlan
 from tidegate.lab.files import check_file
+from tidegate.lab.mistakes import field_first
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes. The first line, with the plans of 256 engines, is the longest there can be."""
@@ -25,7 +25,6 @@ LONGEST_LINE: Final = 1 << 20
 MOST_FILES: Final = 10_000
 _MOST: Final = 10_000_000
 _LARGEST: Final = 1e9
-_WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 _DECODER: Final = msgspec.json.Decoder(AnyLine)
 
 
@@ -90,10 +89,7 @@ def _line(raw: bytes, source: Source) -> AnyLine:
     except RecursionError:
         source.refuse("not a line of a record: nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        said = str(error)
-        found = _WHERE.search(said)
-        where = f"{found[1]}: " if found is not None and found[1] else ""
-        source.refuse(f"{where}{_WHERE.sub('', said)}")
+        source.refuse(field_first(error))
     if isinstance(line, Began) != (source.line == 1):
         source.refuse("kind: expected `begin` in the first line, and nowhere else")
     if isinstance(line, Began):

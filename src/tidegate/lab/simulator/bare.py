@@ -78,16 +78,15 @@ class Bare:
         passed_s = now - self._sampled_at_s
         counted = sum(one.answered for one in self._engines), self._failed + sum(one.broken for one in self._engines)
         ended, failed = (one - before for one, before in zip(counted, self._counted, strict=True))
-        at_once_s = self._calibration.step_s(self._calibration.slots, 0)
+        capacity_tok_s = self._calibration.capacity_tok_s()
         for number, one in enumerate(self._engines):
             tokens = one.engine.written_tokens + one.weight * one.engine.read_tokens
-            capacity = self._calibration.slots / at_once_s * one.engine.speed if at_once_s else 0.0
             yield Sampled(
                 at_s=now,
                 running=one.engine.inside,
                 waiting=one.waiting,
                 tok_s=(tokens - self._done_tokens[number]) / passed_s if passed_s > 0 else 0.0,
-                capacity_tok_s=0.0 if one.is_down else capacity,
+                capacity_tok_s=0.0 if one.is_down else capacity_tok_s * one.engine.speed,
                 err_rate=failed / (ended + failed) if failed else 0.0,
                 replica=number,
                 is_healthy=not one.is_down,

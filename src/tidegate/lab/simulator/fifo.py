@@ -80,8 +80,7 @@ class Fifo:
         self._free.update(dict.fromkeys(range(calibration.slots)))
         self._holders: dict[int, Question] = {}
         self._last_owner = [""] * calibration.slots
-        at_once_s = calibration.step_s(calibration.slots, 0)
-        self.weight = calibration.read_s * calibration.slots / at_once_s if at_once_s else 0.0
+        self.weight = calibration.prompt_weight(calibration.slots)
 
     @property
     def waiting(self) -> int:

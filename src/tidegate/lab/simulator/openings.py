@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from tidegate.lab.gates import GateKind
 from tidegate.lab.simulator.bare import Bare
 from tidegate.lab.simulator.by_address import ByAddress
 from tidegate.lab.simulator.door import Door
-from tidegate.lab.simulator.service import Tidegate
 from tidegate.lab.simulator.serving import Service
-from tidegate.lab.simulator.world import Opening, Setting
+from tidegate.lab.simulator.world import Opening, Setting, open_tidegate
 
 
 def open_whole(setting: Setting) -> Service:
     """A Tidegate with its door."""
-    scenario = setting.scenario
-    service = Tidegate(
-        setting.rules,
-        setting.calibration,
-        setting.agenda,
-        setting.tell,
-        replicas=scenario.engine.replicas,
-        seed=scenario.seed,
-    )
+    service = open_tidegate(setting)
     service.door = Door(
         setting.rules,
-        scenario.seed,
+        setting.scenario.seed,
         agenda=setting.agenda,
         clock=service.clock,
         house=service,
@@ -46,9 +38,9 @@ def open_by_address(setting: Setting) -> Service:
     return ByAddress(setting.calibration, setting.agenda, replicas=scenario.engine.replicas, seed=scenario.seed)
 
 
-OPENINGS: Final[dict[str, Opening]] = {
-    "tidegate": open_whole,
-    "off": open_bare,
-    "by-address": open_by_address,
+OPENINGS: Final[dict[GateKind, Opening]] = {
+    GateKind.TIDEGATE: open_whole,
+    GateKind.OFF: open_bare,
+    GateKind.BY_ADDRESS: open_by_address,
 }
-"""By the names under which a person asks for them."""
+"""What stands before the engine, as a person asks for it."""

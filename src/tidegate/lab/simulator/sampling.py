@@ -20,10 +20,9 @@ class Sampler:
         self._done = [0.0] * len(fleet.engines)
         self._ended = self._failed = 0
         calibration = fleet.calibration
-        at_once_s = calibration.step_s(calibration.slots, 0)
         # In cost tokens: the engine's time for one token of output while all places write.
-        self._weight = calibration.read_s * calibration.slots / at_once_s if at_once_s else 0.0
-        self._capacity = calibration.slots / at_once_s if at_once_s else 0.0
+        self._weight = calibration.prompt_weight(calibration.slots)
+        self._capacity = calibration.capacity_tok_s()
 
     def samples(self, now: float, *, mode: str, in_line: int) -> Iterator[Sampled]:
         """One for each replica."""

@@ -53,7 +53,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 Opening = Callable[[Setting], Service]
 
 
-def open_tidegate(setting: Setting) -> Service:
+def open_tidegate(setting: Setting) -> Tidegate:
     """A Tidegate without a door."""
     engine = setting.scenario.engine
     return Tidegate(
