@@ -23,6 +23,7 @@ from tidegate.app.door import patience
 from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
 from tidegate.config import Settings, SettingsError, load_settings
+from tidegate.lab.actors.attackers import FAMILIES_VERSION
 from tidegate.lab.actors.visitors import PROVIDERS
 from tidegate.lab.calibration import Calibration, find
 from tidegate.lab.casting import asks_per_s, cast_of, known_people
@@ -169,6 +170,7 @@ def rehearse(wish: RehearsalWish, listeners: Sequence[Listener] = (), keep: Path
         seed=wish.seed,
         calibration=calibration.name,
         rules_digest=digest_of_policy(settings),
+        families=FAMILIES_VERSION,
     )
     if wish.world is World.LIVE:
         judge, run = _live(wish, scenario, rules, calibration, listeners, keep)

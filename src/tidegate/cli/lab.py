@@ -121,7 +121,9 @@ def compare_runs(
     one: Annotated[Path, typer.Argument(metavar="A", help="What --out or --json of a run kept.")],
     another: Annotated[Path, typer.Argument(metavar="B", help="The same of another run.")],
     *,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Also when they are of different scenarios.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also when scenarios or versions of the attackers differ.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what differs between two runs of a scenario, by class, and which is better."""

@@ -175,8 +175,8 @@ async def test_a_life_keeps_its_own_time_whatever_its_wait_began_late() -> None:
     run, _ = await played([ticking()])
 
     assert len(times) == 10
-    assert times[-1] == pytest.approx(0.30, abs=0.1)
-    assert run.lateness.late_p50_s < 0.05
+    # However slow the machine: whoever is late once is not later by that for ever.
+    assert 0.30 <= times[-1] <= 0.30 + run.lateness.late_most_s + 0.005
 
 
 def endless(who: Who) -> Life:

@@ -66,3 +66,12 @@ def test_different_scenarios_are_not_compared_unless_it_is_wanted(findings: Find
     with pytest.raises(IncomparableError, match="'staged-flood' and 'other'"):
         compare(findings, renamed)
     assert compare(findings, changed, anyway=True)
+
+
+def test_what_attackers_of_two_versions_did_is_not_compared_unless_it_is_wanted(findings: Findings) -> None:
+    newer = msgspec.structs.replace(findings.staging, families=findings.staging.families + 1)
+    others = msgspec.structs.replace(findings, staging=newer)
+
+    with pytest.raises(IncomparableError, match="their attackers are of different versions, 1 and 2"):
+        compare(findings, others)
+    assert compare(findings, others, anyway=True) == []

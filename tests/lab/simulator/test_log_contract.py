@@ -16,6 +16,7 @@ from tidegate.core.firewall.elements import Mode
 from tidegate.core.firewall.plan import FirewallPlan
 from tidegate.lab.acts import Ask, Ended, Outcome
 from tidegate.lab.casting import cast_of
+from tidegate.lab.gates import GateKind
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.scenario import parse
 from tidegate.lab.simulator.log import EventLog
@@ -95,7 +96,7 @@ def test_every_line_of_a_rehearsal_is_in_the_form_of_the_event_log() -> None:
         GPU,
         lambda part: cast_of(part, 8.0, 0.5),
         [kinds, EventLog(SCENARIO, written, truth)],
-        opening=OPENINGS["tidegate"],
+        opening=OPENINGS[GateKind.TIDEGATE],
         reading=lambda _: rules,
     )
     log: list[dict[str, Any]] = [msgspec.json.decode(line) for line in written.getvalue().splitlines()]

@@ -45,7 +45,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staging(msgspec.Struct, frozen=True, kw_only=True):
-    """How the scenario was played. `scenario_text` is the file as it was read; `gate` what stood before the engine."""
+    """How the scenario was played. `scenario_text` is the file as it was read; `gate` what stood before the engine.
+
+    `families` is the version of the attackers' families: figures of different ones say nothing of each other.
+    """
 
     scenario_text: str = ""
     world: str = "virtual"
@@ -53,6 +56,7 @@ class Staging(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     calibration: str = ""
     rules_digest: str = ""
+    families: int = 1
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):

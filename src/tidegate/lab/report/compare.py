@@ -52,13 +52,20 @@ _POINTS_BELOW: Final = 0.0005
 
 
 def compare(one: Findings, another: Findings, *, anyway: bool = False) -> list[Difference]:
-    """Give what differs, in the order of the report. Raises IncomparableError for two scenarios, unless `anyway`."""
+    """Give what differs, in the order of the report.
+
+    Raises IncomparableError for two scenarios, and for attackers of two versions, unless `anyway`.
+    """
     if one.scenario_digest != another.scenario_digest and not anyway:
         msg = (
             f"these are of different scenarios, {one.scenario!r} and {another.scenario!r}"
             if one.scenario != another.scenario
             else f"{one.scenario!r} was changed between these two"
         )
+        raise IncomparableError(msg)
+    families = one.staging.families, another.staging.families
+    if families[0] != families[1] and not anyway:
+        msg = f"their attackers are of different versions, {families[0]} and {families[1]}"
         raise IncomparableError(msg)
     rows = {(row.whose, row.what): row for row in _rows(one)}
     others = {(row.whose, row.what): row for row in _rows(another)}
