@@ -30,6 +30,7 @@ from load import quantile
 from service import report
 
 from tidegate.app.lab import calibrate, rules_of, settings_of
+from tidegate.app.reputation import standings_beside
 from tidegate.lab.acts import Ask, Ended, Group, Need, Outcome
 from tidegate.lab.calibration import Calibration, read
 from tidegate.lab.casting import asks_per_s, cast_of, known_people
@@ -223,6 +224,7 @@ def compared(case: str, seconds: float, calibration: Calibration) -> Row:
             cast_of(scenario, per_s, calibration.prompt_weight(rules.admission.slots)),
             [live],
             people=known_people(scenario, per_s),
+            standings=standings_beside,
         )
     )
     others_cores = others.cores()

@@ -22,6 +22,7 @@ import uvloop
 from tidegate.app.door import patience
 from tidegate.app.mail import mail_plan
 from tidegate.app.plans import Plans, entering_plan, line_plan, plans_of
+from tidegate.app.reputation import standings_beside
 from tidegate.config import Settings, SettingsError, load_settings
 from tidegate.lab.actors.attackers import FAMILIES_VERSION
 from tidegate.lab.actors.visitors import PROVIDERS
@@ -297,6 +298,7 @@ def _live(
                 people=known_people(scenario, per_s),
                 keep=keep,
                 progress=wish.say,
+                standings=standings_beside,
             )
         )
     except LiveError as error:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 
 from tidegate.adapters.sql.callers import CallerStore
+from tidegate.adapters.sql.database import open_database
+from tidegate.adapters.sql.standing import SqlStandingStore
 from tidegate.adapters.sql.store import SqlStore
 from tidegate.config import Settings
 from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
+from tidegate.ports.standing import StandingStore
 from tidegate.services.reputation import Reputation
 
 
@@ -28,3 +34,16 @@ def reputation(settings: Settings, store: SqlStore) -> Reputation:
 def caller_reputation(settings: Settings, store: CallerStore) -> Reputation:
     """Keep what is known of a gate's callers in `store`. Nothing is read yet."""
     return Reputation(store, Register(standing_plan(settings), settings.gate.most_principals), time.time)
+
+
+@asynccontextmanager
+async def standings_beside(data: Path) -> AsyncIterator[StandingStore]:
+    """Open what a service with this data directory keeps of accounts, beside it while it runs.
+
+    It has read what it knows of whom it has met: only for the others does it see what is written.
+    """
+    database = open_database(f"sqlite:///{data / 'tidegate.db'}")
+    try:
+        yield SqlStandingStore(database)
+    finally:
+        await database.close()

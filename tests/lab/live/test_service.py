@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,17 @@ from hypothesis import strategies as st
 
 from tests.lab.live import pretender
 from tests.lab.live.pretending import pretended
+from tidegate.core.identifiers import UserId
+from tidegate.core.standing.history import DAY_S
+from tidegate.core.standing.record import Record, StandingPlan
+from tidegate.core.standing.register import Register, usual_in_flight
 from tidegate.lab.acts import Group, Who
 from tidegate.lab.live import accounts as accounts_room
 from tidegate.lab.live import processes
 from tidegate.lab.live.accounts import Accounts
 from tidegate.lab.live.service import LiveError, running, settings_text
+from tidegate.lab.simulator.accounts import Accounts as VirtualAccounts
+from tidegate.ports.standing import StandingStore
 
 PROGRAM = (sys.executable, pretender.__file__)
 KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10)
@@ -29,9 +37,12 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 
+OTHERS = {"log", "mail", "data_dir", "server", "database_url", "engines", "firewall"}
+"""What is refused, or changed, as a rehearsal has its own; names are tried that stand in the code."""
+
 
 @settings(max_examples=40)
-@given(st.dictionaries(KEYS.filter(lambda name: name not in {"log", "data_dir", "server", "database_url"}), VALUES))
+@given(st.dictionaries(KEYS.filter(lambda name: name not in OTHERS), VALUES))
 def test_settings_are_read_as_they_were_meant(given_: dict[str, Any]) -> None:
     read = tomllib.loads(settings_text(given_))
 
@@ -91,19 +102,38 @@ class Control:
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         self.acts.append(body)
-        return {"text": f"key-of-{body['email']}"}
+        return {"text": f"key-of-{body['email']}", "id": UserId.of(body["email"][:8].encode())}
+
+
+class Saved(StandingStore):
+    def __init__(self, control: Control) -> None:
+        self.saved: list[Record] = []
+        self.after: list[int] = []
+        self._control = control
+
+    async def best_known(self, limit: int) -> list[Record]:
+        return self.saved[:limit]
+
+    async def find(self, principals: Sequence[UserId]) -> list[Record]:
+        return [one for one in self.saved if one.principal in principals]
+
+    async def save(self, records: Sequence[Record]) -> None:
+        self.saved += records
+        self.after.append(len(self._control.acts))
+
+
+OLD = Who(name="old", group=Group.ESTABLISHED, address=1, has_account=True)
+BOT = Who(name="bot", group=Group.ATTACKER, address=1, has_account=True)
 
 
 async def test_people_have_the_accounts_that_their_group_says_and_each_only_one() -> None:
     control = Control()
     accounts = Accounts(control)
-    old = Who(name="old", group=Group.ESTABLISHED, address=1, has_account=True)
-    bot = Who(name="bot", group=Group.ATTACKER, address=1, has_account=True)
     assert accounts.key_at_once("old") is None
-    assert [await accounts.key(old), await accounts.key(old)] == ["key-of-old@lab.example.org"] * 2
-    await accounts.give_password(old)
-    await accounts.give_password(old)
-    await accounts.key(bot)
+    assert [await accounts.key(OLD), await accounts.key(OLD)] == ["key-of-old@lab.example.org"] * 2
+    await accounts.give_password(OLD)
+    await accounts.give_password(OLD)
+    await accounts.key(BOT)
     acts = [(act["act"], act["email"].partition("@")[0]) for act in control.acts]
 
     assert accounts.key_at_once("old") == "key-of-old@lab.example.org"
@@ -115,8 +145,27 @@ async def test_people_have_the_accounts_that_their_group_says_and_each_only_one(
         ("create_user", "bot"),
         ("create_key", "bot"),
     ]
-    assert control.acts[0]["member_since_s"] < 2e9
-    assert control.acts[4]["member_since_s"] is None
+    assert control.acts[0]["member_since_s"] == pytest.approx(time.time() - 60 * DAY_S, abs=60.0)
+    assert control.acts[4]["member_since_s"] == pytest.approx(time.time() - 3 * DAY_S, abs=60.0)
+
+
+async def test_before_the_service_meets_them_its_store_has_the_past_that_the_virtual_world_has() -> None:
+    control = Control()
+    records = Saved(control)
+    accounts = Accounts(control, records)
+    await accounts.key(OLD)
+    await accounts.key(BOT)
+    old, bot = records.saved
+    virtual = VirtualAccounts(Register(StandingPlan(), 10), 1)
+
+    assert [act["act"] for act in control.acts] == ["create_user", "create_key"] * 2
+    assert records.after == [1, 3], "before there is a key with which to be met"
+    for mine, who in ((old, OLD), (bot, BOT)):
+        theirs = virtual.meet(who)
+        assert (mine.history.days, mine.history.peak) == (theirs.history.days, theirs.history.peak)
+        assert (mine.is_verified, mine.is_vouched, mine.role) == (theirs.is_verified, theirs.is_vouched, theirs.role)
+        assert mine.history.counted_at_s == pytest.approx(time.time() - DAY_S, abs=60.0)
+    assert usual_in_flight(old) == 2
 
 
 async def test_names_that_differ_stay_different_and_accounts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """Accounts of those who have one: made through the control socket, as `tidegate users` and `tidegate keys` make them.
 
-Established people's are 90 days old and the operator vouches for them; newcomers' are of three days ago; attackers'
-of this moment. Made once for each name, when first asked for, or beforehand.
+What the service shall know of them is written into its store before it meets them (histories.py): a rehearsal cannot
+wait for days. Without a way to that store the operator vouches for who is established, which leaves them one request at
+a time, and others have just come. Made once for each name, when first asked for, or beforehand.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import time
 from hashlib import blake2s
 from typing import Any, Final, Protocol
 
+from tidegate.core.accounts import Role
+from tidegate.core.identifiers import UserId
+from tidegate.core.standing.record import Record
 from tidegate.lab.acts import Group, Who
+from tidegate.lab.histories import age_s, history_of
 from tidegate.lab.live.service import LiveError
+from tidegate.ports.standing import StandingStore
 
 PASSWORD: Final = "a tide gate opens by itself"  # noqa: S105 - of accounts that end with the rehearsal
 DOMAIN: Final = "lab.example.org"
 MOST: Final = 20_000
 """Accounts of one rehearsal."""
-_DAY_S: Final = 86_400.0
-_AGE_DAYS: Final = {Group.ESTABLISHED: 90.0, Group.NEW: 3.0}
 _AT_ONCE: Final = 4
 _ODD: Final = re.compile(r"[^a-z0-9-]+")
 
@@ -35,9 +39,10 @@ class Control(Protocol):
 class Accounts:
     """Keys by name. Who is asked for twice at once is made once."""
 
-    def __init__(self, control: Control) -> None:
-        """Nobody has an account."""
+    def __init__(self, control: Control, standings: StandingStore | None = None) -> None:
+        """Nobody has an account. `standings` is the service's own store of them."""
         self._control = control
+        self._standings = standings
         self._keys: dict[str, asyncio.Future[str]] = {}
         self._emails: dict[str, str] = {}
         self._with_password: dict[str, asyncio.Future[None]] = {}
@@ -81,11 +86,24 @@ class Accounts:
         await asyncio.shield(made)
 
     async def _make(self, who: Who) -> str:
-        email, age_days = self.email(who.name), _AGE_DAYS.get(who.group)
+        email, now_s = self.email(who.name), time.time()
+        since_s = now_s - age_s(who)
         async with self._turn:
-            since_s = None if age_days is None else time.time() - age_days * _DAY_S
-            await self._act(act="create_user", email=email, member_since_s=since_s)
-            if who.group is Group.ESTABLISHED:
+            made = await self._act(act="create_user", email=email, member_since_s=since_s)
+            if self._standings is not None:
+                principal = UserId(made["id"])
+                record = Record(
+                    principal=principal,
+                    role=Role.USER,
+                    created_at_s=now_s,
+                    member_since_s=since_s,
+                    cohort=principal,
+                    is_verified=True,
+                    is_self_made=True,
+                    history=history_of(who, now_s),
+                )
+                await self._standings.save([record])
+            elif who.group is Group.ESTABLISHED:
                 await self._act(act="vouch", email=email)
             return await self._make_key(email)
 

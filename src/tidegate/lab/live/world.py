@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -42,12 +43,17 @@ from tidegate.lab.live.truth import TruthFile
 from tidegate.lab.live.watching import Watch
 from tidegate.lab.live.work import Solver
 from tidegate.lab.scenario import Family, Scenario
+from tidegate.ports.standing import StandingStore
 
 GRACE_S: Final = 15.0
 """What is under way when a scenario is over may end within this."""
 MOST_SIGNED_IN: Final = 200
 _WARM: Final = Who(name="lab-warm", group=Group.ESTABLISHED, address=0, has_account=True)
 _SIGN_IN_PAGE: Final = b"GET /sign-in HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/html\r\nsec-fetch-site: none\r\n\r\n"
+
+
+Standings = Callable[[Path], AbstractAsyncContextManager[StandingStore]]
+"""Opens the store in which a service with that data directory keeps what it knows of accounts."""
 
 
 class LiveRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +128,13 @@ async def play(
     is_pinned: bool = True,
     program: Sequence[str] = PROGRAM,
     progress: Callable[[str], None] = lambda _: None,
+    standings: Standings | None = None,
 ) -> LiveRun:
     """Play a scenario. Raises LiveError, before anything is started, for what the live world does not have.
 
     `people` have their accounts before the clock starts, and those who are established have signed in once;
-    everybody else's are made when first asked for. `keep` is a folder for the log and the truth. With `is_pinned`,
+    everybody else's are made when first asked for. `standings` opens the service's own store, in which stands what it
+    knows of them (accounts.py). `keep` is a folder for the log and the truth. With `is_pinned`,
     on two cores or more, the engine has all but the first, which the service and this generator share.
     """
     faults.check(scenario)
@@ -148,7 +156,9 @@ async def play(
                     f"under rehearsal: http://127.0.0.1:{service.port}, for its operator "
                     f"http://127.0.0.1:{service.operator_port}, its data in {service.data}"
                 )
-                run = await _play_on(service, scenario, lives, listeners, limits, people, keep, progress)
+                async with contextlib.AsyncExitStack() as stack:
+                    store = None if standings is None else await stack.enter_async_context(standings(service.data))
+                    run = await _play_on(service, scenario, lives, listeners, limits, people, keep, progress, store)
             if keep is not None:
                 shutil.copyfile(service.log_path, keep / "service-events.jsonl")
                 for record in sorted(service.log_path.parent.glob("decisions-*.jsonl")):
@@ -168,11 +178,12 @@ async def _play_on(
     people: Iterable[Who],
     keep: Path | None,
     progress: Callable[[str], None],
+    store: StandingStore | None,
 ) -> LiveRun:
     chorus = Chorus(listeners)
     truth_path = None if keep is None else keep / "truth.jsonl"
     with TruthFile(truth_path) as truth:
-        async with _props(service, scenario, truth, limits) as props:
+        async with _props(service, scenario, truth, limits, store) as props:
             await _prepare(props, list(people), progress)
             began_unix_s = time.time()
             stage = Stage(props, chorus, limits, scenario.duration_s)
@@ -198,10 +209,12 @@ async def _play_on(
 
 
 @contextlib.asynccontextmanager
-async def _props(service: LiveService, scenario: Scenario, truth: TruthFile, limits: Limits) -> AsyncIterator[Props]:
+async def _props(
+    service: LiveService, scenario: Scenario, truth: TruthFile, limits: Limits, store: StandingStore | None
+) -> AsyncIterator[Props]:
     lines, solver = Lines(service.port, most=limits.connections), Solver()
     try:
-        accounts, devices = Accounts(service), Devices()
+        accounts, devices = Accounts(service, store), Devices()
         vitals = await service.vitals()
         if vitals is None or not vitals["models"]:
             msg = "the service does not say which model it serves"

@@ -1,11 +1,6 @@
 """Who has an account, as the service knows them: records made of the truth at the start, and by signing up.
 
-What a record says at the start is assumed, for a scenario tells only groups. Somebody
-established has been here for two months, was served on twelve days that still count, the
-last of them yesterday, and had two requests at once at the most (a program: four). Somebody
-new made their account three days ago from the network that they are in now, proved their
-address, and was served on one day. Attackers' accounts are the same as new ones: nothing
-that they did before is known.
+What a record says at the start is that of histories.py; newcomers and attackers are of the network they are in now.
 """
 
 from __future__ import annotations
@@ -13,22 +8,14 @@ from __future__ import annotations
 from hashlib import blake2s
 from typing import Final
 
-import msgspec
-
 from tidegate.core.accounts import Role
 from tidegate.core.identifiers import Fingerprint, UserId
-from tidegate.core.standing.history import DAY_S, History
 from tidegate.core.standing.record import Record
 from tidegate.core.standing.register import Register
 from tidegate.lab.acts import Group, Who
+from tidegate.lab.histories import age_s, history_of
 from tidegate.lab.simulator.serving import BASE_UNIX_S
 
-_ESTABLISHED_AGE_S: Final = 60 * DAY_S
-_ESTABLISHED_DAYS: Final = 12.0
-_NEW_AGE_S: Final = 3 * DAY_S
-_YESTERDAY_S: Final = BASE_UNIX_S - DAY_S
-_PEAK: Final = 2.0
-_PEAK_OF_PROGRAMS: Final = 4.0
 _MOST_NAMES: Final = 100_000
 
 
@@ -89,34 +76,14 @@ class Accounts:
         return f"net:{Fingerprint(hashed)}"
 
     def _read(self, who: Who, principal: UserId) -> Record:
-        peak = _PEAK_OF_PROGRAMS if who.is_program else _PEAK
-        if who.group is Group.ESTABLISHED:
-            since_s = BASE_UNIX_S - _ESTABLISHED_AGE_S
-            return Record(
-                principal=principal,
-                role=Role.USER,
-                created_at_s=since_s,
-                member_since_s=since_s,
-                cohort=principal,
-                is_verified=True,
-                is_self_made=True,
-                history=_served(_ESTABLISHED_DAYS, peak),
-            )
-        since_s = BASE_UNIX_S - _NEW_AGE_S
+        since_s = BASE_UNIX_S - age_s(who)
         return Record(
             principal=principal,
             role=Role.USER,
             created_at_s=since_s,
             member_since_s=since_s,
-            cohort=self.net(who.address),
+            cohort=principal if who.group is Group.ESTABLISHED else self.net(who.address),
             is_verified=True,
             is_self_made=True,
-            history=_served(1.0, 1.0),
+            history=history_of(who, BASE_UNIX_S),
         )
-
-
-def _served(days: float, peak: float) -> History:
-    """So many days that count as of yesterday."""
-    return msgspec.structs.replace(
-        History(), days=days, last_day=int(_YESTERDAY_S // DAY_S), counted_at_s=_YESTERDAY_S, peak=peak
-    )
