@@ -45,8 +45,9 @@ class NoControl:
     """Nobody has an account here."""
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Answer nothing."""
-        raise NotImplementedError
+        """Nobody may ask: that is not what is measured."""
+        msg = f"{method} {path} {body}: nobody has an account here"
+        raise AssertionError(msg)
 
 
 class Counted:

@@ -13,7 +13,9 @@ import pytest
 
 from tidegate.app import lab
 from tidegate.app.lab import RehearsalError, RehearsalWish, calibrate, digest_of_policy, rehearse, rules_of, settings_of
+from tidegate.app.reputation import standings_beside
 from tidegate.config import SettingsError
+from tidegate.lab.actors.attackers import FAMILIES_VERSION
 from tidegate.lab.acts import Ask, Ended, Life, Outcome, Who
 from tidegate.lab.calibration import Calibration, CalibrationError
 from tidegate.lab.gates import GateKind
@@ -141,6 +143,7 @@ def test_the_same_wish_gives_the_same_findings_and_other_dice_give_others() -> N
     assert one.people["established"].completed > 0
     assert one.attackers["request_flood"].tries > 0
     assert one.staging.scenario_text == TINY
+    assert one.staging.families == FAMILIES_VERSION
     assert compare(one, other), "of one scenario, with different dice"
     assert one.staging.rules_digest == digest_of_policy(settings_of(PLAIN, None))
 
@@ -297,6 +300,7 @@ def test_a_live_rehearsal_has_the_same_people_with_their_accounts(live: Played, 
 
     assert given["scenario"].seed == 9
     assert given["keep"] == tmp_path
+    assert given["standings"] is standings_beside, "the service knows of them what the virtual one does"
     assert ear in given["listeners"]
     assert len(given["lives"]) > 3
     assert Counter(who.group.value for who in people) == {"established": 6, "new": 3, "attacker": 2}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 import uvloop
 
+from tidegate.app.reputation import standings_beside
+from tidegate.core.standing.record import Record
 from tidegate.lab.acts import Ask, Chat, Ended, Group, Life, Need, Outcome, Page, SignUp, Wait, Who
 from tidegate.lab.hearing import Happened, Sampled
 from tidegate.lab.live.world import LiveRun, play
 from tidegate.lab.scenario import parse
+from tidegate.ports.standing import StandingStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.timed]
 
@@ -123,14 +128,24 @@ def test_people_are_served_a_flood_is_refused_and_everything_stops(
         *map(bot, range(40)),
     ]
 
+    known: list[Record] = []
+
+    @asynccontextmanager
+    async def standings(data: Path) -> AsyncIterator[StandingStore]:
+        async with standings_beside(data) as store:
+            yield store
+            known.extend(await store.best_known(100))
+
     async def rehearse() -> LiveRun:
-        return await play(SCENARIO, lives, [heard], people=PEOPLE, keep=tmp_path, is_pinned=False)
+        return await play(SCENARIO, lives, [heard], people=PEOPLE, keep=tmp_path, is_pinned=False, standings=standings)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run = runner.run(rehearse())
 
     assert run.is_complete, run
     assert set(_running()) <= before
+    days = [one.history.days for one in known if not one.is_vouched]
+    assert sum(count >= 12.0 for count in days) >= len(PEOPLE), f"known as in the virtual world: {days}"
     served = [outcome for outcome in heard.chats if outcome.is_complete]
     assert len(served) >= len(PEOPLE), heard.chats
     assert all(outcome.output_tokens == 12 for outcome in served), served
