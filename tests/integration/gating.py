@@ -151,6 +151,17 @@ class GateInstance:
         body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4, **fields}
         return self.ask(CHAT, body, key=key)
 
+    def meet(self, *keys: str, **fields: Any) -> None:
+        """Have keys served once each, and wait until they are known: the gate looks in its store first."""
+        assert [self.chat(key, **fields).status for key in keys] == [200] * len(keys)
+
+        def are_known() -> bool:
+            listed = self.verb("callers", "list", "--json")
+            assert listed.returncode == 0, listed.stderr
+            return len(json.loads(listed.stdout)) >= len(keys)
+
+        until(are_known, START_S, "the keys are known")
+
     def call(self, **fields: Any) -> Call:
         body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], **fields}
         return Call(self.public, CHAT, "sk-ana", body)

@@ -139,7 +139,7 @@ def test_of_two_servers_one_that_is_no_good_costs_nobody_an_answer(
     with answering(fault) as other, ThreadPoolExecutor(4) as crowd:
         gate = start(bare.url, other, config=config).ready()
         # A key that nobody knows yet makes room for those that are known, on a slow machine for itself a moment later.
-        assert gate.chat(max_tokens=1).status == 200
+        gate.meet("sk-ana", max_tokens=1)
         began = time.monotonic()
         answers = list(crowd.map(lambda number: gate.chat(stream=bool(number % 2)), range(12)))
         assert [answer.status for answer in answers] == [200] * 12
@@ -169,6 +169,7 @@ def test_a_server_that_is_stopped_holds_nobody_longer_than_is_said(models: Path,
     other = Bare(models).start()
     try:
         gate = start(bare.url, other.url).ready()
+        gate.meet("sk-ana")
         assert [gate.chat().status for _ in range(4)] == [200] * 4
         assert other.process is not None
         other.process.send_signal(signal.SIGSTOP)

@@ -69,7 +69,9 @@ def test_what_a_gate_decided_is_written_without_a_word_and_comes_out_again(tmp_p
     gate = GateInstance(tmp_path, upstream, config=RECORDING).ready()
     try:
         said = [{"role": "user", "content": SECRET}]
-        assert [gate.chat(key=f"sk-{who}", messages=said, model="m").status for who in ("ana", "ben") * 6] == [200] * 12
+        asked = {"messages": said, "model": "m"}
+        gate.meet("sk-ana", "sk-ben", **asked)
+        assert [gate.chat(f"sk-{who}", **asked).status for who in ("ana", "ben") * 5] == [200] * 10
         for _ in range(30):
             assert gate.ask("/v1/models", key="sk-ana").status == 200
         assert gate.ask("/nothing/here").status == 404
@@ -91,11 +93,11 @@ def test_what_a_gate_decided_is_written_without_a_word_and_comes_out_again(tmp_p
     tight = replayed(gate, RECORDING + "principal_rate = 0.001\nprincipal_burst = 3\n")
     lines = [json.loads(line) for line in text.splitlines()]
     known = Counter(line["who"] for line in lines if line["kind"] == "gate" and line.get("bearing") == "genuine")
-    assert len(known) == 2
-    beyond = {who: max(0, asked - 3) for who, asked in known.items()}
-    assert tight["differences"]["gate"]["newcomer"]["passed_to_refused"] == sum(beyond.values()) >= 20
+    assert sorted(known.values()) == [5, 36], "both are known from their second request on"
+    beyond = {who: asked - 3 for who, asked in known.items()}
+    assert tight["differences"]["gate"]["newcomer"]["passed_to_refused"] == sum(beyond.values())
     worse = {one["who"]: one["worse"] for one in tight["differences"]["most_changed"]}
-    assert worse.keys() == {who for who, more in beyond.items() if more}
+    assert worse.keys() == beyond.keys()
     assert all(worse[who] >= beyond[who] for who in worse)
 
 
