@@ -20,7 +20,15 @@ max_body_bytes = 4194304
 slots = 2
 max_waiting = 2
 aliases = ["deepseek-chat"]
+[gate]
+principal_rate = 10000
+principal_burst = 100000
+network_rate = 10000
+network_burst = 100000
+strangers_rate = 10000
+strangers_burst = 100000
 """
+"""With room for all tests: they share one key, and a fast machine asks more than one caller may."""
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.integration.running import MODEL, START_S, STOP_S, environment, free_port, until
+from tests.integration.running import MODEL, START_S, STOP_S, environment, free_port, until, whole_lines
 from tests.integration.speaking import Answer, Call, exchange
 
 _PROGRAM = (sys.executable, "-m", "tidegate")
@@ -154,13 +154,13 @@ class GateInstance:
     def meet(self, *keys: str, **fields: Any) -> None:
         """Have keys served once each, and wait until they are known: the gate looks in its store first."""
         assert [self.chat(key, **fields).status for key in keys] == [200] * len(keys)
+        until(lambda: len(self.known()) >= len(keys), START_S, "the keys are known")
 
-        def are_known() -> bool:
-            listed = self.verb("callers", "list", "--json")
-            assert listed.returncode == 0, listed.stderr
-            return len(json.loads(listed.stdout)) >= len(keys)
-
-        until(are_known, START_S, "the keys are known")
+    def known(self) -> list[dict[str, Any]]:
+        """Whom it knows by now."""
+        listed = self.verb("callers", "list", "--json")
+        assert listed.returncode == 0, listed.stderr
+        return list(json.loads(listed.stdout))
 
     def call(self, **fields: Any) -> Call:
         body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], **fields}
@@ -171,8 +171,7 @@ class GateInstance:
 
     def events(self, tag: str) -> list[dict[str, Any]]:
         """What the log has of one kind so far."""
-        lines = (self.data / "logs" / "events.jsonl").read_text().splitlines()
-        return [event for event in map(json.loads, lines) if event["event"] == tag]
+        return [event for event in whole_lines(self.data / "logs" / "events.jsonl") if event["event"] == tag]
 
     def verb(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run another verb on the same data directory."""

@@ -63,6 +63,11 @@ def until(is_so: Callable[[], object], within_s: float, what: str) -> float:
     return time.monotonic() - began
 
 
+def whole_lines(log: Path) -> list[dict[str, Any]]:
+    """What a log has so far. Its last line may be half written: it is told with its end."""
+    return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
 def free_port() -> int:
     """A port that is still free when its service listens: none of those that the kernel gives to whoever connects."""
     first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
@@ -72,6 +77,14 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """So many of them, each another one."""
+    found: dict[int, None] = {}
+    while len(found) < count:
+        found[free_port()] = None
+    return tuple(found)
 
 
 def environment(models: Path, **more: str) -> dict[str, str]:
@@ -243,7 +256,7 @@ class Instance:
 
     def events(self) -> list[dict[str, Any]]:
         """The log so far."""
-        return [json.loads(line) for line in (self.data / "logs" / "events.jsonl").read_text().splitlines()]
+        return whole_lines(self.data / "logs" / "events.jsonl")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and wait; the exit status."""

@@ -18,7 +18,7 @@ import pytest
 from tests.certificates import make, trusting
 from tests.integration.conftest import Serve
 from tests.integration.fronting import Doorman, ask, free_port, haproxy, listening, nginx
-from tests.integration.running import until
+from tests.integration.running import free_ports, until
 from tidegate.config.settings import GateSettings
 
 pytestmark = pytest.mark.integration
@@ -40,12 +40,12 @@ def documented(name: str, folder: Path, upstream: int) -> tuple[str, int, ssl.SS
     pair = make(folder)
     joined = folder / "joined.pem"
     joined.write_bytes(pair.cert.read_bytes() + pair.key.read_bytes())
-    port = free_port()
+    plain_port, port = free_ports(2)
     text = (DEPLOY / name).read_text("utf-8")
     for given, here in (
-        (r"listen 80;", f"listen 127.0.0.1:{free_port()};"),
+        (r"listen 80;", f"listen 127.0.0.1:{plain_port};"),
         (r"listen \[::\]:80;", ""),
-        (r"bind :80", f"bind 127.0.0.1:{free_port()}"),
+        (r"bind :80", f"bind 127.0.0.1:{plain_port}"),
         (r"listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         (r"listen \[::\]:443 ssl;", f"listen [::1]:{port} ssl;" if socket.has_dualstack_ipv6() else ""),
         (r"bind :443", f"bind 127.0.0.1:{port}"),
@@ -312,7 +312,9 @@ def test_the_proxys_own_health_check_is_no_client(doorman: Doorman, tmp_path: Pa
     """It comes as LOCAL (version 2): without an answer HAProxy would call the service dead and answer 503."""
     with listening(doorman, "127.0.0.1", expects_proxy_header=True) as upstream:
         check = "send-proxy-v2 check check-send-proxy inter 100ms fall 1 rise 1 init-addr last"
-        text = HAPROXY % ("", upstream, check) + "    option httpchk GET /healthz\n    http-check expect status 200\n"
+        # Who is slow to answer is not dead: without a time of its own a check has as much as there is between two.
+        options = "    timeout check 10s\n    option httpchk GET /healthz\n    http-check expect status 200\n"
+        text = HAPROXY % ("", upstream, check) + options
         with plain(haproxy, text, tmp_path) as port:
             until(lambda: doorman.paths.count("/healthz") >= 3, 10, "HAProxy has checked more than once")
             assert ask(port, source=CLIENT) == CLIENT

@@ -16,7 +16,8 @@ from tidegate.adapters.engines.process import CHILD_COMMAND
 
 pytestmark = pytest.mark.integration
 
-GONE_WITHIN_S = 5.0
+GONE_WITHIN_S = 20.0
+"""Nothing that is promised but the end itself: a busy machine takes seconds to start what is to end at once."""
 
 _STARTER = """
 import os, subprocess, sys, time

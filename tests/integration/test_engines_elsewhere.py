@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from tests.adapters.engines.serving import How, ScriptedServer
 from tests.integration.conftest import Serve
 from tests.integration.elsewhere import llama_servers, named, scripted_servers
-from tests.integration.running import MODEL, Instance, environment, until
+from tests.integration.running import END_OF_TURN, MODEL, Instance, environment, until
 from tests.integration.speaking import Answer
 
 pytestmark = pytest.mark.integration
@@ -58,25 +59,32 @@ def test_beside_a_killed_a_frozen_a_slow_a_babbling_and_a_cutting_engine_everybo
         service = serve(named(*urls, first_token_s=FIRST_TOKEN_S, stall_s=STALL_S, probe_after_s=PROBE_AFTER_S)).ready()
         until(lambda: set(states(service).values()) == {"up"}, 20, "all of them answer")
         asked: list[Asked] = []
-        marks = iter(range(40))
+        marks, is_over = itertools.count(), threading.Event()
 
         def keep_asking() -> None:
-            asked.extend(ask(service, f"question {mark}") for mark in marks)
+            while not is_over.is_set():
+                asked.append(ask(service, f"question {next(marks)}"))
 
         people = [threading.Thread(target=keep_asking) for _ in range(4)]
         for person in people:
             person.start()
-        until(lambda: len(asked) >= 4, 60, "some were answered while all was well")
-        slow.how, babbling.how, cutting.how = How.SLOW, How.GARBAGE, How.CUT_AFTER
-        killed.kill()
-        frozen.process.send_signal(signal.SIGSTOP)
-        for person in people:
-            person.join(240)
-        assert len(asked) == 40
+        try:
+            until(lambda: len(asked) >= 4, 60, "some were answered while all was well")
+            slow.how, babbling.how, cutting.how = How.SLOW, How.GARBAGE, How.CUT_AFTER
+            killed.kill()
+            frozen.process.send_signal(signal.SIGSTOP)
+            # However fast they are until then: most of them ask when it has happened.
+            until_now = len(asked)
+            until(lambda: len(asked) >= until_now + 36, 240, "everybody is answered or told")
+        finally:
+            is_over.set()
+            for person in people:
+                person.join(240)
 
         assert max(one.took_s for one in asked) < BOUND_S
-        answered = [one for one in asked if one.answer.status == 200]
-        assert len(answered) >= 30, [one.answer.status for one in asked]
+        since = asked[until_now:]
+        answered = [one for one in since if one.answer.status == 200]
+        assert len(answered) >= len(since) * 3 / 4, [one.answer.status for one in since]
         for one in asked:
             if one.answer.status != 200:
                 assert one.answer.error["code"] in {"engine_failed", "engine_unavailable", "server_is_overloaded"}
@@ -102,9 +110,8 @@ def test_beside_a_killed_a_frozen_a_slow_a_babbling_and_a_cutting_engine_everybo
 def test_a_caller_who_leaves_frees_an_engine_elsewhere(serve: Serve, models: Path) -> None:
     with llama_servers(models, 1) as (engine,):
         service = serve(named(engine.url)).ready()
-        call = service.call(
-            {"messages": [{"role": "user", "content": "Count to a thousand."}], "stream": True, "max_tokens": 900}
-        )
+        story = {"messages": [{"role": "user", "content": "Count to a thousand."}], "max_tokens": 900}
+        call = service.call({**story, "stream": True, "logit_bias": END_OF_TURN})
         call.wait_for_text()
         assert not engine.is_idle()
         call.leave()

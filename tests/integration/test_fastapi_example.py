@@ -93,16 +93,16 @@ def test_an_ordinary_client_reads_whole_answers_and_streams(server: Server) -> N
 
 @pytest.mark.integration
 def test_pieces_arrive_as_they_are_written(server: Server) -> None:
+    """All of the answer takes longer than is waited for its beginning."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    asked = {"messages": [{"role": "user", "content": "one"}], "max_tokens": 100, "stream": True}
+    asked = {"messages": [{"role": "user", "content": "one"}], "max_tokens": 10_000, "stream": True}
     headers = {"authorization": f"Bearer {KNOWN}", "content-type": "application/json"}
     connection.request("POST", CHAT, json.dumps(asked).encode(), headers)
     response = connection.getresponse()
-    response.readline()
-    first_at = time.monotonic()
-    response.read()
-
-    assert time.monotonic() - first_at > 0.5
+    for _ in range(3):
+        assert b'"content": "one "' in response.readline()
+        assert response.readline() == b"\n"
+    response.close()
     connection.close()
 
 
@@ -119,9 +119,9 @@ def test_only_so_many_run_and_the_others_wait_or_are_told_when_to_come_back(serv
     """Two places, answers of a second each: four of one caller take two seconds, and nobody is left without a word."""
     assert server.chat(KNOWN, 1).status == 200
     answers: list[tuple[float, Answer]] = []
+    began_at = time.monotonic()  # Of all of them: one whose thread begins late waits the less.
 
     def ask() -> None:
-        began_at = time.monotonic()
         answer = server.chat(KNOWN, 100)
         answers.append((time.monotonic() - began_at, answer))
 

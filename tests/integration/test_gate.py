@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import openai
@@ -16,13 +17,17 @@ import pytest
 
 from tests.certificates import make
 from tests.integration.gating import CHAT, Bare, GateInstance, answering
-from tests.integration.running import END_OF_TURN, MODEL, until
+from tests.integration.running import END_OF_TURN, MODEL, START_S, until
 
 pytestmark = pytest.mark.integration
 
 QUICK = "[engine]\nfirst_token_s = 5.0\nstall_s = 5.0\nprobe_after_s = 1.0\n"
 PATIENT = "[engine]\nprobe_after_s = 1.0\n"
 BOUND_S = 20.0
+LONGEST_PAUSE_S = 3.0
+LISTED = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+PIECE = b'22\r\ndata: {"choices":[{"delta":{}}]}\n\n\r\n'
 Start = Callable[..., GateInstance]
 
 
@@ -51,6 +56,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_clients_ask_through_it_as_they_would_ask_the_server(bare: Bare, start: Start) -> None:
     gate = start(bare.url).ready()
+    gate.meet("sk-ana")
     client = openai.OpenAI(base_url=f"{gate.public}/v1", api_key="sk-ana", max_retries=0)
     asked = {"model": MODEL, "messages": [{"role": "user", "content": "Name the capital of France."}]}
     whole = client.chat.completions.create(**asked, max_tokens=16, temperature=0)  # type: ignore[call-overload] # fields by their names
@@ -90,7 +96,7 @@ def test_a_server_that_dies_is_refused_for_cleanly_and_served_again_when_it_is_b
         refused = gate.chat()
         assert time.monotonic() - began < BOUND_S
         assert refused.status in {502, 503}
-        assert refused.error["code"] in {"engine_failed", "server_is_overloaded"}
+        assert refused.error["code"] in {"engine_failed", "engine_unavailable", "server_is_overloaded"}
         assert refused.headers["x-request-id"]
         until(lambda: gate.readiness() == 503, BOUND_S, "it says that it is not ready")
         server.start()
@@ -151,17 +157,17 @@ def test_of_two_servers_one_that_is_no_good_costs_nobody_an_answer(
 def test_a_server_that_cuts_every_answer_is_soon_left_alone(bare: Bare, start: Start) -> None:
     def cutting(connection: socket.socket) -> None:
         asked = connection.recv(65536)
-        if asked.startswith(b"GET"):
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
-            return
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        connection.sendall(head + b'21\r\ndata: {"choices":[{"delta":{}}]}\n\n\r\n')
+        connection.sendall(LISTED if asked.startswith(b"GET") else STREAM + PIECE)
 
     with answering(cutting) as other:
         gate = start(bare.url, other).ready()
+        gate.meet("sk-ana", stream=True)
+        began = time.monotonic()
         bodies = [gate.chat(stream=True).body for _ in range(24)]
+        took_s = time.monotonic() - began
         assert all((b"[DONE]" in body) != (b"engine_failed" in body) for body in bodies), "ended well or says why"
-        assert sum(b"engine_failed" in body for body in bodies) <= 8
+        # Three in a row and a trial after each of the first pauses; then one in every pause for as long as it takes.
+        assert sum(b"engine_failed" in body for body in bodies) <= 6 + took_s / LONGEST_PAUSE_S
         assert gate.stop() == 0
 
 
@@ -189,37 +195,50 @@ def test_a_server_with_https_is_asked_only_where_its_certificate_is_trusted(tmp_
     pair = make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
-    seen = []
+    # One for each gate: what the first was asked in its last moments may be read long after.
+    seen: dict[str, list[bytes]] = {"trusted": [], "strange": []}
 
-    def secure(connection: socket.socket) -> None:
+    def secure(connection: socket.socket, asked: list[bytes]) -> None:
         with context.wrap_socket(connection, server_side=True) as line:
-            seen.append(line.recv(65536))
+            asked.append(line.recv(65536))
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n"
             line.sendall(head + b'connection: close\r\n\r\n{"choices":[]}')
 
-    with answering(secure) as plain:
-        url = plain.replace("http:", "https:")
-        gate = start(url, env={"SSL_CERT_FILE": str(pair.cert)}).ready()
+    with answering(partial(secure, asked=seen["trusted"])) as plain:
+        gate = start(plain.replace("http:", "https:"), env={"SSL_CERT_FILE": str(pair.cert)}).ready()
         assert gate.chat().json == {"choices": []}
         assert gate.stop() == 0
-        asked = len(seen)
-        stranger = start(url)
+    with answering(partial(secure, asked=seen["strange"])) as plain:
+        stranger = start(plain.replace("http:", "https:"))
         until(lambda: "No server answers" in stranger.output, BOUND_S, "it says that it trusts nobody there")
-        assert len(seen) == asked
         assert stranger.stop() == 0
+    assert seen["trusted"]
+    assert seen["strange"] == []
 
 
-def test_a_stop_lets_answers_end_and_takes_no_new_ones(bare: Bare, start: Start) -> None:
-    gate = start(bare.url).ready()
-    call = gate.call(stream=True, max_tokens=400, logit_bias=END_OF_TURN)
-    assert call.response.status == 200
-    call.response.read(10)
-    gate.process.send_signal(signal.SIGTERM)
-    until(lambda: gate.readiness() == 503, 10, "it says that it goes")
-    assert gate.chat().error["code"] == "server_is_draining"
-    assert b"[DONE]" in call.response.read()
-    call.leave()
-    assert gate.process.wait(30) == 0, gate.output
+def test_a_stop_lets_answers_end_and_takes_no_new_ones(start: Start) -> None:
+    may_end = threading.Event()
+
+    def holding(connection: socket.socket) -> None:
+        if connection.recv(65536).startswith(b"GET"):
+            connection.sendall(LISTED)
+            return
+        connection.sendall(STREAM + PIECE)
+        may_end.wait(BOUND_S)
+        connection.sendall(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+
+    with answering(holding) as url:
+        gate = start(url, config=PATIENT).ready()
+        call = gate.call(stream=True)
+        assert call.response.status == 200
+        call.response.read(10)
+        gate.process.send_signal(signal.SIGTERM)
+        until(lambda: gate.readiness() == 503, 10, "it says that it goes")
+        assert gate.chat().error["code"] == "server_is_draining"
+        may_end.set()
+        assert b"[DONE]" in call.response.read()
+        call.leave()
+        assert gate.process.wait(30) == 0, gate.output
 
 
 def test_a_policy_is_read_again_on_a_signal(bare: Bare, start: Start) -> None:
@@ -270,8 +289,6 @@ def test_who_was_served_or_vouched_for_is_known_after_a_restart(bare: Bare, star
     until(lambda: len(again.events("request:finished")) == before + 3, 5, "each is told")
     told = [line["standing"] for line in again.events("request:finished")[before:]]
     assert told == ["established", "newcomer", "visitor"]
-    listed = again.verb("callers", "list", "--json")
-    assert listed.returncode == 0, listed.stderr
-    assert len(json.loads(listed.stdout)) == 3
+    until(lambda: len(again.known()) == 3, START_S, "the new one is known, too")
     assert again.ask(CHAT, []).status == 400
     assert again.stop() == 0

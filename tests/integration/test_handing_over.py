@@ -37,9 +37,10 @@ target = "nftables"
 socket = "{socket}"
 refused_rate = 1
 refused_burst = 200
-first_s = 10
-longest_s = 10
+first_s = 25
+longest_s = 25
 """
+"""Kept out for so long that a busy machine has looked at all of it meanwhile: each look is a program that starts."""
 
 _PRESS = """
 import http.client, sys
@@ -104,7 +105,7 @@ async def test_a_flood_ends_in_the_kernel_and_the_address_of_somebody_known_neve
         told = asked(world, BOT, 5000)
         assert told.get("silence") == 1, told
         assert 200 < told["429"] < 5000
-        # At once: it ends after seconds.
+        # At once: it ends by itself.
         assert asked(world, BOT, 1, instance.key) == {"silence": 1}
         listed = json.loads(instance.verb("firewall", "list", "--json").stdout)
         assert [(one["prefix"], one["reason"]) for one in listed["elements"]] == [(f"{BOT}/32", "kept_sending")]
@@ -118,7 +119,7 @@ async def test_a_flood_ends_in_the_kernel_and_the_address_of_somebody_known_neve
         assert line["until_s"] == listed["elements"][0]["until_s"]
         assert BOT not in (instance.data / "logs" / "events.jsonl").read_text(), "the log has no addresses"
 
-        until(lambda: "silence" not in asked(world, BOT, 1), 20, "it comes through again after the end")
+        until(lambda: "silence" not in asked(world, BOT, 1), 60, "it comes through again after the end")
         assert json.loads(instance.verb("firewall", "list", "--json").stdout)["elements"] == []
         assert instance.stop() == 0
 
@@ -150,12 +151,13 @@ async def test_a_flood_ends_again_when_somebody_has_emptied_the_kernels_rules(
     with holding() as host, host.world(BOT) as world, host.helper(tmp_path, PORT) as helper:
         data = copy_data(seed.data, tmp_path / "data")
         await watched(data)
-        config = CONFIG.format(host=HOST, mode="on", socket=helper).replace("_s = 10", "_s = 600")
+        config = CONFIG.format(host=HOST, mode="on", socket=helper).replace("_s = 25", "_s = 600")
         instance = serve(config, data=data, ports=(PORT, 0, 0), enter=host.enter).ready()
         assert asked(world, BOT, 5000).get("silence") == 1
         host.run(program("nft"), "flush", "ruleset")
 
-        assert "silence" not in asked(world, BOT, 100)
+        # One: with some more it may be kept out again by the last of them.
+        assert "silence" not in asked(world, BOT, 1)
         until(lambda: "silence" in asked(world, BOT, 1000), 60, "it is kept out again")
 
         assert len(lines(instance, "firewall")) == 1, "it was handed over once"

@@ -73,6 +73,11 @@ class Upstream:
     def seen(self) -> str:
         return "".join(self.heads)
 
+    @property
+    def callers(self) -> list[str]:
+        """The heads of what callers have asked; the gate asks for itself, too, whenever it wants to know how it is."""
+        return [head for head in self.heads if "x-forwarded-for" in head.lower()]
+
 
 @contextmanager
 def an_upstream(wanted: str | None = UPSTREAM_KEY) -> Iterator[Upstream]:
@@ -177,7 +182,7 @@ def test_callers_show_our_keys_and_the_server_sees_its_own_and_no_other(tmp_path
 
         assert (answered.status, answered.json) == (200, ANSWER)
         assert [as_anthropics.status, listed.status] == [200, 200]
-        assert upstream.seen.count(f"authorization: Bearer {UPSTREAM_KEY}") == 3
+        assert [f"authorization: Bearer {UPSTREAM_KEY}" in head for head in upstream.callers] == [True] * 3
         assert key not in upstream.seen
         assert created["principal"] not in upstream.seen
 
@@ -204,8 +209,7 @@ def test_it_is_no_open_relay(tmp_path: Path) -> None:
         assert gate.ask("/v1/chat/completions", BODY, content_type="application/json").status == 401
         assert gate.ask("/v1/models").status == 401
         assert gate.ask("/healthz").status == 200
-        probes = [head for head in upstream.heads if "content-type" in head.lower()]
-        assert probes == []
+        assert upstream.callers == []
 
 
 @pytest.mark.integration

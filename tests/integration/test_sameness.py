@@ -218,13 +218,13 @@ def test_a_file_swapped_under_a_running_service_is_told(
     served = Path(shutil.copy(model, tmp_path / "served.gguf"))
     own = environment(tmp_path / "models")
     instance = serve("[engine]\nslots = 2\nfingerprint_s = 2", arguments=("--model", str(served)), env=own).ready()
-    until(lambda: _told(instance, "model:pinned"), 20, "the model is pinned")
+    until(lambda: _told(instance, "model:pinned"), MINUTE_S, "the model is pinned")
     retouched(model, tmp_path / "other.gguf", 0.001).replace(served)
     dead = instance.engine()
     dead.kill()
     until(lambda: instance.is_mended(dead), 30, "the engine serves the other file")
 
-    took_s = until(lambda: _told(instance, "model:changed"), 20, "the swap is told")
+    took_s = until(lambda: _told(instance, "model:changed"), MINUTE_S, "the swap is told")
     measured(f"looks at the model: a swapped file is told {took_s:.0f} s after the engine is ready with it")
 
     (changed,) = _told(instance, "model:changed")

@@ -16,7 +16,7 @@ from tests.integration.conftest import Serve
 from tests.integration.elsewhere import LlamaServer, llama_servers, named, scripted_servers
 from tests.integration.meddling import meddling
 from tests.integration.running import MODEL, Instance, until
-from tests.integration.test_sameness import retouched
+from tests.integration.test_sameness import MINUTE_S, retouched
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +78,7 @@ def test_of_two_engines_the_one_that_gets_another_system_prompt_is_named_and_nob
 ) -> None:
     with llama_servers(models, 2) as (well, behind), meddling(behind.url) as odd:
         service = serve(named(well.url, odd.url, fingerprint_s=EVERY_S)).ready()
-        until(lambda: len(told(service, "model:pinned")) == 2, 60, "both are pinned")
+        until(lambda: len(told(service, "model:pinned")) == 2, MINUTE_S, "both are pinned")
         with people(service, PEOPLE) as statuses:
             same = 'tidegate_model_looks_total{verdict="same"}'
             until(lambda: figure(service, same) >= LOOKS, 200, "many looks beside others")
@@ -86,11 +86,13 @@ def test_of_two_engines_the_one_that_gets_another_system_prompt_is_named_and_nob
         assert figure(service, "tidegate_model_distance_nats") < 0.01
         measured(f"looks at two engines elsewhere: {figure(service, same):.0f} beside {PEOPLE} people, none but Same")
         assert {200} <= set(statuses) <= {200, 429, 503}, "some may have to wait too long, for nobody it fails"
+        # Only those that were served: of refusals beyond a few a second there is no line of each.
         requests = [one for one in service.events() if one["kind"] == "request" and one["route"] == "chat"]
-        assert len(requests) == len(statuses), "a look is no caller's request"
+        served = [one for one in requests if one["status"] == 200]
+        assert len(served) == statuses.count(200), "a look is no caller's request"
 
         odd.prompt = "Answer as a pirate."
-        took_s = until(lambda: told(service, "model:changed"), 40, "the swap is told")
+        took_s = until(lambda: told(service, "model:changed"), MINUTE_S, "the swap is told")
         measured(
             f"looks at two engines elsewhere: a system prompt shows {took_s:.0f} s later, looked at every {EVERY_S} s"
         )
@@ -106,7 +108,7 @@ def test_of_two_engines_the_one_that_gets_another_system_prompt_is_named_and_nob
         assert service.readiness() == 200
 
         odd.prompt = ""
-        until(lambda: told(service, "model:restored"), 40, "its end is told")
+        until(lambda: told(service, "model:restored"), MINUTE_S, "its end is told")
         assert figure(service, f"tidegate_replica_model_different{labels}") == 0
         assert service.stop() == 0, service.output
 
@@ -120,17 +122,17 @@ def test_an_engine_with_other_weights_is_told_at_a_swap_and_at_a_start_and_pinne
         with llama_servers(models, 1) as (well,), meddling(well.url) as swapped:
             until(other.is_up, 60, "the other one is up")
             service = serve(named(swapped.url, fingerprint_s=EVERY_S)).ready()
-            until(lambda: told(service, "model:pinned"), 40, "it is pinned")
+            until(lambda: told(service, "model:pinned"), MINUTE_S, "it is pinned")
             swapped.target = other.url
-            until(lambda: told(service, "model:changed"), 40, "the swap is told")
+            until(lambda: told(service, "model:changed"), MINUTE_S, "the swap is told")
             (changed,) = told(service, "model:changed")
             assert (changed["replica"], changed["detail"]) == (name(swapped.url), "weights")
             swapped.target = well.url
-            until(lambda: told(service, "model:restored"), 40, "its end is told")
+            until(lambda: told(service, "model:restored"), MINUTE_S, "its end is told")
 
             (service.folder / "tidegate.toml").write_text(named(swapped.url, other.url, fingerprint_s=EVERY_S))
             assert service.verb("policy", "reload").returncode == 0
-            until(lambda: len(told(service, "model:changed")) == 2, 40, "the newcomer is told")
+            until(lambda: len(told(service, "model:changed")) == 2, MINUTE_S, "the newcomer is told")
             assert told(service, "model:changed")[-1]["replica"] == name(other.url)
             assert len(told(service, "model:pinned")) == 1
             pinned = service.verb("models", "pin", "--engine", name(other.url))
@@ -143,7 +145,7 @@ def test_an_engine_with_other_weights_is_told_at_a_swap_and_at_a_start_and_pinne
 def test_an_engine_that_tells_no_log_probabilities_is_said_once_to_be_beyond_looking_at(serve: Serve) -> None:
     with scripted_servers(1) as (mute,):
         service = serve(named(mute.url, fingerprint_s=0.2)).ready()
-        until(lambda: len(mute.looks) > 6, 40, "it was looked at twice")
+        until(lambda: len(mute.looks) > 6, MINUTE_S, "it was looked at twice")
         (line,) = told(service, "model:not_comparable")
         assert (line["replica"], line["detail"], line["level"]) == (name(mute.url), "no_logprobs", "warning")
         assert answering(service) == {name(mute.url): "not_comparable"}

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.certificates import DAY, NOW, Pair, make, trusting
 from tests.integration.conftest import Serve
-from tests.integration.running import free_port, run_verb
+from tests.integration.running import free_ports, run_verb
 from tidegate.app import listening
 from tidegate.app.certificate import Certificate, CertificateError
 from tidegate.app.listening import bind_port, port_of, server
@@ -264,7 +264,7 @@ def test_the_service_speaks_https_where_others_reach_it_and_says_so(serve: Serve
     pair = make(tmp_path)
     instance = serve(
         "[server]\nhost = '0.0.0.0'\n[engine]\nslots = 1",
-        ports=(free_port(), free_port(), free_port()),
+        ports=free_ports(3),
         arguments=("--tls-cert", str(pair.cert), "--tls-key", str(pair.key)),
     ).ready()
     assert [url.partition(":")[0] for url in (instance.public, instance.status, instance.operator)] == [

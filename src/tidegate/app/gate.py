@@ -33,7 +33,7 @@ from tidegate.app.listening import Server, bind_port, server, url_of
 from tidegate.app.plans import Plans, plans_of
 from tidegate.app.policy import live_policy
 from tidegate.app.recording import open_recording
-from tidegate.app.reputation import caller_reputation
+from tidegate.app.reputation import caller_reputation, kept
 from tidegate.app.running import open_log, serve_until_told
 from tidegate.app.stopping import Told, listen_to_signals, when_hung_up
 from tidegate.config import Settings
@@ -224,7 +224,6 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             lambda one: _replica_changed(one, journal, audience),
         )
         background = Background()
-        stack.push_async_callback(background.finish)
         lifecycle = Lifecycle()
         addresses = Addresses(settings.passing.paths)
         issuing = Issuing(store, secrets.server_keys, known, time.time) if shows_own_keys(settings) else None
@@ -294,7 +293,7 @@ async def run_gate(plan: GateRun, listeners: GateListeners, audience: ServeAudie
             clock=time.time,
             ticks=time.monotonic,
         )
-        stack.push_async_callback(known.flush)
+        await stack.enter_async_context(kept(known, background))
         stack.push_async_callback(door.handover.close)
         await stack.enter_async_context(
             beside(

@@ -13,6 +13,7 @@ from tidegate.adapters.sql.callers import CallerStore
 from tidegate.adapters.sql.database import open_database
 from tidegate.adapters.sql.standing import SqlStandingStore
 from tidegate.adapters.sql.store import SqlStore
+from tidegate.app.background import Background
 from tidegate.config import Settings
 from tidegate.core.standing.record import StandingPlan
 from tidegate.core.standing.register import Register
@@ -34,6 +35,16 @@ def reputation(settings: Settings, store: SqlStore) -> Reputation:
 def caller_reputation(settings: Settings, store: CallerStore) -> Reputation:
     """Keep what is known of a gate's callers in `store`. Nothing is read yet."""
     return Reputation(store, Register(standing_plan(settings), settings.gate.most_principals), time.time)
+
+
+@asynccontextmanager
+async def kept(known: Reputation, background: Background) -> AsyncIterator[None]:
+    """Write at the end what is known by then, also of whom is just being looked for in the store."""
+    try:
+        yield
+    finally:
+        await background.finish()
+        await known.flush()
 
 
 @asynccontextmanager

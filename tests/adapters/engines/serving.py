@@ -44,7 +44,7 @@ class ScriptedServer:
     def __init__(self, words: tuple[str, ...] = ("Hello", " there")) -> None:
         self.words = words
         self.how = How.WELL
-        self.hows: list[How] = []  # Of the next calls, but not of looks.
+        self.hows: list[How] = []  # Of the next calls of callers: neither of looks nor of trials.
         self.calls: list[dict[str, Any]] = []
         self.looks: list[dict[str, Any]] = []  # Whether it is still the same model.
         self.keys: list[str | None] = []
@@ -87,15 +87,16 @@ class ScriptedServer:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        is_callers = False
         if "logprobs" in body:
             self.looks.append(body)
         elif body["messages" if "messages" in body else "prompt"] != [{"role": "user", "content": "1"}]:
+            is_callers = True
             self.calls.append(body)
         self.keys.append(request.headers.get("authorization"))
         self.running += 1
         try:
-            is_next = self.hows and "logprobs" not in body
-            return await self._answer(request, body, self.hows.pop(0) if is_next else self.how)
+            return await self._answer(request, body, self.hows.pop(0) if is_callers and self.hows else self.how)
         except (asyncio.CancelledError, ConnectionError):
             self.left += 1
             raise
