@@ -242,8 +242,9 @@ class Instance:
         return run_verb(*arguments, data=self.data, models=self.models, stdin=stdin)
 
     def events(self) -> list[dict[str, Any]]:
-        """The log so far."""
-        return [json.loads(line) for line in (self.data / "logs" / "events.jsonl").read_text().splitlines()]
+        """The log so far; of a line that is just being written there may be half."""
+        whole, _, _ = (self.data / "logs" / "events.jsonl").read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and wait; the exit status."""
