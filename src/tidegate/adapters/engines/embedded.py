@@ -59,6 +59,7 @@ class EmbeddedEngine:
         self._told = EngineState.STOPPED
         self._spawned_at = 0.0
         self._takes_tools = True
+        self._has_learned = asyncio.Event()
         self.ready = asyncio.Event()
 
     @property
@@ -112,9 +113,12 @@ class EmbeddedEngine:
         if self._health.state is not EngineState.READY:
             report = self.report()
             raise EngineUnavailableError(report.why, report.retry_after_s)
-        if isinstance(call, ChatCall) and call.tools and not self._takes_tools:
-            msg = "Its chat template takes no tools."
-            raise CallRejectedError(msg, "tools")
+        if isinstance(call, ChatCall) and call.tools:
+            # It is asked when it has become ready: whoever comes first is not to be answered otherwise than the next.
+            await self._has_learned.wait()
+            if not self._takes_tools:
+                msg = "Its chat template takes no tools."
+                raise CallRejectedError(msg, "tools")
         path, body = wire.encode(call, place, self._aside)
         has_begun = False
         self._health.began()
@@ -208,9 +212,12 @@ class EmbeddedEngine:
         """Ask what the model's chat template can express; without an answer everything is passed on."""
         if self._http is None:
             return
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError, ValueError):
-            async with self._http.get("http://engine/props") as response:
-                self._takes_tools = wire.takes_tools(await response.read())
+        try:
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, ValueError):
+                async with self._http.get("http://engine/props") as response:
+                    self._takes_tools = wire.takes_tools(await response.read())
+        finally:
+            self._has_learned.set()
 
     def _tell(self, load_s: float | None) -> None:
         state = self._health.state
