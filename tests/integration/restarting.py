@@ -55,6 +55,14 @@ def start(folder: Path, models: Path, data: Path, config: str = "", key: str = "
     return Started(instance, ready_s, max(0.0, others_s))
 
 
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it runs no more, though whoever adopted it may not have asked for its end yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _busy_s() -> float:
     times = psutil.cpu_times()
     return sum(float(getattr(times, name)) for name in ("user", "nice", "system", "irq", "softirq", "steal"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,19 @@ from tests.integration.running import MODEL, Instance, environment, run_verb
 pytestmark = pytest.mark.integration
 
 
+def _found(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All below it. What goes while somebody looks is not there: a draft is renamed, another pull is done."""
+    for below, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(below, name), Path(below, name).lstat()
+
+
 def _tree(folder: Path) -> dict[str, tuple[int, int]]:
     return {
-        str(path.relative_to(folder)): (path.lstat().st_size, path.lstat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir()
+        str(path.relative_to(folder)): (found.st_size, found.st_mtime_ns)
+        for path, found in _found(folder)
+        if not stat.S_ISDIR(found.st_mode)
     }
 
 
@@ -54,5 +65,5 @@ def test_nothing_is_written_outside_the_data_directory(
 
 
 def _assert_private(data: Path) -> None:
-    for path in (data, *data.rglob("*")):
-        assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0, f"{path} can be seen by others"
+    for path, found in ((data, data.lstat()), *_found(data)):
+        assert stat.S_IMODE(found.st_mode) & 0o077 == 0, f"{path} can be seen by others"

@@ -13,18 +13,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import pytest
 
 from tests.integration.people import Events, Person
-from tests.integration.restarting import READY_S, Started, start
-from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, Instance, until
+from tests.integration.restarting import READY_S, Started, is_gone, start
+from tests.integration.running import A_TOWN_BEHIND_ONE_ADDRESS, STOP_S, Instance, until
 
 pytestmark = pytest.mark.integration
 
 ROUNDS, FEW = 50, 5
 _SEED = 20261121
-_BEGIN_S, _GONE_S = 30.0, 5.0
+_BEGIN_S = 60.0
 _SIGN_UP_THREADS, _ACCOUNTS_OF_A_THREAD, _CHAT_THREADS = 2, 4, 2
 _CONFIG = "[engine]\nslots = 2\n" + A_TOWN_BEHIND_ONE_ADDRESS
 _QUESTION = "Say yes."
@@ -91,7 +90,9 @@ class Crowd:
                 events.leave()
 
     def _chat(self, person: Person, events: Events) -> None:
-        assert events.next_of("hello") is not None
+        if events.next_of("hello") is None:
+            msg = "the stream ended before its first event"
+            raise ConnectionError(msg)
         conversation, parent = None, None
         while True:
             asked = person.ask(_QUESTION, conversation, parent)
@@ -131,14 +132,6 @@ class Crowd:
                 raise
 
 
-def _is_gone(process: psutil.Process) -> bool:
-    try:
-        # Whoever adopted it may not have asked for its end yet.
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def _one_round(instance: Instance, name: str, chance: random.Random, ledger: Ledger) -> None:
     engine = instance.engine()
     crowd = Crowd(instance.public, name, ledger)
@@ -153,7 +146,7 @@ def _one_round(instance: Instance, name: str, chance: random.Random, ledger: Led
             crowd.is_over.set()
             instance.process.kill()
             instance.process.wait(30)
-        until(lambda: _is_gone(engine), _GONE_S, "the engine is gone with its parent")
+        until(lambda: is_gone(engine), STOP_S, "the engine is gone with its parent")
     for life in lives:
         life.result()
 

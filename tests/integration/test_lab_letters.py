@@ -26,7 +26,7 @@ SCENARIO = parse(
     name = "short-wave"
     title = "A wave of sign-ups of a few seconds"
     about = "Four people sign up by letter while twenty programs do."
-    duration_s = 14
+    duration_s = 20
     worlds = ["live"]
     [settings.engine]
     threads = 1
@@ -90,7 +90,7 @@ def test_newcomers_get_their_accounts_by_letter_in_a_wave_and_use_them(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_MODELS", str(models))
-    monkeypatch.setattr(world, "GRACE_S", 4.0)
+    monkeypatch.setattr(world, "GRACE_S", 60.0)  # It is over when nothing is under way any more.
     heard, judge = Heard(), Judge(SCENARIO)
     lives = [*map(newcomer, range(NEWCOMERS)), *cast_of(SCENARIO, 1.0, 1.0)]
 

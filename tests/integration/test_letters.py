@@ -128,7 +128,8 @@ def test_letters_wait_for_a_server_that_is_away_and_the_operator_is_told(instanc
     assert f"127.0.0.1:{post.port}: nothing listens there." in operator_page()
     with post.open():
         assert person.fill_in(post.link(person.email, "Finish creating your account"), password=PASSWORD).status == 303
-        assert "Letters are sent." in operator_page()
+        # It has the letter before it says that it took it.
+        until(lambda: "Letters are sent." in operator_page(), ARRIVAL_S, "the operator is told that it is over")
 
 
 def test_a_stop_is_not_held_up_by_a_server_that_is_away_and_says_what_is_lost(instance: Instance, post: Post) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.integration.conftest import Serve
-from tests.integration.running import MODEL, Instance, environment, free_port, run_verb
+from tests.integration.running import MODEL, Instance, environment, free_ports, run_verb
 
 pytestmark = pytest.mark.integration
 
@@ -76,7 +76,7 @@ def test_a_model_that_nobody_knows_stops_the_start(models: Path, tmp_path: Path)
 
 
 def test_it_listens_where_it_was_told_and_the_operator_port_on_loopback_only(serve: Serve) -> None:
-    ports = (free_port(), free_port(), free_port())
+    ports = free_ports(3)
     instance = serve("[server]\nhost = '0.0.0.0'\nallow_plain_http = true\n[engine]\nslots = 1", ports=ports).ready()
     assert [int(url.rpartition(":")[2]) for url in (instance.public, instance.status, instance.operator)] == list(ports)
     bound = {

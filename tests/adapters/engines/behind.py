@@ -18,7 +18,8 @@ from tidegate.core.generation.call import Usage
 from tidegate.ports.upstream import Ask, Head, Piece
 
 CHAT = "/v1/chat/completions"
-QUICK = UpstreamPlan(silence_s=0.3, first_s=0.4, whole_s=0.5)
+QUICK = UpstreamPlan(silence_s=1.0, first_s=1.0, whole_s=1.0)
+"""For those who wait until a server is given up: no less than what a busy machine may hold one up that is well."""
 PATIENT = UpstreamPlan(silence_s=10.0, first_s=10.0, whole_s=10.0)
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2}
 WHOLE = json.dumps({"choices": [{"message": {"content": "Hi"}}], "usage": USAGE}).encode()
@@ -189,7 +190,7 @@ class Gate:
 @contextlib.asynccontextmanager
 async def gate(
     *servers: Behind,
-    plan: UpstreamPlan = QUICK,
+    plan: UpstreamPlan = PATIENT,
     key: str | None = None,
     models: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Gate]:

@@ -14,7 +14,9 @@ from tidegate.testing.clock import until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
-QUICK = UpstreamPlan(silence_s=0.2)
+BRIEF = UpstreamPlan(silence_s=0.2)
+PATIENCE_S = 10.0
+"""A server that is given up is so long before."""
 
 
 def trickling(first: bytes, more: bytes) -> Callable[[Line], Awaitable[None]]:
@@ -37,7 +39,7 @@ def flooding(first: bytes) -> Callable[[Line], Awaitable[None]]:
     return flood
 
 
-async def whole_of(one: Upstream, within_s: float = 0.2) -> bytes:
+async def whole_of(one: Upstream, within_s: float = 60.0) -> bytes:
     opened = await one.open("POST", CHAT, (), b"{}", within_s)
     try:
         data = b""
@@ -52,9 +54,9 @@ async def whole_of(one: Upstream, within_s: float = 0.2) -> bytes:
 async def test_a_head_that_comes_bit_by_bit_has_no_more_time_than_another(unit: bytes) -> None:
     behind = Behind(trickling(b"", unit) if len(unit) > 1 else trickling(OK + b"x: ", unit))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(UnreachableError, match="TimeoutError"):
-                await whole_of(one)
+                await whole_of(one, 0.2)
         await until(lambda: behind.open == 0, 0.01)
 
 
@@ -62,8 +64,8 @@ async def test_a_head_that_comes_bit_by_bit_has_no_more_time_than_another(unit: 
 async def test_what_frames_a_body_is_no_piece_of_it(between: bytes) -> None:
     """A server that writes it without end would be waited for without end."""
     behind = Behind(trickling(CHUNKED + between, b"a"))
-    async with listening(behind), Upstream(behind.url, None, QUICK) as one:
-        async with asyncio.timeout(3):
+    async with listening(behind), Upstream(behind.url, None, BRIEF) as one:
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(UpstreamBrokeError, match="TimeoutError"):
                 await whole_of(one)
         await until(lambda: behind.open == 0, 0.01)
@@ -73,7 +75,7 @@ async def test_what_frames_a_body_is_no_piece_of_it(between: bytes) -> None:
 async def test_what_frames_a_body_is_bounded(between: bytes) -> None:
     behind = Behind(flooding(CHUNKED + between))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(UpstreamBrokeError, match="NonsenseError"):
                 await whole_of(one)
         await until(lambda: behind.open == 0, 0.01)
@@ -82,7 +84,7 @@ async def test_what_frames_a_body_is_bounded(between: bytes) -> None:
 async def test_many_small_chunks_are_no_flood_of_what_frames_them() -> None:
     behind = Behind(saying(CHUNKED + b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n"))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
-        assert len(await whole_of(one, 5.0)) == 50_002
+        assert len(await whole_of(one)) == 50_002
 
 
 async def test_a_coding_with_spaces_behind_it_is_the_same_one_and_half_an_answer_none() -> None:
@@ -93,7 +95,7 @@ async def test_a_coding_with_spaces_behind_it_is_the_same_one_and_half_an_answer
     behind = Behind(half)
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
         with pytest.raises(UpstreamBrokeError):
-            await whole_of(one, 5.0)
+            await whole_of(one)
 
 
 NO_ANSWERS = {
@@ -112,7 +114,7 @@ async def test_what_nobody_could_read_as_it_was_meant_is_no_answer(said: bytes) 
     behind = Behind(saying(said, ends=False))
     async with listening(behind), Upstream(behind.url, None, PATIENT) as one:
         with pytest.raises((UnreachableError, UpstreamBrokeError), match="NonsenseError"):
-            await whole_of(one, 5.0)
+            await whole_of(one)
         await until(lambda: behind.open == 0, 0.01)
 
 

@@ -38,7 +38,9 @@ from tidegate.ports.engine import (
 )
 from tidegate.testing.clock import until
 
-FIRST_S, SILENCE_S = 0.6, 0.4
+FIRST_S, SILENCE_S = 1.5, 1.0
+SLOW_S = 5.0
+"""More than a busy machine holds anything up."""
 PLAN = FleetPlan(
     pool=PoolPlan(probe_after_s=0.5, breaker=BreakerPlan(failures=3, pause_first_s=0.2), probes_busy=True),
     first_s=FIRST_S,
@@ -164,7 +166,7 @@ async def test_until_the_first_token_another_server_answers_in_its_stead_and_it_
     while not town.servers[0].calls:  # Whom it begins with is not for this test to say.
         events = await town.ask()
 
-    assert time.monotonic() - began < 2 * FIRST_S + 0.5
+    assert time.monotonic() - began < 2 * FIRST_S + SLOW_S
     assert text(events) == "Hello there"
     assert [event.attempts for event in events if isinstance(event, Taken)] == [1, 2]
     assert len(town.servers[0].calls) == 1
@@ -222,13 +224,12 @@ async def test_at_most_three_are_asked(town: Town) -> None:
 
 
 async def test_without_any_server_callers_are_told_at_once_when_to_come_back(town: Town) -> None:
-    await town.open(1)
+    await town.open(1, plan=replace(PLAN, first_s=60.0))
     town.servers[0].models_status = 500
     await until(lambda: town.states() == [MemberState.BROKEN], 0.01)
-    began = time.monotonic()
     with pytest.raises(EngineUnavailableError) as refused:
-        await town.ask()
-    assert time.monotonic() - began < 0.1
+        async with asyncio.timeout(SLOW_S):
+            await town.ask()
     assert refused.value.retry_after_s >= 1.0
     assert town.engine.report().state is EngineState.FAILED
 
@@ -262,7 +263,7 @@ async def test_after_the_first_token_nothing_is_begun_anew(town: Town, how: How)
     began = time.monotonic()
     with pytest.raises(EngineBrokeError):
         await town.ask()
-    assert time.monotonic() - began < FIRST_S + SILENCE_S + 0.5
+    assert time.monotonic() - began < FIRST_S + SILENCE_S + SLOW_S
     assert town.calls() == 1
 
 
@@ -286,9 +287,9 @@ async def test_a_complete_answer_is_one_although_its_last_words_are_missing(town
 
 async def test_a_slow_answer_that_flows_is_let_be(town: Town) -> None:
     await town.open(1)
-    town.servers[0].words = ("a",) * 12
+    town.servers[0].words = ("a",) * 20
     town.servers[0].how = How.SLOW
-    assert text(await town.ask()) == "a" * 12, "longer than any of the bounds"
+    assert text(await town.ask()) == "a" * 20, "longer than any of the bounds"
 
 
 # ---------------------------------------------------------------- looking after them

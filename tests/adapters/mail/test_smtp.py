@@ -169,7 +169,7 @@ async def test_a_letter_over_which_the_server_stalls_is_put_off_and_the_others_a
     async with post_office() as office:
         office.stall = True
         with pytest.raises(LetterUnansweredError):
-            await a_mailer(office, timeout_s=0.5).send(strangers_letter())
+            await a_mailer(office, timeout_s=1.5).send(strangers_letter())
         office.stall = False
         await a_mailer(office).send(strangers_letter())
 

@@ -17,6 +17,7 @@ from tidegate.lab.live import faults
 from tidegate.lab.live.faults import merged, play
 from tidegate.lab.live.service import LiveError
 from tidegate.lab.scenario import Broken, Fault, parse
+from tidegate.testing.clock import until
 
 SCENARIO = parse(
     'version = 1\nname = "x"\ntitle = "x"\nabout = "x"\nduration_s = 9\n[settings.gate]\naddress_rate = 5\nburst = 7\n'
@@ -62,13 +63,15 @@ async def test_a_slow_engine_stands_still_by_turns_and_runs_afterwards(
     monkeypatch.setattr(faults, "_LOOK_EVERY_S", 0.01)
     patient = Patient(None)
     patient.pids = [None, engine.pid]
-    task = asyncio.create_task(happening(broken(Fault.ENGINE_SLOW, factor=0.1), patient))
-    seen = set()
+    seen: list[bool] = []
+    task = asyncio.create_task(happening(broken(Fault.ENGINE_SLOW, 2.0, factor=0.5), patient))
     while not task.done():
-        seen.add(psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED)
+        is_still = psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED
+        if seen[-1:] != [is_still]:
+            seen.append(is_still)
         await asyncio.sleep(0.002)
 
-    assert seen == {True, False}
+    assert seen[:4] == [False, True, False, True]
     assert psutil.Process(engine.pid).status() != psutil.STATUS_STOPPED
 
 
@@ -85,10 +88,12 @@ async def test_an_engine_is_not_left_standing_when_the_rehearsal_is_cut_short(en
 async def test_an_engine_that_is_down_is_killed_as_often_as_it_comes_back(engine: subprocess.Popen[bytes]) -> None:
     patient = Patient(None)
     patient.pids = [engine.pid, engine.pid, None]
-    await happening(broken(Fault.ENGINE_DOWN, 0.5), patient)
+    task = asyncio.create_task(happening(broken(Fault.ENGINE_DOWN, 60.0), patient))
+    await until(lambda: patient.pids == [None], 0.01)
+    task.cancel()
+    await asyncio.wait([task])
 
     assert engine.wait(5) == -9
-    assert patient.pids == [None]
 
 
 async def test_a_mistake_of_the_operators_counts_for_its_time_and_is_taken_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -112,7 +113,7 @@ async def test_everything_that_may_be_asked_is_asked_and_told(tmp_path: Path) ->
         one(EVE, Hold(for_s=0.01, reads_nothing=True)),
         one(other, Chat(prompt_tokens=40, answer_tokens=2, is_stream=False)),
     ]
-    what = scenario(0.8, '[[attack]]\nfamily = "request_flood"\nfrom_s = 0\nuntil_s = 0.5\n')
+    what = scenario(3.0, '[[attack]]\nfamily = "request_flood"\nfrom_s = 0\nuntil_s = 0.5\n')
     run, ear = await played(lives, what, people=[ADA], keep=tmp_path)
     came = Counter((type(ask.what).__name__, ask.who.name, outcome.status) for ask, outcome in ear.outcomes)
 
@@ -165,6 +166,7 @@ async def test_a_life_keeps_its_own_time_whatever_its_wait_began_late() -> None:
     def ticking() -> Life:
         for _ in range(10):
             yield Wait(0.03)
+            time.sleep(0.01)
             yield Spawn(noting())
 
     def noting() -> Life:
@@ -172,11 +174,11 @@ async def test_a_life_keeps_its_own_time_whatever_its_wait_began_late() -> None:
         assert outcome is not None
         times.append(outcome.asked_at_s)
 
-    run, _ = await played([ticking()])
+    run, _ = await played([ticking()], scenario(2.0))
 
     assert len(times) == 10
-    # However slow the machine: whoever is late once is not later by that for ever.
-    assert 0.30 <= times[-1] <= 0.30 + run.lateness.late_most_s + 0.005
+    # However slow the machine: whoever is late ten times is not later by all of that.
+    assert 0.30 <= times[-1] <= 0.30 + run.lateness.late_most_s + 0.05
 
 
 def endless(who: Who) -> Life:
@@ -272,8 +274,9 @@ async def test_whose_account_cannot_be_made_is_told_so() -> None:
     assert "409" in outcome.reason
 
 
-async def test_what_is_under_way_at_the_end_may_end_and_nothing_more_is_asked() -> None:
-    slow = scenario(0.2, "[settings.pretend]\ngap_s = 0.05\n")
+async def test_what_is_under_way_at_the_end_may_end_and_nothing_more_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "GRACE_S", 20.0)
+    slow = scenario(1.0, "[settings.pretend]\ngap_s = 0.25\n")
     run, ear = await played([one(ADA, Chat(prompt_tokens=40, answer_tokens=6), CHAT)], slow, people=[ADA])
 
     assert run.is_complete
@@ -284,7 +287,7 @@ async def test_of_whoever_is_in_or_would_try_again_at_the_end_the_need_is_told()
     """
     As in the virtual world: what is cut hears so, and a need that waits for another try is told as open.
     """
-    slow = scenario(0.2, "[settings.pretend]\ngap_s = 0.2\n")
+    slow = scenario(1.0, "[settings.pretend]\ngap_s = 0.2\n")
 
     def waiting() -> Life:
         yield from asking(EVE, CHAT, Need.CHAT, Bug(pause_s=60.0), Random(1))
@@ -302,7 +305,7 @@ async def test_of_whoever_is_in_or_would_try_again_at_the_end_the_need_is_told()
         (False, False),
         (True, False),
     ]
-    assert all(end.outcome.ended_at_s > 0.2 for end in ear.needs if not end.is_open)
+    assert all(end.outcome.ended_at_s > 1.0 for end in ear.needs if not end.is_open)
 
 
 async def test_a_rehearsal_that_was_ended_early_tells_nothing_of_what_that_cut() -> None:

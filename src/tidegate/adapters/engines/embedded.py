@@ -31,6 +31,7 @@ from tidegate.ports.engine import (
 _TICK_S = 0.05
 _LATE_S = 1.0  # Between two ticks: then it was not the engine that was silent, but we who did not listen.
 _ERROR_BODY_BYTES = 65536
+_LEARN_S = 10.0  # A call with tools waits no longer than that to hear whether the model takes any.
 _LINE_BYTES = 1 << 20  # One chunk with the log-probabilities of many tokens.
 
 
@@ -59,6 +60,7 @@ class EmbeddedEngine:
         self._told = EngineState.STOPPED
         self._spawned_at = 0.0
         self._takes_tools = True
+        self._has_learned = asyncio.Event()
         self.ready = asyncio.Event()
 
     @property
@@ -112,9 +114,12 @@ class EmbeddedEngine:
         if self._health.state is not EngineState.READY:
             report = self.report()
             raise EngineUnavailableError(report.why, report.retry_after_s)
-        if isinstance(call, ChatCall) and call.tools and not self._takes_tools:
-            msg = "Its chat template takes no tools."
-            raise CallRejectedError(msg, "tools")
+        if isinstance(call, ChatCall) and call.tools:
+            # It is asked when it has become ready: whoever comes first is not to be answered otherwise than the next.
+            await self._has_learned.wait()
+            if not self._takes_tools:
+                msg = "Its chat template takes no tools."
+                raise CallRejectedError(msg, "tools")
         path, body = wire.encode(call, place, self._aside)
         has_begun = False
         self._health.began()
@@ -208,9 +213,12 @@ class EmbeddedEngine:
         """Ask what the model's chat template can express; without an answer everything is passed on."""
         if self._http is None:
             return
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError, ValueError):
-            async with self._http.get("http://engine/props") as response:
-                self._takes_tools = wire.takes_tools(await response.read())
+        try:
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError, ValueError):
+                async with asyncio.timeout(_LEARN_S), self._http.get("http://engine/props") as response:
+                    self._takes_tools = wire.takes_tools(await response.read())
+        finally:
+            self._has_learned.set()
 
     def _tell(self, load_s: float | None) -> None:
         state = self._health.state
