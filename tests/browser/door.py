@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from tidegate.services.passwords import PasswordsBusyError
 _SETTINGS = Settings(
     registration=RegistrationSettings(calm_per_min=100_000, calm_at_once=100_000), mail=MailSettings(delivery="disk")
 )
-_TRIES = 40
+_TIMES_CAPACITY = 5.0
 _HOUR_S = 3600.0
 _WEEK_S = 7 * 86_400.0
 LETTER_S = 20.0
@@ -70,7 +71,7 @@ class Door(ScriptedService):
         capacity = sessions.clerk.passwords.capacity()
 
         def guess() -> None:
-            for _ in range(_TRIES):
+            for _ in range(math.ceil(_TIMES_CAPACITY * capacity)):
                 sessions.entering.turned_away(capacity, time.time())
 
         self._do(guess)

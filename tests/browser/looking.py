@@ -28,6 +28,8 @@ class Look:
 
     def __call__(self, name: str, page: Page, through: Page | None = None) -> None:
         """Where no script runs axe-core does not either: it is shown a copy in the page `through`, which is closed."""
+        # Some pages ask again by themselves; what is looked at must not change meanwhile, however long that takes.
+        page.evaluate("window.stop()")
         if through is not None:
             copied = page.content().replace("noscript>", "div>").replace("<script", "<template")
             through.set_content(copied.replace('http-equiv="refresh"', ""))

@@ -34,6 +34,7 @@ def axe() -> str:
 
 
 def violations(page: Page, axe: str) -> list[Any]:
+    page.wait_for_load_state()  # all of a page that a click has just led to
     page.evaluate(axe)
     found: list[Any] = page.evaluate(_RUN)
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Worker, expect
 
 from tests.browser.challenging import EFFORT_MOST, ChallengeService
 from tests.browser.conftest import Visiting
@@ -26,6 +26,19 @@ MUCH = EFFORT_MOST
 SOME = 100
 """Work of about a second for one worker."""
 _ONE_WORKER = "Object.defineProperty(navigator, 'connection', { get: () => ({ saveData: true }) })"
+_FEW = """
+window.isFew = true;
+let found = 0;
+window.Worker = class extends Worker {
+  set onmessage(hear) {
+    super.onmessage = (event) => {
+      if (window.isFew && found > 0) return;
+      found += event.data.pieces.length;
+      hear(event);
+    };
+  }
+};"""
+"""The page hears of one piece, and of no more until `isFew` is false: no device is done before somebody looks."""
 
 
 @pytest.fixture
@@ -89,11 +102,13 @@ def test_it_can_be_paused_and_goes_on_where_it_was(visit: Visiting, service: Cha
     service.effort = SOME
     here = visit(service.base)
     here.context.add_init_script(_ONE_WORKER)
+    here.context.add_init_script(_FEW)
     page = here.page("/")
     bar = page.get_by_role("progressbar")
     until(page, lambda: float(bar.get_attribute("value") or 0) > 0, "a piece was found")
     page.get_by_role("button", name="Pause the check").press("Enter")
     expect(page.get_by_role("status")).to_have_text("The check is paused.")
+    page.evaluate("window.isFew = false")
     expect(page.get_by_role("button", name="Go on with the check")).to_be_focused()
     stood = bar.get_attribute("value")
     page.wait_for_timeout(300)  # longer than a piece takes
@@ -108,8 +123,11 @@ def test_much_work_is_shared_by_workers_and_adds_up(visit: Visiting, service: Ch
     service.effort = SOME
     here = visit(service.base)
     here.context.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 8 })")
-    page = here.page("/")
-    until(page, lambda: len(page.workers) == 4, "four workers are at it")
+    page = here.page()
+    hired: list[Worker] = []
+    page.on("worker", lambda worker: hired.append(worker))  # noqa: PLW0108 - Playwright marks it
+    page.goto("/")
+    until(page, lambda: len(hired) == 4, "four workers are at it")
     join(page)
 
     expect(page.get_by_role("heading")).to_have_text("Welcome")
@@ -157,9 +175,9 @@ def test_a_check_that_runs_out_while_somebody_types_begins_anew(
     """Nothing that was typed is lost, and what is sent counts."""
     service.plan_lifetime_s, service.again = 4, "/again"
     page = visit(service.base).page("/")
+    service.plan_lifetime_s = None  # of the next
     old = page.locator("input[name=challenge]").input_value()
     page.get_by_label("Email address").fill("ana@example")
-    service.plan_lifetime_s = None
     expect(page.get_by_role("status")).to_have_text("The check is done.")
     until(page, lambda: service.asked_again == 1, "another challenge was asked for")
     expect(page.locator("input[name=challenge]")).not_to_have_value(old)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chatting import answers, ask, finished, listed, sign_up
+from tests.browser.chatting import answers, ask, listed, said, sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
 from tests.browser.vectors import ACT, all_vectors
@@ -84,8 +84,8 @@ def test_no_stored_answer_comes_to_life(visit: Visiting, scripted: ScriptedServi
     here = visit(scripted.base)
     page = here.page()
     email = sign_up(page)
-    said = [(vector, f"{vector}\n\n{FINE}") for vector in vectors]
-    path = scripted.store_conversation(email, vectors[0], said)
+    stored = [(vector, f"{vector}\n\n{FINE}") for vector in vectors]
+    path = scripted.store_conversation(email, vectors[0], stored)
     page.goto(path)
     expect(page).to_have_title(f"{vectors[0]} · Tidegate")
     dead(page, len(vectors))
@@ -107,7 +107,7 @@ def test_no_answer_comes_to_life_while_it_is_written(part: int, visit: Visiting,
     text = "\n\n".join(["[fine](https://fine.example/)", *all_vectors()[part::4]])
     scripted.play(saying(*(text[at : at + PIECE] for at in range(0, len(text), PIECE))))
     ask(page, f"<img src=x onerror={ACT}>")
-    finished(page)
+    assert said(page)
     dead(page, 1)
     assert page.locator("article.answer .prose a[href='https://fine.example/']").count() == 1
     assert len(here.context.pages) == 1

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chatting import PASSWORD, new_address
 from tests.browser.conftest import Visiting
 from tests.browser.test_accessibility import axe, violations
+from tests.browser.watching import until
 from tests.integration.running import Instance
 
 __all__ = ["axe"]
@@ -45,8 +46,7 @@ def opened(visit: Visiting, posting: Instance) -> Callable[[str, str], str]:
 
     def link(to: str, subject: str) -> str:
         row = operator.get_by_role("listitem").filter(has_text=f"to {to}").filter(has_text=subject).first
-        # Letters are written beside the request that asked for them: the page is loaded until it is there.
-        expect(loaded_until(operator, row)).to_be_visible()
+        load_until(operator, row)
         row.get_by_role("link").click()
         address = operator.get_by_role("link", name="Open the link").get_attribute("href")
         assert address is not None
@@ -56,13 +56,14 @@ def opened(visit: Visiting, posting: Instance) -> Callable[[str, str], str]:
     return link
 
 
-def loaded_until(page: Page, row: Any) -> Any:
-    for _ in range(100):
+def load_until(page: Page, row: Locator) -> None:
+    """Letters are written beside the request that asked for them: the page is loaded until it is there."""
+
+    def is_there() -> int:
         page.goto("/mail")
-        if row.count():
-            break
-        page.wait_for_timeout(50)
-    return row
+        return row.count()
+
+    until(page, is_there, "the letter")
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
@@ -142,7 +143,7 @@ def test_the_operator_reads_kept_letters_on_pages_that_pass_wcag_2_2_aa(
     page.screenshot(path=pictures / f"operator-mail-{theme}.png", full_page=True)
     page.get_by_role("link", name="Read the letters").click()
     row = page.get_by_role("listitem").filter(has_text="Finish creating your account").first
-    expect(loaded_until(page, row)).to_be_visible()
+    load_until(page, row)
     found["letters"] = violations(page, axe)
     page.screenshot(path=pictures / f"operator-letters-{theme}.png", full_page=True)
     row.get_by_role("link").click()

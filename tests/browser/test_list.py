@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.chatting import ask, finished, listed, sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
-from tests.browser.watching import until
+from tests.browser.watching import stand_still, until
 from tidegate.testing.engine import saying
 
 
@@ -28,6 +28,16 @@ def act(page: Page, what: str, title: str) -> None:
     page.get_by_role("button", name=f"{what} “{title}”").click()
 
 
+def rename(page: Page, title: str, new: str) -> None:
+    """It is kept when this returns."""
+    field = page.get_by_label("New name of the conversation")
+    expect(field).to_have_value(title)
+    field.fill(new)
+    with page.expect_response(lambda response: response.request.method == "PATCH") as kept:
+        field.press("Enter")
+    assert kept.value.status == 200
+
+
 def titles(page: Page) -> list[str]:
     """What the service has."""
     found = page.evaluate("fetch('/api/conversations').then((response) => response.json())")
@@ -37,10 +47,7 @@ def titles(page: Page) -> list[str]:
 def test_a_conversation_is_renamed_in_its_place(visit: Visiting, scripted: ScriptedService) -> None:
     page = begun(visit, scripted, "Herring", "Mackerel")
     act(page, "Rename", "Herring")
-    field = page.get_by_label("New name of the conversation")
-    expect(field).to_have_value("Herring")
-    field.fill("Atlantic herring")
-    field.press("Enter")
+    rename(page, "Herring", "Atlantic herring")
     expect(listed(page)).to_have_text(["Mackerel", "Atlantic herring"])
     page.reload()
     expect(listed(page)).to_have_text(["Mackerel", "Atlantic herring"])
@@ -59,10 +66,12 @@ def test_escape_leaves_the_old_name(visit: Visiting, scripted: ScriptedService) 
 
 def test_a_deleted_conversation_comes_back_when_one_undoes_it(visit: Visiting, scripted: ScriptedService) -> None:
     page = begun(visit, scripted, "Herring", "Mackerel")
+    stand_still(page)
     act(page, "Delete", "Mackerel")
     expect(listed(page)).to_have_text(["Herring"])
     page.get_by_role("button", name="Undo").click()
     expect(listed(page)).to_have_text(["Mackerel", "Herring"])
+    page.clock.resume()
     page.reload()
     expect(listed(page)).to_have_text(["Mackerel", "Herring"])
 
@@ -72,6 +81,7 @@ def test_undoing_leads_back_to_the_conversation_that_was_open(visit: Visiting, s
     listed(page).first.click()
     expect(page).to_have_title("Mackerel · Tidegate")
     address = page.url
+    stand_still(page)
     act(page, "Delete", "Mackerel")
     expect(page).to_have_url(scripted.base + "/chat")
     page.get_by_role("button", name="Undo").click()
@@ -89,7 +99,7 @@ def test_there_are_eight_seconds_to_undo_and_the_way_stands_over_the_chat(
     visit: Visiting, scripted: ScriptedService
 ) -> None:
     page = begun(visit, scripted, "Herring", "Mackerel")
-    page.clock.install()
+    stand_still(page)
     act(page, "Delete", "Mackerel")
     undo = page.get_by_role("button", name="Undo")
     notice, chat = page.locator(".notice").bounding_box(), page.get_by_role("main").bounding_box()
@@ -122,9 +132,7 @@ def test_on_a_phone_every_conversation_is_renamed_and_deleted(visit: Visiting, s
             expect(button).to_be_visible()
             expect(button).to_have_css("opacity", "1")
     page.get_by_role("button", name="Rename “Herring”").tap()
-    field = page.get_by_label("New name of the conversation")
-    field.fill("Atlantic herring")
-    field.press("Enter")
+    rename(page, "Herring", "Atlantic herring")
     page.get_by_role("button", name="Delete “Mackerel”").tap()
     expect(listed(page)).to_have_text(["Atlantic herring"])
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Error
 from tests.browser.chatting import sign_up
 from tests.browser.conftest import Visiting
 from tests.browser.scripted import ScriptedService
+from tests.browser.watching import until
 
 FORBIDDEN = {
     "markup made of text": ("document.body.innerHTML = '<b>x</b>'", "require-trusted-types-for"),
@@ -39,11 +40,6 @@ def test_what_must_never_happen_is_noticed(what: str, visit: Visiting, scripted:
     # Trusted Types throw, and a page that leaves has no answer.
     with contextlib.suppress(Error):
         page.evaluate(f"() => {{ {act} }}")
-    for _ in range(100):
-        if any(word in wrong for wrong in here.wrongs):
-            break
-        page.wait_for_timeout(20)
-    noticed, here.wrongs = here.wrongs, []
-    assert any(word in wrong for wrong in noticed), noticed
+    until(page, lambda: any(word in wrong for wrong in here.wrongs), what)
     page.close()
     here.wrongs.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,6 +11,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, 
 
 WITHIN_MS = 30_000
 """Far above what anything takes, also on a machine that is busy with other things."""
+
+_SOON_S = 60.0
 
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -83,6 +86,12 @@ class Visit:
         self.requests.append(request)
         if not request.url.startswith((self.base + "/", *_LOCAL)):
             self.wrongs.append(f"request: {request.url}")
+
+
+def stand_still(page: Page) -> None:
+    """No time goes by on the page until `page.clock.resume`: what it shows for seconds waits for a slow test."""
+    page.clock.install()
+    page.clock.pause_at(time.time() + _SOON_S)
 
 
 def until(page: Page, is_so: Callable[[], object], what: str) -> None:

@@ -6,13 +6,11 @@ import { CallFailed } from "../api/client.ts";
 import type { AccountEvent, Asked, Message, Reply } from "../api/types.ts";
 import { type Open, type Trouble, add, apply, began, opened, trouble } from "../chat/apply.ts";
 import { newestBelow, path, siblings } from "../chat/tree.ts";
-import { endingNote, lineWords } from "../chat/words.ts";
+import { Voice } from "../chat/voice.ts";
+import { endingNote } from "../chat/words.ts";
 import { list } from "./list.svelte.ts";
 import { notices, sentence } from "./notices.svelte.ts";
 import { pathOf, router } from "./router.svelte.ts";
-
-// Whoever hears the page instead of seeing it is not told of every step.
-const SAID_WHERE_EVERY_MS = 15_000;
 
 /** One thing in the thread: a message, or the answer that is being written. */
 export interface Entry {
@@ -37,7 +35,7 @@ class Chat {
   // What is told while a state is on its way is kept, and applied to that state when it is here.
   #awaited = 0;
   #early: AccountEvent[] = [];
-  #saidWhereAt = 0;
+  readonly #voice = new Voice();
 
   entries: Entry[] = $derived.by(() => {
     if (this.open === null) return [];
@@ -173,22 +171,16 @@ class Chat {
       router.go("/chat", { replace: true });
       return;
     }
-    const before = open.reply?.position ?? null;
     if (apply(open, event, Date.now()) === "stale") void this.load();
-    if (event.type === "reply_moved" && open.reply?.id === event.id) this.#sayWhere(open.reply, before);
+    if (event.type === "reply_moved" && open.reply?.id === event.id) this.#sayWhere(open.reply);
     if (event.type === "reply_ended" && event.conversation === open.conversation.id) {
       notices.say(event.error?.message ?? endingNote(event.message?.ending ?? null) ?? "Answer ready.");
     }
   }
 
-  /** Say aloud where the answer stands in line: when that is first known, when it is next, and now and then between. */
-  #sayWhere(reply: Reply, before: number | null): void {
-    const position = reply.position ?? null;
-    if (position === null || position === before) return;
-    const now = Date.now();
-    if (before !== null && position > 1 && now - this.#saidWhereAt < SAID_WHERE_EVERY_MS) return;
-    this.#saidWhereAt = now;
-    notices.say(lineWords(position, reply.wait_s ?? null));
+  #sayWhere(reply: Reply): void {
+    const said = this.#voice.says(reply, Date.now());
+    if (said !== null) notices.say(said);
   }
 
   async #asking<T>(what: () => Promise<T>): Promise<T> {

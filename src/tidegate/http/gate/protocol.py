@@ -273,6 +273,7 @@ class GateProtocol(TimedProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge the request and start the application, or write why not."""
+        self._unset_keepalive_if_required()  # An answer may take longer than a connection may rest.
         self._is_in_head = self._has_begun = False
         self._head_bytes = self._unseen_bytes = self.body_bytes = 0
         if self._is_too_large or (self.scheme is not None and self._is_answering()):
