@@ -8,9 +8,15 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.watching import until
+
 PASSWORD = "tide pools at four in the morning"
 IN_CONVERSATION = re.compile(r"/chat/cnv_[0-9a-f]+$")
+GREETING = "Say hello."
+STORY = "Write a very long story about the sea, with many chapters."
 _numbers = itertools.count(1)
+_TRIES = 8
+_LONG = 200
 
 
 def new_address() -> str:
@@ -48,6 +54,30 @@ def ask(page: Page, text: str) -> None:
     composer(page).press("Enter")
     page.wait_for_url(IN_CONVERSATION)
     expect(page.get_by_role("article", name="Your question").last).to_have_text(text)
+
+
+def ask_again_until(page: Page, text: str, *, it_ends: bool) -> None:
+    """Ask the real model, in a new conversation each time, until an answer ends by itself, or until one does not.
+
+    How long a small model talks is chance: one greeting in twenty goes on until
+    the model is full, and one long story in seventy is over with a word.
+    """
+    written = answers(page).locator(".prose")
+    for _ in range(_TRIES):
+        page.goto("/chat")
+        ask(page, text)
+        expect(answers(page)).to_have_count(1)
+        until(
+            page,
+            lambda: running(page).count() == 0 or len("".join(written.all_inner_texts())) > _LONG,
+            "some of the answer",
+        )
+        if (running(page).count() == 0) is it_ends and written.all_inner_texts():
+            return
+        composer(page).press("Escape")
+        finished(page)
+    message = f"{_TRIES} answers to {text!r}, and none {'ended by itself' if it_ends else 'went on'}"
+    raise AssertionError(message)
 
 
 def answers(page: Page) -> Locator:

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.chatting import ask, composer, finished, listed, running, said, sign_in, sign_up, stored, words
+from tests.browser.chatting import (
+    GREETING,
+    STORY,
+    ask_again_until,
+    composer,
+    finished,
+    listed,
+    running,
+    said,
+    sign_in,
+    sign_up,
+    stored,
+    words,
+)
 from tests.browser.conftest import Visiting
 from tests.browser.watching import until
 from tests.integration.running import Instance
-
-LONG = "Write a very long story about the sea, with many chapters."
 
 
 def test_a_conversation_is_there_again_after_signing_out_and_in(visit: Visiting, real: Instance) -> None:
     here = visit(real.public).foresee_status(401)
     page = here.page()
     email = sign_up(page)
-    ask(page, "Say hello.")
+    ask_again_until(page, GREETING, it_ends=True)
     answer = said(page)
     assert answer.strip()
     address = page.url
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(real.public + "/")
     sign_in(page, email)
-    expect(listed(page)).to_have_count(1)
-    listed(page).click()
+    listed(page).first.click()
     page.wait_for_url(address)
     assert said(page) == answer
 
@@ -32,8 +42,8 @@ def test_a_conversation_is_there_again_after_signing_out_and_in(visit: Visiting,
 def test_an_answer_grows_while_one_watches(visit: Visiting, real: Instance) -> None:
     page = visit(real.public).page()
     sign_up(page)
-    ask(page, LONG)
-    seen = [""]
+    ask_again_until(page, STORY, it_ends=False)
+    seen = [words(running(page))]
     for _ in range(3):
         until(page, lambda: len(words(running(page))) > len(seen[-1]) + 20, "more of the answer")
         seen.append(words(running(page)))
@@ -46,8 +56,7 @@ def test_an_answer_grows_while_one_watches(visit: Visiting, real: Instance) -> N
 def test_stop_keeps_what_was_said_so_far(visit: Visiting, real: Instance) -> None:
     page = visit(real.public).page()
     sign_up(page)
-    ask(page, LONG)
-    until(page, lambda: len(words(running(page))) > 60, "some of the answer")
+    ask_again_until(page, STORY, it_ends=False)
     before = words(running(page))
     page.get_by_role("button", name="Stop").click()
     stopped = finished(page)
@@ -64,8 +73,7 @@ def test_stop_keeps_what_was_said_so_far(visit: Visiting, real: Instance) -> Non
 def test_escape_stops_an_answer(visit: Visiting, real: Instance) -> None:
     page = visit(real.public).page()
     sign_up(page)
-    ask(page, LONG)
-    until(page, lambda: len(words(running(page))) > 20, "some of the answer")
+    ask_again_until(page, STORY, it_ends=False)
     composer(page).press("Escape")
     expect(finished(page)).to_contain_text("You stopped this answer.")
 
@@ -73,8 +81,7 @@ def test_escape_stops_an_answer(visit: Visiting, real: Instance) -> None:
 def test_an_answer_goes_on_while_the_page_is_loaded_again(visit: Visiting, real: Instance) -> None:
     page = visit(real.public).page()
     sign_up(page)
-    ask(page, LONG)
-    until(page, lambda: len(words(running(page))) > 60, "some of the answer")
+    ask_again_until(page, STORY, it_ends=False)
     before = stored(page)["reply"]["content"]
     page.reload()
     until(page, lambda: running(page).count() == 1, "the answer that is being written")

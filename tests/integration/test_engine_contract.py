@@ -92,7 +92,7 @@ async def ask(engine: Engine, call: Call) -> list[Event]:
 
 
 async def test_an_answer_comes_in_pieces_has_one_end_and_tells_what_it_cost(engine: Engine) -> None:
-    for call in (chat(), TextCall(prompt="Once upon a", sampling=Sampling(max_tokens=4))):
+    for call in (chat(), TextCall(prompt="Once upon a", sampling=Sampling(max_tokens=4, temperature=0.0))):
         events = await ask(engine, call)
         assert "".join(event.content for event in events if isinstance(event, Delta))
         assert [event for event in events if isinstance(event, Finished)] == [Finished(FinishReason.LENGTH)]
