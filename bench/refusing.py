@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
+import itertools
 import os
 import re
 import secrets
@@ -57,6 +58,7 @@ principal_burst = 1000000
 is not genuine meets the address bucket before it is told that the key is no good."""
 
 STRICT, LAX = "1", "1000000"
+RECORDED = "[record]\ndecisions = true\n"
 
 NGINX = "location / { limit_req zone=requests; root /var/empty; }"
 CHAT = "/v1/chat/completions"
@@ -205,7 +207,7 @@ async def beside(service: Service, crowd: list[str], is_crowded: bool, act: Call
 
 
 async def compare(
-    wish: argparse.Namespace, service: Service, nginx: tuple[int, list[int]], limit: str
+    wish: argparse.Namespace, service: Service, nginx: tuple[int, list[int]], limit: str, *, is_recorded: bool
 ) -> list[dict[str, Any]]:
     """Every way that belongs to this limit for addresses, both servers in turns."""
     cores = sorted(os.sched_getaffinity(0))
@@ -226,10 +228,12 @@ async def compare(
         answered = turns[-1][2]
         ours = statistics.median(turn[0].cpu_us for turn in turns)
         theirs = statistics.median(turn[1].cpu_us for turn in turns)
-        print(f"  {way.name}: {ours:.1f} us, nginx {theirs:.1f} us, answered {answered}", flush=True)
+        name = way.name + ", recorded" * is_recorded
+        print(f"  {name}: {ours:.1f} us, nginx {theirs:.1f} us, answered {answered}", flush=True)
         rows.append(
             {
-                "way": way.name,
+                "way": name,
+                "is_recorded": is_recorded,
                 "cpu_us": ours,
                 "nginx_cpu_us": theirs,
                 "ratio": statistics.median(turn[0].cpu_us / turn[1].cpu_us for turn in turns),
@@ -296,13 +300,13 @@ async def everything(wish: argparse.Namespace, cores: list[int]) -> dict[str, An
     """All rows and the memory."""
     rows: list[dict[str, Any]] = []
     memory = None
-    for limit in (STRICT, LAX):
-        with running(LIMITS.format(address=limit)) as service:
+    for limit, is_recorded in itertools.product((STRICT, LAX), (False, True) if wish.recorded else (False,)):
+        with running(LIMITS.format(address=limit) + RECORDED * is_recorded) as service:
             pin(service.engine_pid, {cores[-1]})
             pin(service.process.pid, {cores[0]})
             with nginx_running(NGINX, cores[0], rate="1r/m") as nginx:
-                rows += await compare(wish, service, nginx, limit)
-            if limit is LAX and wish.sources:
+                rows += await compare(wish, service, nginx, limit, is_recorded=is_recorded)
+            if limit is LAX and wish.sources and not is_recorded:
                 memory = await remember(service, wish.sources)
     return {"rows": rows, "memory": memory}
 
@@ -314,6 +318,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sources", type=int, default=100_000, help="0 leaves memory out")
+    parser.add_argument("--recorded", action="store_true", help="each way also while decisions are written down")
     wish = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     pin(os.getpid(), {cores[-1]})
