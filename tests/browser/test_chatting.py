@@ -27,13 +27,14 @@ def test_a_conversation_is_there_again_after_signing_out_and_in(visit: Visiting,
     here = visit(real.public).foresee_status(401)
     page = here.page()
     email = sign_up(page)
-    ask_again_until(page, GREETING, it_ends=True)
+    made = ask_again_until(page, GREETING, it_ends=True)
     answer = said(page)
     assert answer.strip()
     address = page.url
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(real.public + "/")
     sign_in(page, email)
+    expect(listed(page)).to_have_count(made)
     listed(page).first.click()
     page.wait_for_url(address)
     assert said(page) == answer
